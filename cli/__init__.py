@@ -1,0 +1,1 @@
+"""The command line: `twin simulate`, `check`, `models`, `schema`."""

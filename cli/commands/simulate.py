@@ -1,0 +1,29 @@
+"""`twin simulate`: scenarios in, result folders out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--draws", type=click.IntRange(1, 1_000_000), help="Draws per patient, instead of the scenario's.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed, instead of the scenario's.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("results"), show_default=True,
+              help="Where result folders go: OUT/<scenario name>.")
+@click.option("--solver", type=click.Choice(["auto", "linear", "adaptive", "stiff"]), help="Solver to use.")
+@click.option("--dtype", type=click.Choice(["float64", "float32"]), help="Precision of the arithmetic.")
+@click.option("--dry-run", is_flag=True, help="Check everything and say what would be run.")
+def simulate(paths: tuple[str, ...], out: Path, dry_run: bool, **instead: int | str | None) -> None:
+    """Simulate one scenario, several, or all in a folder.
+
+    Each result folder holds the dataset, summary.csv and figure.png. A scenario that fails is reported and
+    does not stop the others; the exit code is then 1.
+    """
+    from cli.workflow import simulate_all
+
+    chosen = {name: value for name, value in instead.items() if value is not None}
+    failed = simulate_all(paths, out=out, instead=chosen, dry_run=dry_run)
+    raise SystemExit(1 if failed else 0)

@@ -1,0 +1,185 @@
+"""Runs many scenarios: finds them, checks them, simulates each into its own folder, and goes on past failures."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from twin.errors import TwinError, TwinErrors
+from twin.scenario import Check, Scenario
+from twin.scenario import check as check_scenario
+
+from .runtime import prepare_jax, print_lines, print_problems
+
+_HAS_MODEL = re.compile(rb"""^\s*["']?model["']?\s*:""", re.MULTILINE)
+
+
+def find_scenarios(paths: Sequence[str]) -> list[str]:
+    """The scenario files that paths stand for: files themselves; in folders, each YAML file with a `model:`.
+
+    Folders named `patients` are not searched, and a file met twice is taken once.
+    """
+    found: dict[str, str] = {}
+    for path in paths:
+        inside = _in_folder(path) if os.path.isdir(path) else [path]
+        if not inside:
+            raise TwinError(f"{path}: holds no scenario (a .yaml file with a 'model:' key); name another folder")
+        for one in inside:
+            found.setdefault(os.path.realpath(one), one)
+    return list(found.values())
+
+
+def _in_folder(folder: str) -> list[str]:
+    files: list[str] = []
+    for here, folders, names in os.walk(folder):
+        folders[:] = sorted(f for f in folders if f != "patients" and not f.startswith("."))
+        for name in sorted(names):
+            path = os.path.join(here, name)
+            if not name.endswith((".yaml", ".yml")):
+                continue
+            if _HAS_MODEL.search(_start_of(path)):
+                files.append(path)
+            else:
+                print_lines("note", [f"{path}: has no 'model:' key, so it is no scenario; passed over"])
+    return files
+
+
+def _start_of(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(5_000_000)
+    except OSError:
+        return b"model:"  # taken as a scenario, so that what is wrong is reported
+
+
+def check_all(paths: Sequence[str]) -> int:
+    """Checks every scenario, prints what was found, and returns how many cannot run."""
+    prepare_jax()
+    failed = 0
+    for path in find_scenarios(paths):
+        found = check_scenario(path)
+        _say(found)
+        failed += found.scenario is None
+        if found.scenario is not None:
+            click.echo(f"{path}: ok")
+    return failed
+
+
+def simulate_all(paths: Sequence[str], *, out: Path, instead: Mapping[str, Any], dry_run: bool) -> int:
+    """Simulates every scenario into a folder of its own under `out`; returns how many failed."""
+    prepare_jax()
+    files = find_scenarios(paths)
+    folders = _folders(files, out)
+    failed = 0
+    for path in files:
+        try:
+            found = check_scenario(path)
+            _say(found)
+            if found.scenario is None:
+                failed += 1
+            elif dry_run:
+                click.echo(_plan(found.scenario, instead, folders[path]))
+            else:
+                click.echo(_run(found.scenario, instead, folders[path]))
+        except TwinError as problem:
+            print_problems(TwinErrors(f"{path}: {problem}" for problem in str(problem).splitlines()))
+            failed += 1
+    if len(files) > 1:
+        click.echo(f"{len(files) - failed} of {len(files)} scenarios done" + (f", {failed} failed" if failed else ""))
+    return failed
+
+
+def _say(found: Check) -> None:
+    print_lines("error", found.problems)
+    print_lines("warning", found.warnings)
+
+
+def _folders(files: Sequence[str], out: Path) -> dict[str, Path]:
+    """A result folder for each file, named after it; files that share a name get their folder's name too."""
+    names = [Path(file).stem for file in files]
+    taken: dict[str, Path] = {}
+    for file, name in zip(files, names, strict=True):
+        if names.count(name) > 1:
+            name = f"{Path(file).resolve().parent.name}-{name}"
+        while out / name in taken.values():
+            name += "-2"
+        taken[file] = out / name
+    return taken
+
+
+def _arguments(scenario: Scenario, instead: Mapping[str, Any]) -> dict[str, Any]:
+    """What `twin.simulate` is called with."""
+    settings = scenario.settings.model_copy(update=dict(instead))
+    model = scenario.build_model()
+    tolerance = settings.tolerance
+    return {
+        "model": model,
+        "patients": scenario.build_patients(model),
+        "regimens": scenario.build_regimens(model),
+        "outcomes": scenario.build_outcomes(model),
+        "until": scenario.build_until(model),
+        "times": scenario.build_times(model),
+        "rtol": tolerance.relative if tolerance else None,
+        "atol": tolerance.absolute if tolerance else None,
+        **{name: getattr(settings, name) for name in ("draws", "seed", "solver", "dtype", "spread", "uncertainty")},
+    }
+
+
+def _plan(scenario: Scenario, instead: Mapping[str, Any], folder: Path) -> str:
+    from twin.solver.base import choose
+
+    asked = _arguments(scenario, instead)
+    chosen = choose(asked["model"], asked["solver"], relative=asked["rtol"], absolute=asked["atol"])
+    size = (len(asked["patients"]), len(asked["regimens"]), asked["draws"])
+    return (
+        f"{scenario.document.name}: {size[0]} patient(s) x {size[1]} regimen(s) x {size[2]} draws = "
+        f"{size[0] * size[1] * size[2]:,} trajectories of {asked['model'].name}, outcomes "
+        f"{', '.join(asked['outcomes'])}; solver {chosen.name} ({chosen.reason}), {asked['dtype']}; into {folder}"
+    )
+
+
+def _run(scenario: Scenario, instead: Mapping[str, Any], folder: Path) -> str:
+    """Solves one scenario, writes its folder, and returns its summary."""
+    from twin import dataset
+    from twin.simulate import simulate
+
+    from .report.figure import draw
+    from .report.table import summarise, to_text, write_csv
+
+    began = time.perf_counter()
+    asked = _arguments(scenario, instead)
+    tree = simulate(**asked, progress=_progress(scenario.name))
+    tree.attrs["scenario"] = scenario.document.text
+    tree.attrs["title"] = scenario.settings.title or scenario.name
+    rows = summarise(tree, scenario.reference)
+    observables = list(dict.fromkeys(outcome.of for outcome in asked["outcomes"].values()))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        dataset.save(tree, folder)
+        write_csv(rows, folder / "summary.csv")
+        draw(tree, folder / "figure.png", observables=observables)
+    except OSError as problem:
+        raise TwinError(f"results cannot be written to {folder} ({problem.strerror}); choose another --out") from problem
+    seconds = time.perf_counter() - began
+    return f"{to_text(tree, rows)}\n{folder}: dataset, summary.csv, figure.png ({seconds:.1f} s)\n"
+
+
+def _progress(name: str) -> Any:
+    """A line on stderr that counts trajectories, where a person is watching."""
+    if not sys.stderr.isatty():
+        return None
+
+    def show(done: int, total: int) -> None:
+        end = "\r\033[K" if done >= total else ""
+        click.echo(f"\r{name}: {done:,} of {total:,} trajectories{end}", err=True, nl=False)
+
+    return show
+
+

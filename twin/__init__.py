@@ -1,0 +1,47 @@
+"""Patient digital twins: mechanistic disease models that answer what-if questions about treatment.
+
+import twin
+
+model = twin.load_model("warfarin")
+patient = twin.Patient("ana", covariates={"age": 71, "cyp2c9": "*1/*3"})
+result = twin.simulate(model, patient, regimens={"usual": "5 mg q24h x30"}, draws=500, seed=7)
+"""
+
+import importlib
+from typing import Any
+
+# Where each public name lives. They are imported on first use, so that `import twin` (and every command
+# that solves nothing) does not wait for JAX.
+_HOME = {
+    "DiseaseModel": "modelling",
+    "Dose": "regimen",
+    "Observation": "patient",
+    "Patient": "patient",
+    "Regimen": "regimen",
+    "TwinError": "errors",
+    "contrast": "counterfactual",
+    "load_model": "library",
+    "load_patient": "patient",
+    "load_result": "dataset",
+    "load_scenario": "scenario",
+    "model_names": "library",
+    "save_result": "dataset",
+    "simulate": "simulate",
+    "solve": "solve",
+}
+_OTHER_NAME = {"load_result": "load", "save_result": "save"}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'twin' has no attribute '{name}'")
+    module = importlib.import_module(f".{_HOME[name]}", __name__)
+    value = getattr(module, _OTHER_NAME.get(name, name))
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

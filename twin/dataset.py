@@ -1,0 +1,190 @@
+"""Every group, dimension and variable name of a result lives here: results -> xarray.DataTree, saved as Zarr.
+
+Groups (ArviZ's names where it has one):
+    /outcomes        (patient, regimen, draw)          one number a trajectory
+    /predictions     (patient, regimen, draw, time)    observables over time, without measurement error
+    /measurements    as predictions, with measurement error, if asked for
+    /prior           (patient, draw)                   the drawn individuals' parameters
+    /sample_stats    status of each trajectory         0 is ok; anything else is counted, never averaged
+    /constant_data   (patient)                         covariates at the start
+    /observed_data   (observation)                     what was measured, if anything
+"""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from .errors import TwinError
+from .modelling import CategoryDeclaration, DiseaseModel
+
+if TYPE_CHECKING:
+    from .simulate import Batch
+
+PATIENT, REGIMEN, DRAW, TIME, OBSERVATION = "patient", "regimen", "draw", "time", "observation"
+OUTCOMES, PREDICTIONS, MEASUREMENTS = "outcomes", "predictions", "measurements"
+PRIOR, STATS, COVARIATES, OBSERVED = "prior", "sample_stats", "constant_data", "observed_data"
+STATUS = "status"
+FILE = "result.zarr"
+_PACKAGES = ("jax", "diffrax", "equinox", "numpy", "xarray")
+
+
+def build(batch: Batch, values: Mapping[str, Any], attributes: Mapping[str, Any]) -> xr.DataTree:
+    """The result of a run as labelled data."""
+    model, lanes = batch.model, (PATIENT, REGIMEN, DRAW)
+    coordinates: dict[str, Any] = {
+        PATIENT: [p.id for p in batch.patients],
+        REGIMEN: list(batch.regimens),
+        DRAW: np.arange(batch.draws),
+    }
+    samples = np.asarray(batch.arrays["samples"], float)
+    with_time = coordinates | {TIME: (TIME, samples, {"unit": model.time_unit})}
+    groups: dict[str, xr.Dataset] = {
+        OUTCOMES: _outcomes(batch, values["outcomes"], lanes, coordinates),
+        PRIOR: _parameters(batch, values["parameters"], coordinates),
+        STATS: xr.Dataset({STATUS: (lanes, values["status"].astype(np.int8), _status_attributes())}, coordinates),
+        COVARIATES: _covariates(batch),
+    }
+    for group, key in ((PREDICTIONS, "samples"), (MEASUREMENTS, "measured")):
+        if values[key]:
+            groups[group] = _courses(model, values[key], with_time)
+    if any(p.observations for p in batch.patients):
+        groups[OBSERVED] = _observed(batch)
+    tree = xr.DataTree.from_dict({f"/{name}": data for name, data in groups.items()})
+    tree.attrs = provenance(batch) | dict(attributes)
+    return tree
+
+
+def _outcomes(batch: Batch, values: Mapping[str, Any], lanes: Any, coordinates: Any) -> xr.Dataset:
+    observables = batch.model.observables()
+    variables = {}
+    for name, outcome in batch.question.outcomes:
+        attributes = {
+            "unit": outcome.unit(observables[outcome.of].unit, batch.model.time_unit),
+            "description": outcome.meaning or outcome.describe(),
+            "kind": type(outcome).__name__,
+        }
+        variables[name] = (lanes, values[name], attributes)
+    return xr.Dataset(variables, coordinates)
+
+
+def _parameters(batch: Batch, values: Mapping[str, Any], coordinates: Any) -> xr.Dataset:
+    declared = batch.model.parameters()
+    variables = {
+        name: (
+            (PATIENT, DRAW),
+            values[name][:, 0],  # the same individual meets every regimen
+            {
+                "unit": declared[name].unit,
+                "description": declared[name].meaning,
+                "source": declared[name].source,
+                "evidence": str(declared[name].evidence),
+            },
+        )
+        for name in declared
+    }
+    return xr.Dataset(variables, {PATIENT: coordinates[PATIENT], DRAW: coordinates[DRAW]})
+
+
+def _courses(model: DiseaseModel, values: Mapping[str, Any], coordinates: Any) -> xr.Dataset:
+    declared = model.observables()
+    variables = {
+        name: (
+            (PATIENT, REGIMEN, DRAW, TIME),
+            course,
+            {"unit": declared[name].unit, "description": declared[name].meaning, "modality": declared[name].modality},
+        )
+        for name, course in values.items()
+    }
+    return xr.Dataset(variables, coordinates)
+
+
+def _covariates(batch: Batch) -> xr.Dataset:
+    variables = {}
+    for name, declared in batch.model.covariates().items():
+        column = [p.covariates[name] for p in batch.patients]
+        attributes: dict[str, Any] = {"description": declared.meaning}
+        if isinstance(declared, CategoryDeclaration):
+            variables[name] = (PATIENT, [declared.levels[int(v)] for v in column], attributes)
+        else:
+            variables[name] = (PATIENT, np.array(column, float), attributes | {"unit": declared.unit})
+    assumed = [json.dumps(list(p.assumed)) for p in batch.patients]
+    variables["assumed"] = (PATIENT, assumed, {"description": "covariates not given: the reference value was used"})
+    return xr.Dataset(variables, {PATIENT: [p.id for p in batch.patients]})
+
+
+def _observed(batch: Batch) -> xr.Dataset:
+    rows = [(p.id, *one) for p in batch.patients for one in p.observations]
+    who, what, when, value = zip(*rows, strict=True)
+    return xr.Dataset(
+        {
+            "of_patient": (OBSERVATION, list(who)),
+            "observable": (OBSERVATION, list(what)),
+            "value": (OBSERVATION, np.array(value, float)),
+            TIME: (OBSERVATION, np.array(when, float), {"unit": batch.model.time_unit}),
+        }
+    )
+
+
+def _status_attributes() -> dict[str, Any]:
+    from .solver.base import Status
+
+    return {"flag_values": list(range(len(Status.meanings))), "flag_meanings": " ".join(Status.meanings)}
+
+
+def provenance(batch: Batch) -> dict[str, Any]:
+    """What is needed to say how a result came about, and to make it again."""
+    import jax
+
+    choice = batch.choice
+    return {
+        "model": batch.model.name,
+        "model_citation": batch.model.citation,
+        "parameters_changed": json.dumps(batch.model.values),
+        "time_unit": batch.model.time_unit,
+        "solver": choice.name,
+        "solver_reason": choice.reason,
+        "rtol": choice.relative if choice.name != "linear" else 0.0,
+        "atol": choice.absolute if choice.name != "linear" else 0.0,
+        "dtype": str(batch.dtype),
+        "device": f"{jax.devices()[0].platform} ({jax.devices()[0].device_kind})",
+        "versions": json.dumps({"patient-twin": version(), **{p: importlib.metadata.version(p) for p in _PACKAGES}}),
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def version() -> str:
+    """The installed version of this package."""
+    try:
+        return importlib.metadata.version("patient-twin")
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def save(tree: xr.DataTree, folder: str | Path) -> Path:
+    """Store a result as Zarr in a folder; one that is there already is replaced."""
+    path = Path(folder)
+    if path.suffix != ".zarr":
+        path = path / FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        shutil.rmtree(path)
+    tree.to_zarr(path, consolidated=False)
+    return path
+
+
+def load(folder: str | Path) -> xr.DataTree:
+    """A stored result, equal to what was saved."""
+    path = Path(folder)
+    path = path if path.suffix == ".zarr" else path / FILE
+    if not path.exists():
+        raise TwinError(f"{path}: there is no stored result; run 'twin simulate' first")
+    return xr.open_datatree(path, engine="zarr", consolidated=False, chunks=None).load()

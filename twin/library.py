@@ -1,0 +1,45 @@
+"""Where models are found: the disease folder of this package, and installed entry points of others."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.metadata
+import pkgutil
+
+from . import disease
+from .errors import TwinError, suggest
+from .modelling import DiseaseModel
+
+ENTRY_POINTS = "twin.models"
+
+
+@functools.cache
+def model_classes() -> dict[str, type[DiseaseModel]]:
+    """Every model by name, those of installed packages included."""
+    found: dict[str, type[DiseaseModel]] = {}
+    for module in pkgutil.iter_modules(disease.__path__):
+        contents = vars(importlib.import_module(f"{disease.__name__}.{module.name}"))
+        for kind in contents.values():
+            mine = isinstance(kind, type) and issubclass(kind, DiseaseModel) and kind.__module__.endswith(module.name)
+            if mine and "name" in vars(kind):
+                found[kind.name] = kind
+    for point in importlib.metadata.entry_points(group=ENTRY_POINTS):
+        kind = point.load()
+        found.setdefault(kind.name, kind)
+    return dict(sorted(found.items()))
+
+
+def model_names() -> list[str]:
+    """The names a scenario's `model:` may have."""
+    return list(model_classes())
+
+
+def load_model(name: str) -> DiseaseModel:
+    """A model by its name, or by a shorter name it goes by ('warfarin')."""
+    known = model_classes()
+    by_alias = {alias: kind for kind in known.values() for alias in getattr(kind, "aliases", ())}
+    kind = known.get(name) or by_alias.get(name)
+    if kind is None:
+        raise TwinError(f"unknown model '{name}'; {suggest(name, [*known, *by_alias])}")
+    return kind()

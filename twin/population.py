@@ -1,0 +1,149 @@
+"""Drawing individuals: a patient's parameters at one draw, from the model's declared spread.
+
+Random numbers are keyed by the patient's name and the draw's number, so they depend neither on who else
+is in the batch nor on how it is cut into chunks, and every regimen meets the same individual.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .errors import TwinError
+from .modelling import Category, CategoryDeclaration, DiseaseModel, Individual, replace
+from .types import Array
+
+_CANDIDATES = 64  # draws tried before a patient whose constraints exclude nearly everything is given up
+
+
+class Draw(eqx.Module):
+    """One drawn individual: standard normals by parameter, and whether one was found at all."""
+
+    normals: dict[str, Array]
+    population: dict[str, Array]  # typical values, with their uncertainty if asked for
+    found: Array
+
+
+def patient_key(seed: int, patient: str) -> np.ndarray:
+    """The key of a patient: the seed and the name, hashed, so that it survives reordering."""
+    digest = hashlib.blake2b(f"{seed}:{patient}".encode(), digest_size=8).digest()
+    return np.frombuffer(digest, np.uint32).copy()
+
+
+def study_key(seed: int) -> np.ndarray:
+    """The key of what all patients share, such as the uncertainty of the population's parameters."""
+    return patient_key(seed, "\0study")
+
+
+def cholesky(model: DiseaseModel) -> tuple[tuple[str, ...], np.ndarray]:
+    """The parameters that vary, and the factor that correlates their standard normals."""
+    names = tuple(n for n, p in model.parameters().items() if p.spread is not None)
+    matrix = np.eye(len(names))
+    for (a, b), value in model.correlations.items():
+        for name in (a, b):
+            if name not in names:
+                raise TwinError(f"model '{model.name}': correlation names '{name}', which has no spread")
+        i, j = names.index(a), names.index(b)
+        matrix[i, j] = matrix[j, i] = value
+    try:
+        return names, np.linalg.cholesky(matrix)
+    except np.linalg.LinAlgError:
+        raise TwinError(f"model '{model.name}': the declared correlations are not a correlation matrix") from None
+
+
+def covariates_of(model: DiseaseModel, values: Array) -> Any:
+    """The Covariates object whose entries are `values`, in declared order."""
+    made = {}
+    for i, (name, declared) in enumerate(model.covariates().items()):
+        isnt = isinstance(declared, CategoryDeclaration)
+        made[name] = Category(values[i], declared.levels) if isnt else values[i]
+    return model.Covariates(**made)
+
+
+def individual_at(model: DiseaseModel, draw: Draw, signals: Array) -> Individual:
+    """The individual of a draw with these covariates and inputs (the row `signals`)."""
+    dtype = signals.dtype
+    covariates = covariates_of(model, signals)
+    inputs = model.Inputs(**{n: signals[len(model.covariates()) + i] for i, n in enumerate(model.inputs())})
+    typical = model.individual(model.Parameters(**draw.population), covariates)
+    spread = {}
+    for name, declared in model.parameters().items():
+        value = jnp.asarray(getattr(typical, name), dtype)
+        spread[name] = declared.spread.value(value, draw.normals[name]) if name in draw.normals else value
+    return Individual(replace(typical, **spread), covariates, inputs)
+
+
+def draw_individual(
+    model: DiseaseModel,
+    factor: tuple[tuple[str, ...], np.ndarray],
+    population: dict[str, Array],
+    signals: Array,
+    *,
+    key: Array,
+    shared_key: Array,
+    spread: bool,
+    uncertainty: bool,
+) -> Draw:
+    """Draw a patient that the model finds admissible, at its first covariates."""
+    dtype = signals.dtype
+    names, lower = factor
+    if uncertainty:
+        population = _uncertain(model, population, shared_key, dtype)
+    if not spread or not names:
+        return Draw({}, population, jnp.bool_(True))
+    correlate = jnp.asarray(lower, dtype)
+
+    def candidate(key: Array) -> dict[str, Array]:
+        z = correlate @ jax.random.normal(key, (len(names),), dtype)
+        return {name: z[i] for i, name in enumerate(names)}
+
+    if type(model).admissible is DiseaseModel.admissible:
+        return Draw(candidate(key), population, jnp.bool_(True))
+
+    def fits(normals: dict[str, Array]) -> Array:
+        return jnp.asarray(model.admissible(individual_at(model, Draw(normals, population, jnp.bool_(True)), signals)))
+
+    tried = jax.vmap(lambda i: candidate(jax.random.fold_in(key, i)))(jnp.arange(_CANDIDATES))
+    good = jax.vmap(fits)(tried)
+    first = jnp.argmax(good)
+    return Draw({n: z[first] for n, z in tried.items()}, population, jnp.any(good))
+
+
+def _uncertain(model: DiseaseModel, population: dict[str, Array], key: Array, dtype: Any) -> dict[str, Array]:
+    """Typical values drawn from their relative standard errors, log-normal, the same for every patient."""
+    declared = model.parameters()
+    z = jax.random.normal(jax.random.fold_in(key, 0), (len(declared),), dtype)
+    moved = dict(population)
+    for i, (name, one) in enumerate(declared.items()):
+        if one.uncertainty:
+            moved[name] = population[name] * jnp.exp(float(np.sqrt(np.log1p(one.uncertainty**2))) * z[i])
+    return moved
+
+
+def reference_covariates(model: DiseaseModel) -> dict[str, float]:
+    """Every covariate's reference value; a category's is its level's number."""
+    found = {}
+    for name, declared in model.covariates().items():
+        if isinstance(declared, CategoryDeclaration):
+            found[name] = float(declared.levels.index(declared.reference))
+        else:
+            found[name] = declared.reference
+    return found
+
+
+__all__ = [
+    "Draw",
+    "cholesky",
+    "dataclasses",
+    "draw_individual",
+    "individual_at",
+    "patient_key",
+    "reference_covariates",
+    "study_key",
+]

@@ -1,0 +1,132 @@
+"""What a scenario file may hold: the closed schema behind `twin schema` and every check of a scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, PlainValidator, Tag, WithJsonSchema
+
+from .document import show
+from .patient_file import DoseEntry, PatientFile
+from .schema import Closed, Name, Number, Quantity, Text, Whole, complaint
+
+MOST_DRAWS = 1_000_000
+MOST_TIMES = 100_000
+
+
+class OutcomeEntry(Closed):
+    """One number a trajectory: exactly one kind, which names an observable, and that kind's limits."""
+
+    name: Name | None = Field(None, description="Its name in results; made from kind and observable if left out")
+    meaning: Text | None = Field(None, description="What it says, for tables and figures")
+    peak: Name | None = Field(None, description="The highest value of this observable")
+    peak_time: Name | None = Field(None, description="When the highest value is reached")
+    trough: Name | None = Field(None, description="The lowest value")
+    trough_time: Name | None = Field(None, description="When the lowest value is reached")
+    area: Name | None = Field(None, description="The area under the curve (AUC)")
+    average: Name | None = Field(None, description="The mean over time")
+    final: Name | None = Field(None, description="The value at the end of the window")
+    duration: Name | None = Field(None, description="The time spent between low and high")
+    time_share: Name | None = Field(None, description="The share of the time spent between low and high")
+    first_time: Name | None = Field(None, description="When it first is at or past `above` or `below`")
+    recovery: Name | None = Field(None, description="When, having been below `above`, it is first back")
+    crossings: Name | None = Field(None, description="How often it rises through `above`")
+    event_time: Name | None = Field(None, description="When an event with this cumulative hazard happens")
+    low: Quantity | None = Field(None, description="Lower end of the range (duration, time_share)")
+    high: Quantity | None = Field(None, description="Upper end of the range (duration, time_share)")
+    above: Quantity | None = Field(None, description="The level to be reached (first_time, recovery, crossings)")
+    below: Quantity | None = Field(None, description="The level to fall to (first_time)")
+    since: Quantity | None = Field(None, description="Look from this time on: '3 day'")
+    until: Quantity | None = Field(None, description="Look until this time: '10 day'")
+
+
+class TimeGrid(Closed):
+    """Evenly spaced times."""
+
+    start: Quantity = Field(0.0, alias="from", description="The first time")
+    to: Quantity = Field(description="The last time")
+    every: Quantity = Field(description="The step: '6 h'")
+
+
+class Compare(Closed):
+    """What the other regimens are compared with."""
+
+    reference: Name = Field(description="A regimen's name; every other one is compared with it, draw by draw")
+
+
+class Tolerance(Closed):
+    """How exact the solver has to be."""
+
+    relative: Number | None = Field(None, ge=1e-14, le=0.1, description="Relative error per step")
+    absolute: Number | None = Field(None, gt=0, le=1.0, description="Absolute error per step, in each state's unit")
+
+
+def _mapping_or_text(given: Any) -> str:
+    return "<mapping>" if isinstance(given, Mapping) else "<text>"
+
+
+def _list_or_mapping(given: Any) -> str:
+    return "<list>" if isinstance(given, list) else "<mapping>"
+
+
+def _regimen(given: Any) -> Any:
+    """Read by `Regimen.build` later; here only what cannot be a regimen at all."""
+    if given is not None and not isinstance(given, str | list | Mapping):
+        raise complaint(f"{show(given)} is no regimen; write one such as '5 mg q24h x14'")
+    return given
+
+
+RegimenEntry = Annotated[
+    Any,
+    PlainValidator(_regimen),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "examples": ["5 mg q24h x14", "75 mg/m2 over 1 h q3week x4"]},
+                {"type": "array", "items": {"anyOf": [{"type": "string"}, DoseEntry.model_json_schema()]}},
+                {"type": "object", "description": "inputs: {name: [{time, value}]}, doses: [...], or TREATMENT: text"},
+                {"type": "null", "description": "nothing is given"},
+            ]
+        }
+    ),
+]
+PatientEntry = Annotated[
+    Annotated[Text, Tag("<text>")] | Annotated[PatientFile, Tag("<mapping>")], Discriminator(_mapping_or_text)
+]
+NamedOutcome = Annotated[
+    Annotated[Name, Tag("<text>")] | Annotated[OutcomeEntry, Tag("<mapping>")], Discriminator(_mapping_or_text)
+]
+Times = Annotated[
+    Annotated[list[Quantity], Field(min_length=1, max_length=MOST_TIMES), Tag("<list>")]
+    | Annotated[TimeGrid, Tag("<mapping>")],
+    Discriminator(_list_or_mapping),
+]
+
+
+class ScenarioFile(Closed):
+    """A question about treatment: one model, who, which regimens, and what to look at."""
+
+    model: Name = Field(description="The disease model; `twin models` lists them")
+    patients: list[PatientEntry] = Field(
+        min_length=1, description="Patient files (paths from this file's folder) or patients written out here"
+    )
+    regimens: dict[Name, RegimenEntry] = Field(
+        min_length=1, description="The options, by name: text such as '5 mg q24h x14', a list of doses, or nothing"
+    )
+    title: Text | None = Field(None, description="A heading for reports")
+    question: Text | None = Field(None, description="What is asked, in words")
+    outcomes: list[NamedOutcome] | None = Field(
+        None, min_length=1, description="Names of the model's outcomes, or outcomes written out; all if left out"
+    )
+    compare: Compare | None = Field(None, description="What the other regimens are compared with")
+    draws: Whole = Field(100, ge=1, le=MOST_DRAWS, description="Draws per patient from what is not known of them")
+    seed: Whole = Field(0, ge=0, le=2**32 - 1, description="The same seed gives the same results")
+    until: Quantity | None = Field(None, description="When the course ends: '90 day'")
+    times: Times | None = Field(None, description="Times of the stored course: a list, or {from, to, every}")
+    spread: bool = Field(True, description="Whether draws differ as patients do (between-patient variability)")
+    uncertainty: bool = Field(False, description="Whether draws carry the uncertainty of population values")
+    parameters: dict[Name, Quantity] = Field(default_factory=dict, description="Other typical values, by name")
+    solver: Literal["auto", "linear", "adaptive", "stiff"] = Field("auto", description="How the equations are solved")
+    dtype: Literal["float64", "float32"] = Field("float64", description="Precision of the arithmetic")
+    tolerance: Tolerance | None = Field(None, description="How exact the solver has to be")

@@ -1,0 +1,258 @@
+"""Closed, frozen file schemas, and their problems as sentences with file, line, key, value and remedy.
+
+    class Settings(Closed):
+        draws: int = Field(100, ge=1, description="Draws per patient")
+
+    examined = examine(read("x.yaml").value, Settings)
+    examined.content, examined.problems
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, Generic, TypeVar
+
+import pydantic
+from pydantic import BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from . import units
+from .document import Location, show
+from .errors import TwinError, suggest
+
+
+class Closed(pydantic.BaseModel):
+    """A mapping in a file: no other keys than the declared ones, no guessing of types, never changed."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """Something wrong at a place in a document; `message` says what, and what to do."""
+
+    at: Location
+    message: str
+
+
+def _whole(value: Any) -> Any:
+    """1e3 is a whole number too, though YAML reads it as a float."""
+    return int(value) if isinstance(value, float) and math.isfinite(value) and value.is_integer() else value
+
+
+def _number_or_text(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float | str) or value == "":
+        raise complaint(f"{show(value)} is neither a number nor text; write one such as 12 or '12 h'")
+    return value
+
+
+def complaint(sentence: str) -> PydanticCustomError:
+    """What a validator raises when it has a whole sentence to say."""
+    return PydanticCustomError("complaint", "{sentence}", {"sentence": sentence})
+
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Whole = Annotated[int, BeforeValidator(_whole)]
+Text = Annotated[str, Field(min_length=1, max_length=10_000)]
+Name = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[^\s/\\].*$")]
+Quantity = Annotated[
+    Any,  # read by `quantity` or `parse_span`, which know the unit
+    PlainValidator(_number_or_text),
+    WithJsonSchema({"type": ["number", "string"], "examples": [12, "12 h"]}),
+]
+
+Schema = TypeVar("Schema", bound=Closed)
+
+
+def quantity(value: Any, unit: str) -> float:
+    """A finite number in `unit` from a bare number (already in it) or from text such as '70 kg'."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise TwinError(f"{show(value)} is not a number; write one such as {_example(unit)}")
+    if isinstance(value, str):
+        match = re.fullmatch(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*", value)
+        if not match:
+            raise TwinError(f"{show(value)} is not a number with a unit; write one such as {_example(unit)}")
+        value = float(match[1]) * _factor(match[2], unit, value)
+    if not _finite(value):
+        raise TwinError(f"{show(value)} is not a finite number; write one such as {_example(unit)}")
+    return float(value)
+
+
+def _factor(source: str, unit: str, value: str) -> float:
+    if not source and unit not in ("", "1"):
+        raise TwinError(f"{show(value)} has no unit; write '{value.strip()} {unit}', or the number without quotes")
+    try:
+        return units.factor(source or "1", unit)
+    except TwinError as problem:
+        raise TwinError(f"{show(value)}: {problem}; write one such as {_example(unit)}") from None
+
+
+def _example(unit: str) -> str:
+    return "1" if unit in ("", "1") else f"1 or '1 {unit}'"
+
+
+def _finite(value: float) -> bool:
+    return abs(value) <= 1e300  # also false for NaN, and for integers that no float holds
+
+
+@dataclasses.dataclass(frozen=True)
+class Examined(Generic[Schema]):
+    """What a schema made of a value: the content without what was wrong (None if nothing is left), and that."""
+
+    content: Schema | None
+    problems: tuple[Problem, ...]
+    removed: tuple[frozenset[Location], ...]
+
+    def original(self, at: Location) -> Location:
+        """Where something in `content` stands in the file: entries removed above it in a list count again."""
+        for removed in reversed(self.removed):
+            found: Location = ()
+            for part in at:
+                gone = sorted(p[-1] for p in removed if isinstance(p[-1], int) and p[:-1] == found)
+                for index in gone:
+                    part += isinstance(part, int) and index <= part
+                found = (*found, part)
+            at = found
+        return at
+
+
+def examine(value: Any, schema: type[Schema]) -> Examined[Schema]:
+    """Reads a file's value by a schema, going on past what is wrong so that all of it is found."""
+    problems: list[Problem] = []
+    removed: list[frozenset[Location]] = []
+    while value is not None and len(removed) < 20:  # taking an entry out can uncover a missing one around it
+        try:
+            return Examined(schema.model_validate(value), tuple(problems), tuple(removed))
+        except pydantic.ValidationError as refused:
+            found = refused.errors(include_url=False)
+        so_far = Examined(None, (), tuple(removed))
+        problems += [Problem(so_far.original(p.at), p.message) for p in _problems(found, schema)]
+        doomed = _doomed(value, [_place(error["loc"]) for error in found])
+        removed.append(doomed)
+        value = _without(value, doomed)
+    return Examined(None, tuple(problems or [Problem((), "is empty; fill it in")]), tuple(removed))
+
+
+def json_schema(schema: type[Closed]) -> dict[str, Any]:
+    """The JSON Schema of a kind of file, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema.model_json_schema()}
+
+
+def _place(location: Iterable[Any]) -> Location:
+    """A pydantic location without the names of union members and validators, which no file has."""
+    return tuple(part for part in location if not (isinstance(part, str) and part.startswith("<")))
+
+
+def _doomed(value: Any, places: Iterable[Location]) -> frozenset[Location]:
+    """What has to go for these places to be right: the entry, or the owner of a missing one."""
+    return frozenset(place if _find(value, place) is not _ABSENT else place[:-1] for place in places)
+
+
+def _without(value: Any, doomed: Iterable[Location]) -> Any:
+    """A copy without the entries at these places; None if nothing is left."""
+    if () in doomed:
+        return None
+    value = copy.deepcopy(value)
+    for place in sorted(doomed, key=lambda p: [(isinstance(x, str), x) for x in p], reverse=True):
+        del _find(value, place[:-1])[place[-1]]
+    return value
+
+
+_ABSENT = object()
+
+
+def _find(value: Any, place: Location) -> Any:
+    for part in place:
+        if isinstance(value, Mapping) or (isinstance(value, list) and isinstance(part, int) and part < len(value)):
+            value = value.get(part, _ABSENT) if isinstance(value, Mapping) else value[part]
+        else:
+            return _ABSENT
+    return value
+
+
+def _problems(found: Iterable[Any], schema: type[Closed]) -> Iterator[Problem]:
+    shape = schema.model_json_schema()
+    for error in found:
+        place = _place(error["loc"])
+        yield Problem(place, _sentence(error, _known_keys(shape, place[:-1])))
+
+
+def _sentence(error: Mapping[str, Any], known: list[str]) -> str:
+    kind, value, limits = error["type"], show(error["input"]), error.get("ctx", {})
+    match kind:
+        case "complaint":
+            return error["msg"]
+        case "extra_forbidden":
+            return f"unknown key; {suggest(str(error['loc'][-1]), known)}"
+        case "missing":
+            return "is missing; add it"
+        case "literal_error":
+            return f"{value} is not allowed; write {limits['expected']}"
+        case "less_than_equal":
+            return f"{value} is more than the {limits['le']} allowed; write a smaller number"
+        case "greater_than_equal":
+            return f"{value} is less than {limits['ge']}; write a larger number"
+        case "greater_than":
+            return f"{value} is not above {limits['gt']}; write a larger number"
+        case "string_too_short" | "too_short":
+            return "is empty; fill it in or leave the key out"
+        case "string_too_long" | "too_long":
+            return f"is longer than {limits['max_length']}; shorten it"
+        case "string_pattern_mismatch":
+            return f"{value} is no name; start it with a letter or digit"
+        case "finite_number":
+            return f"{value} is not a finite number; write one"
+    return f"{value} is not {_WANTED.get(kind, 'what belongs here')}; {_remedy(error)}"
+
+
+_WANTED = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+}
+
+
+def _remedy(error: Mapping[str, Any]) -> str:
+    match error["type"]:
+        case "list_type":
+            return "write '- ' before each entry"
+        case "dict_type" | "model_type" | "model_attributes_type":
+            return "write 'key: value' lines"
+        case "string_type":
+            return "put it in quotes"
+    return {"bool_type": "write one of them, without quotes"}.get(error["type"], "write one such as 100")
+
+
+def _known_keys(shape: Mapping[str, Any], place: Location) -> list[str]:
+    """The keys that a JSON schema allows in the mapping at `place`."""
+    here = list(_alternatives(shape, shape))
+    for part in place:
+        inner = [s for shape_here in here for s in _inside(shape_here, part)]
+        here = [a for s in inner for a in _alternatives(s, shape)]
+    return sorted({key for s in here for key in s.get("properties", {})})
+
+
+def _inside(shape: Mapping[str, Any], part: str | int) -> Iterator[Mapping[str, Any]]:
+    own = shape.get("properties", {}).get(part)
+    for candidate in (own, shape.get("items") if isinstance(part, int) else shape.get("additionalProperties")):
+        if isinstance(candidate, Mapping):
+            yield candidate
+
+
+def _alternatives(shape: Mapping[str, Any], root: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    if "$ref" in shape:
+        yield from _alternatives(root["$defs"][shape["$ref"].rsplit("/", 1)[-1]], root)
+    for key in ("anyOf", "oneOf", "allOf"):
+        for one in shape.get(key, ()):
+            yield from _alternatives(one, root)
+    yield shape

@@ -1,0 +1,150 @@
+"""solve(): one individual's course, as a pure function that can be differentiated."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .errors import TwinError, suggest
+from .modelling import CategoryDeclaration, DiseaseModel
+from .outcome import Outcome
+from .population import Draw, individual_at, reference_covariates
+from .regimen import Regimen, parse_time
+from .schedule import Schedule, build_schedule, span_of
+from .simulate import make_question, select_outcomes
+from .solver.base import Status, choose
+from .solver.course import Course, solve_course
+from .types import Array
+
+
+def solve(
+    model: DiseaseModel,
+    regimen: Any = None,
+    times: Sequence[float] | Array | None = None,
+    *,
+    covariates: Mapping[str, float | str] | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    inputs: Mapping[str, Any] | None = None,
+    amounts: Any = None,
+    outcomes: Sequence[str] | Mapping[str, Outcome] = (),
+    until: float | str | None = None,
+    solver: str = "auto",
+    dtype: str = "float64",
+    rtol: float | None = None,
+    atol: float | None = None,
+    max_steps: int | None = None,
+    forward: bool = False,
+    check: bool = True,
+) -> dict[str, Array]:
+    """The course of one individual: every observable at `times`, every outcome, and every state.
+
+    Args:
+        times: in the model's time unit; those of the regimen's observation rows if it came from events.
+        covariates, parameters: what differs from the reference and from the typical; parameters may be traced
+            by JAX and are this individual's own (no spread is added).
+        inputs: name -> constant value over the course.
+        amounts: replaces the regimen's written-out amounts in order of time, for gradients by dose.
+        forward: differentiate in forward mode (`jax.jvp`, `jax.jacfwd`) instead of reverse.
+        check: raise if the course fails; False returns what there is (needed inside a JAX transformation).
+
+    Returns:
+        name -> array: observables and 'state.<name>' (time,), outcomes (), and 'status'.
+    """
+    built = Regimen.build(regimen)
+    for problem in built.check(model):
+        raise TwinError(problem)
+    wide = jax.enable_x64(True) if dtype == "float64" and not jax.config.jax_enable_x64 else contextlib.nullcontext()
+    with wide:
+        values = _covariate_values(model, covariates or {})
+        start, last = span_of(built, (), model.time_unit)
+        samples, after = _samples(built, times)
+        last = max([last, *([float(np.max(samples))] if samples.size else [])])
+        end = last if until is None else parse_time(until, model.time_unit)
+        start = min([start, *([float(np.min(samples))] if samples.size else [])])
+        schedule = build_schedule(model, built, end=end, covariates=values, series=_constant(model, inputs or {}, start))
+        asked = select_outcomes(model, outcomes)
+        batch: Schedule = jax.tree.map(lambda x: x[None], schedule)
+        question = make_question(model, asked, batch, observables=tuple(model.observables()))
+        choice = choose(model, solver, relative=rtol, absolute=atol, max_steps=max_steps, forward=forward)
+        resolution = model.resolution or (end - start) / 200 or 1.0
+        number = jnp.dtype(dtype)
+        arrays = jax.tree.map(lambda x: jnp.asarray(x, number) if x.dtype.kind == "f" else jnp.asarray(x), schedule)
+        if amounts is not None:
+            arrays = _with_amounts(arrays, jnp.asarray(amounts, number))
+        drawn = Draw({}, _population(model, parameters or {}, number), jnp.bool_(True))
+        own = set(parameters or {})
+
+        def person(signals: Array) -> Any:
+            individual = individual_at(model, drawn, signals)
+            kept = {name: drawn.population[name] for name in own}
+            return _with_own(individual, kept)
+
+        def run(schedule: Schedule) -> Course:
+            return solve_course(
+                model, choice, question, schedule, person,
+                samples=jnp.asarray(samples, number), after=jnp.asarray(after),
+                looks=jnp.asarray(np.append(np.arange(start, end, resolution), end) if asked else [end], number),
+                start=jnp.asarray(start, number), end=jnp.asarray(end, number),
+                resolution=jnp.asarray(resolution, number), chances={},
+            )  # fmt: skip
+
+        course = run(arrays)
+    if check and int(course.status) != Status.OK:
+        raise TwinError(f"the course of model '{model.name}' failed: {Status.meanings[int(course.status)]}")
+    states = {f"state.{name}": course.states[:, i] for i, name in enumerate(model.states())}
+    return {**course.samples, **course.outcomes, **states, "status": course.status}
+
+
+def _samples(regimen: Regimen, times: Any) -> tuple[np.ndarray, np.ndarray]:
+    if times is not None:
+        return np.asarray(times, float), np.zeros(len(times), bool)
+    return np.array([t for t, _ in regimen.samples], float), np.array([a for _, a in regimen.samples], bool)
+
+
+def _covariate_values(model: DiseaseModel, given: Mapping[str, float | str]) -> dict[str, float]:
+    values = reference_covariates(model)
+    for name, value in given.items():
+        declared = model.covariates().get(name)
+        if declared is None:
+            raise TwinError(f"model '{model.name}' has no covariate '{name}'; {suggest(name, model.covariates())}")
+        if isinstance(declared, CategoryDeclaration):
+            if value not in declared.levels:
+                raise TwinError(f"covariate '{name}': no level '{value}'; {suggest(str(value), declared.levels)}")
+            values[name] = float(declared.levels.index(str(value)))
+        else:
+            values[name] = float(value)
+    return values
+
+
+def _constant(model: DiseaseModel, inputs: Mapping[str, Any], start: float) -> dict[str, Any]:
+    for name in inputs:
+        if name not in model.inputs():
+            raise TwinError(f"model '{model.name}' has no input '{name}'; {suggest(name, model.inputs())}")
+    return {name: ((start, float(value)),) for name, value in inputs.items()}
+
+
+def _population(model: DiseaseModel, parameters: Mapping[str, Any], number: Any) -> dict[str, Array]:
+    for name in parameters:
+        if name not in model.parameters():
+            raise TwinError(f"model '{model.name}' has no parameter '{name}'; {suggest(name, model.parameters())}")
+    typical = model.typical()
+    return {n: jnp.asarray(parameters.get(n, getattr(typical, n)), number) for n in model.parameters()}
+
+
+def _with_own(individual: Any, own: Mapping[str, Array]) -> Any:
+    import dataclasses
+
+    return dataclasses.replace(individual, parameters=dataclasses.replace(individual.parameters, **own))
+
+
+def _with_amounts(schedule: Schedule, amounts: Array) -> Schedule:
+    import dataclasses
+
+    if amounts.shape != schedule.amount.shape:
+        raise TwinError(f"amounts has shape {amounts.shape}; the regimen has {schedule.amount.shape[0]} doses")
+    return dataclasses.replace(schedule, amount=amounts)

@@ -1,0 +1,90 @@
+"""The adaptive solver: diffrax between events, with the linear block exact beside it where it can be.
+
+Each stretch between two events is integrated over s in [0, 1] with t = t0 + s h: time in float32 never
+loses its last digits, a stretch of no length costs one step, and gradients flow through h.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from ..modelling import DiseaseModel, Individual, pack, unpack
+from ..types import Array, Scalar
+from .affine import linear_block
+from .base import Choice, embeds_exactly
+from .exact import Propagator
+
+
+class Stretch(eqx.Module):
+    """One stretch between events."""
+
+    begin: Scalar
+    length: Scalar
+    rate: Array  # constant input into every state
+    smooth: Any  # doses entering through transit chains: (start, amount, stages, rate, target)
+
+
+def transit_input(time: Scalar, smooth: Any, size: int) -> Array:
+    """Savic's input rate into every state, summed over all doses given so far."""
+    start, amount, stages, rate, target = smooth
+    since = jnp.maximum(time - start, 0.0)
+    running = (since > 0) & (amount > 0)
+    x = jnp.where(running, rate * since, 1.0)
+    log_density = stages * jnp.log(x) - x - jax.scipy.special.gammaln(stages + 1)
+    flow = jnp.where(running, amount * rate * jnp.exp(log_density), 0.0)
+    return jnp.zeros(size, flow.dtype).at[target].add(flow)
+
+
+def integrate(
+    model: DiseaseModel, choice: Choice, propagator: Propagator | None, y: Array, p: Individual, stretch: Stretch
+) -> tuple[Array, Array]:
+    """The state at the end of a stretch, and whether the integration succeeded."""
+    kind = type(model)
+    exact = linear_block(kind).states if propagator is not None else ()
+    moving = tuple(i for i in range(len(y)) if i not in exact)
+    where_exact, where_moving = jnp.asarray(exact, int), jnp.asarray(moving, int)
+    launched = propagator.launch(y[where_exact], stretch.rate[where_exact]) if propagator is not None else None
+
+    def state_at(s: Scalar, z: Array, propagator: Any, launched: Any, stretch: Stretch) -> Array:
+        full = jnp.zeros_like(y).at[where_moving].set(z)
+        if propagator is None:
+            return full
+        return full.at[where_exact].set(propagator.after(launched, s * stretch.length))
+
+    def field(s: Scalar, z: Array, args: Any) -> Array:
+        p, propagator, launched, stretch = args
+        inside = jnp.clip(s, 1e-9, 1 - 1e-7)  # never past a switch that sits exactly on an end
+        t = stretch.begin + inside * stretch.length
+        flat = state_at(s, z, propagator, launched, stretch)
+        flow = pack(model.derivatives(t, unpack(kind.State, list(flat)), p))
+        flow = jnp.stack([jnp.asarray(f, y.dtype) for f in flow]) + stretch.rate
+        if stretch.smooth is not None:
+            flow = flow + transit_input(t, stretch.smooth, len(y))
+        # a stretch of no length must not move, even from a state whose flow is not a number
+        return jnp.where(stretch.length > 0, stretch.length * flow[where_moving], 0.0)
+
+    args = (p, propagator, launched, stretch)
+    solution = diffrax.diffeqsolve(
+        diffrax.ODETerm(field),
+        diffrax.Kvaerno5() if choice.name == "stiff" else diffrax.Tsit5(),
+        t0=0.0,
+        t1=1.0,
+        dt0=None,
+        y0=y[where_moving],
+        args=args,
+        saveat=diffrax.SaveAt(t1=True),
+        stepsize_controller=diffrax.PIDController(rtol=choice.relative, atol=choice.absolute),
+        adjoint=diffrax.ForwardMode() if choice.forward else diffrax.RecursiveCheckpointAdjoint(),
+        max_steps=choice.max_steps,
+        throw=False,
+    )
+    end = state_at(jnp.ones((), y.dtype), solution.ys[0], propagator, launched, stretch)
+    return end, solution.result == diffrax.RESULTS.successful
+
+
+__all__ = ["Stretch", "embeds_exactly", "integrate"]

@@ -1,0 +1,85 @@
+"""What a solver is asked, and how it is chosen: exact where a model is linear, adaptive where it is not."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+from ..errors import TwinError, suggest
+from ..modelling import DiseaseModel
+from .affine import linear_block
+from .exact import exact_in_time
+from .timeline import uses_transit
+
+SOLVERS = ("auto", "linear", "adaptive", "stiff")
+
+
+class Status:
+    """How a trajectory ended; anything but OK is counted and never averaged."""
+
+    OK = 0
+    STEP_LIMIT = 1
+    NOT_FINITE = 2
+    NO_PATIENT = 3
+    meanings = ("ok", "step_limit", "not_finite", "no_admissible_patient")
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """The solver that runs, why, and how closely it is held to the equations."""
+
+    name: str
+    reason: str
+    relative: float = 1e-7
+    absolute: float = 1e-10
+    max_steps: int = 4096
+    forward: bool = False  # differentiate forward instead of in reverse
+
+
+@functools.cache
+def _is_linear(kind: type[DiseaseModel]) -> str:
+    """Why the model is not wholly linear; empty if it is."""
+    block = linear_block(kind)
+    rest = [name for i, name in enumerate(kind.states()) if i not in block.states]
+    if rest:
+        return f"{len(rest)} of {len(kind.states())} states are not declared linear ({', '.join(rest[:3])}{', ...' * (len(rest) > 3)})"
+    if uses_transit(kind()):
+        return "a treatment enters through a transit chain"
+    return ""
+
+
+def embeds_exactly(model: DiseaseModel) -> bool:
+    """Whether the model's linear block runs exactly beside an integrated rest."""
+    kind = type(model)
+    return bool(linear_block(kind).states) and exact_in_time(kind) and not uses_transit(model)
+
+
+def choose(
+    model: DiseaseModel,
+    asked: str = "auto",
+    *,
+    relative: float | None = None,
+    absolute: float | None = None,
+    max_steps: int | None = None,
+    forward: bool = False,
+) -> Choice:
+    """The solver for a model. One asked for by name is used or refused, never replaced."""
+    if asked not in SOLVERS:
+        raise TwinError(f"unknown solver '{asked}'; {suggest(asked, SOLVERS)}")
+    nonlinear = _is_linear(type(model))
+    if asked == "linear" and nonlinear:
+        raise TwinError(f"solver 'linear' cannot solve model '{model.name}': {nonlinear}; use 'auto' or 'adaptive'")
+    if asked != "auto":
+        choice = Choice(asked, "asked for by name")
+    elif not nonlinear:
+        choice = Choice("linear", "every state is linear, so the course is exact")
+    elif model.stiff:
+        choice = Choice("stiff", f"{nonlinear}; the model is declared stiff")
+    else:
+        choice = Choice("adaptive", nonlinear)
+    given = {"relative": relative, "absolute": absolute}
+    for name, value in given.items():
+        if value is not None and not 0 < value < 1:
+            raise TwinError(f"{name} tolerance {value} is not between 0 and 1")
+    given |= {"max_steps": max_steps}
+    return dataclasses.replace(choice, forward=forward, **{k: v for k, v in given.items() if v is not None})

@@ -1,0 +1,187 @@
+"""The timeline of one trajectory: every event, infusion end, change of a covariate and sample, in order.
+
+Drawn parameters enter here: a lag moves a dose, a bioavailability shortens a given-rate infusion. Rows
+are sorted inside the computation, so gradients flow through the times of doses and infusion ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from ..modelling import Delivery, DiseaseModel, Individual
+from ..schedule import RESET, SAMPLE_AFTER, SAMPLE_BEFORE, STEADY, Mode, Schedule
+from ..types import Array
+
+BOUNDARY, DO_RESET, DO_STEADY, DO_DOSE = range(4)
+OVERLAPS = 12  # infusions of one steady-state regimen that may still run at its record
+_GRADES = 6  # looks after an event at resolution/2, /4, ... so that fast phases are seen
+
+
+class Given(eqx.Module):
+    """What each dose amounts to for this individual."""
+
+    start: Array  # when it enters, lag included
+    amount: Array  # what enters at once, in the state's unit; 0 for an infusion
+    rate: Array  # what enters per time while it runs; 0 for a bolus
+    length: Array  # how long it runs
+    target: Array  # the state it enters
+    lag: Array
+    smooth: Array  # the amount that enters through a transit chain; 0 otherwise
+    stages: Array
+    transit_rate: Array
+
+
+class Timeline(eqx.Module):
+    """Rows in order of time. `sample` holds the row of each requested sample."""
+
+    time: Array
+    kind: Array
+    index: Array
+    sample: Array
+
+
+def deliveries(model: DiseaseModel, p: Individual) -> list[Delivery]:
+    """Each treatment's delivery for an individual, in the order of the model's treatments."""
+    return [treatment.deliver(model, p) for treatment in model.treatments().values()]
+
+
+def uses_transit(model: DiseaseModel) -> bool:
+    """Whether any treatment enters through a transit chain, whose input is smooth and not a constant rate."""
+    person = Individual(model.typical(), model.Covariates(), model.Inputs())
+    shapes = eqx.filter_eval_shape(lambda p: deliveries(model, p), person)
+    return any(delivery.transit is not None for delivery in shapes)
+
+
+def targets(model: DiseaseModel) -> list[int]:
+    """The position of the state each treatment enters."""
+    found = []
+    for treatment in model.treatments().values():
+        positions = model.targets(treatment.into)
+        if len(positions) != 1:
+            raise ValueError(f"treatment '{treatment.name}' enters '{treatment.into}', which is several states")
+        found.append(positions[0])
+    return found
+
+
+def give(model: DiseaseModel, schedule: Schedule, person: Callable[[Array], Individual], dtype: Any) -> Given:
+    """The doses of a schedule for one individual; `person` tells the individual at a time."""
+
+    def one(time: Array, treatment: Array, amount: Array, mode: Array, given: Array, cut: Array) -> Given:
+        every = [_numbers(d, dtype) for d in deliveries(model, person(time))]
+        f, scale, lag, duration, rate, stages, mean_time = (
+            jnp.stack(column)[treatment] for column in zip(*every, strict=True)
+        )
+        start = time + lag
+        alive = (start < cut) & jnp.isfinite(time)
+        entering = jnp.where(alive, amount * f, 0.0)
+        constant = (mode == Mode.RATE) & (amount == 0)  # a constant infusion at steady state: nothing follows
+        infused = (mode != Mode.BOLUS) & ~((mode == Mode.MODELLED_DURATION) & (duration == 0))
+        safe_rate = jnp.where(mode == Mode.MODELLED_RATE, rate, jnp.where(given > 0, given, 1.0))
+        length = jnp.where(
+            (mode == Mode.RATE) | (mode == Mode.MODELLED_RATE),
+            amount * f / safe_rate,
+            jnp.where(mode == Mode.DURATION, given, duration),
+        )
+        by_length = amount * f / jnp.where(length > 0, length, 1.0)
+        per_time = jnp.where((mode == Mode.RATE) & constant, given, by_length)
+        length = jnp.where(infused, length, 0.0)
+        transit = stages >= 0
+        return Given(
+            start=start,
+            amount=jnp.where(infused | transit, 0.0, entering * scale),
+            rate=jnp.where(infused & alive, per_time * scale, 0.0),
+            length=jnp.minimum(length, jnp.maximum(cut - start, 0.0)),
+            target=jnp.asarray(targets(model))[treatment],
+            lag=lag,
+            smooth=jnp.where(transit, entering * scale, 0.0),
+            stages=jnp.where(transit, stages, 0.0),
+            transit_rate=jnp.where(transit, (stages + 1) / mean_time, 1.0),
+        )
+
+    s = schedule
+    return jax.vmap(one)(s.time, s.treatment, s.amount, s.mode, s.given, s.cut)
+
+
+def _numbers(d: Delivery, dtype: Any) -> list[Array]:
+    """A delivery as numbers; what a treatment does not model is not a number, so that its use shows."""
+    nan = jnp.nan
+    stages, mean_time = (-1.0, 1.0) if d.transit is None else (d.transit.stages, d.transit.mean_time)
+    values = (
+        d.bioavailability,
+        d.scale,
+        d.lag,
+        nan if d.duration is None else d.duration,
+        nan if d.rate is None else d.rate,
+        stages,
+        mean_time,
+    )
+    return [jnp.asarray(v, dtype) for v in values]
+
+
+def infusions(schedule: Schedule, given: Given) -> tuple[Array, Array, Array, Array]:
+    """Start, end, rate and target of everything that runs, infusions begun before a steady-state record too."""
+    start, end, rate, target = given.start, given.start + given.length, given.rate, given.target
+    if not schedule.sizes[1]:
+        return start, end, rate, target
+    dose, interval = schedule.steady_dose, schedule.steady_interval
+    earlier = jnp.arange(1, OVERLAPS + 1, dtype=start.dtype)
+    record = schedule.time[dose][:, None]
+    tail = end[dose][:, None] - earlier * jnp.where(interval > 0, interval, jnp.inf)[:, None]
+    runs = (tail > record) & (schedule.steady_kind[:, None] > 0)
+    many = earlier.shape[0]
+    return (
+        jnp.concatenate([start, jnp.repeat(record[:, 0], many)]),
+        jnp.concatenate([end, jnp.where(runs, tail, record).ravel()]),
+        jnp.concatenate([rate, jnp.where(runs, rate[dose][:, None], 0.0).ravel()]),
+        jnp.concatenate([target, jnp.repeat(target[dose], many)]),
+    )
+
+
+def build_timeline(
+    schedule: Schedule,
+    given: Given,
+    samples: Array,
+    *,
+    after: Array,
+    looks: Array,
+    end: Array,
+    ends: Array | None,
+    resolution: Array | None,
+) -> Timeline:
+    """Sort everything that happens up to `end`.
+
+    `samples` are asked-for times (`after` says which see a dose given at the same time), `looks` times at
+    which outcomes look, `ends` when infusions stop; with a `resolution`, looks are added after each dose.
+    """
+    dtype = samples.dtype
+    steady_time = jnp.where(schedule.steady_kind > 0, schedule.time[schedule.steady_dose], jnp.inf)
+    dose_order = jnp.where(given.lag > 0, schedule.lagged_order, schedule.order)
+    rows = [
+        (samples, jnp.where(after, SAMPLE_AFTER, SAMPLE_BEFORE), BOUNDARY),
+        (looks, jnp.full(looks.shape, SAMPLE_BEFORE), BOUNDARY),
+        (jnp.asarray(schedule.reset, dtype), jnp.full(schedule.reset.shape, RESET), DO_RESET),
+        (steady_time, jnp.full(steady_time.shape, STEADY), DO_STEADY),
+        (given.start, dose_order, DO_DOSE),
+        (jnp.asarray(schedule.signal_time, dtype), jnp.zeros(schedule.signal_time.shape), BOUNDARY),
+    ]
+    if ends is not None:
+        rows.append((ends, jnp.zeros(ends.shape), BOUNDARY))
+    if resolution is not None:
+        edges = jnp.concatenate([given.start, *([] if ends is None else [ends])])
+        finer = resolution / 2.0 ** jnp.arange(1, _GRADES + 1, dtype=dtype)
+        extra = (edges[:, None] + finer).ravel()
+        rows.append((extra, jnp.zeros(extra.shape), BOUNDARY))
+    time = jnp.concatenate([r[0].astype(dtype) for r in rows])
+    order = jnp.concatenate([jnp.asarray(r[1], dtype) for r in rows])
+    kind = jnp.concatenate([jnp.full(r[0].shape, r[2], jnp.int32) for r in rows])
+    index = jnp.concatenate([jnp.arange(r[0].shape[0], dtype=jnp.int32) for r in rows])
+    kind = jnp.where(time > end, BOUNDARY, kind)
+    time = jnp.minimum(time, end)
+    ranked = jnp.lexsort((order, time))
+    place = jnp.zeros_like(index).at[ranked].set(jnp.arange(len(ranked), dtype=jnp.int32))
+    return Timeline(time[ranked], kind[ranked], index[ranked], place[: samples.shape[0]])

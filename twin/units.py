@@ -1,0 +1,68 @@
+"""Units at the border: parse, compare and convert once, so that everything inside is a plain number."""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+from typing import Any
+
+from .errors import TwinError
+
+
+@functools.cache
+def registry() -> Any:
+    """The unit registry (pint), with the clinical units that pint does not know."""
+    import pint
+
+    units = pint.UnitRegistry(cache_folder=None, on_redefinition="ignore")
+    units.define("international_unit = [international_activity] = IU")
+    units.define("insulin_unit = [insulin] = U")  # 1 U of insulin is no mass here: no drug needs it
+    units.define("milliunit_insulin = 0.001 * insulin_unit = mU")
+    units.define("uU = 1e-6 * insulin_unit")
+    units.define("cells = [cells]")
+    units.define("molar = mole / liter = M")
+    units.define("@alias week = wk")
+    units.define("@alias year = y")
+    return units
+
+
+@functools.lru_cache(maxsize=4096)
+def parse(unit: str) -> Any:
+    """What a text such as 'mg/L' or '10^9/L' names, as one of it; the empty text and '1' are a plain number."""
+    text = unit.strip()
+    if text in ("", "1"):
+        return registry().Quantity(1.0)
+    try:
+        if len(text) > 60:
+            raise ValueError("too long")
+        return 1.0 * registry().parse_expression(re.sub(r"\bm([23])\b", r"m**\1", text.replace("%", "percent")))
+    except Exception as problem:
+        raise TwinError(f"unknown unit '{text[:60]}'; write one such as mg, mg/L, h or 1") from problem
+
+
+@functools.lru_cache(maxsize=4096)
+def factor(source: str, target: str) -> float:
+    """What a number in `source` is multiplied by to be in `target`; an error where they do not match."""
+    if source == target:
+        return 1.0
+    one, goal = parse(source), parse(target)
+    if one.dimensionality != goal.dimensionality:
+        raise TwinError(f"'{source}' cannot be converted to '{target}'")
+    return _tidy(float(one.to_base_units().magnitude / goal.to_base_units().magnitude))
+
+
+def compatible(source: str, target: str) -> bool:
+    """Whether the two units measure the same kind of thing."""
+    return parse(source).dimensionality == parse(target).dimensionality
+
+
+def convert(value: float, source: str, target: str) -> float:
+    """A number in `source`, in `target`."""
+    return value * factor(source, target)
+
+
+def _tidy(value: float) -> float:
+    """Undo the last-digit noise of chained conversions (1/24*24 and the like)."""
+    nearest = float(f"{value:.12g}")
+    return nearest if math.isclose(nearest, value, rel_tol=4e-15) else value
