@@ -1,6 +1,6 @@
 """The `twin` command: finds its subcommands, and turns expected failures into one line each.
 
-    twin simulate scenarios/warfarin/genotype_guided.yaml
+twin simulate scenarios/warfarin/genotype_guided.yaml
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class _Lazy(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
             return None
-        return getattr(importlib.import_module(f"cli.commands.{name}"), name)
+        return getattr(importlib.import_module(f"cli.commands.{cmd_name}"), cmd_name)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):

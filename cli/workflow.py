@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import re
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -155,20 +157,35 @@ def _run(scenario: Scenario, instead: Mapping[str, Any], folder: Path) -> str:
 
     began = time.perf_counter()
     asked = _arguments(scenario, instead)
+    with _writing(folder):  # before the work, so that a wrong --out costs no time
+        folder.mkdir(parents=True, exist_ok=True)
     tree = simulate(**asked, progress=_progress(scenario.name))
-    tree.attrs["scenario"] = scenario.document.text
-    tree.attrs["title"] = scenario.settings.title or scenario.name
+    tree.attrs |= {
+        "title": scenario.settings.title or scenario.name,
+        "scenario": scenario.document.text,
+        "inputs_sha256": json.dumps(scenario.fingerprints()),
+        "reference": scenario.reference or "",
+    }
     rows = summarise(tree, scenario.reference)
     observables = list(dict.fromkeys(outcome.of for outcome in asked["outcomes"].values()))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    with _writing(folder):
         dataset.save(tree, folder)
         write_csv(rows, folder / "summary.csv")
         draw(tree, folder / "figure.png", observables=observables)
-    except OSError as problem:
-        raise TwinError(f"results cannot be written to {folder} ({problem.strerror}); choose another --out") from problem
+    if all(row.failed == row.draws for row in rows):
+        raise TwinError(f"every trajectory failed; 'status' in {folder} says how: check doses, parameters and solver")
     seconds = time.perf_counter() - began
     return f"{to_text(tree, rows)}\n{folder}: dataset, summary.csv, figure.png ({seconds:.1f} s)\n"
+
+
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as problem:
+        raise TwinError(
+            f"results cannot be written to {folder} ({problem.strerror}); choose another --out"
+        ) from problem
 
 
 def _progress(name: str) -> Any:
@@ -181,5 +198,3 @@ def _progress(name: str) -> Any:
         click.echo(f"\r{name}: {done:,} of {total:,} trajectories{end}", err=True, nl=False)
 
     return show
-
-

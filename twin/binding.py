@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -143,8 +144,9 @@ class _Binding:
     def check_birth(self, values: Mapping[str, float]) -> None:
         """Without a date of birth, an age says when it was, to within the year that whole years leave open."""
         if self.birth == float("-inf") and "age" in self.content.covariates and "age" in values:
+            declared = self.model.covariates()["age"]
             with contextlib.suppress(TwinError):  # an age that is not a time says nothing
-                years = units.convert(values["age"], self.model.covariates()["age"].unit, "year")
+                years = units.convert(values["age"], getattr(declared, "unit", ""), "year")
                 self.birth = units.convert(-years - 1, "year", self.model.time_unit)
 
     def changes(self, place: tuple[str, ...], entries: list[ChangeEntry], declared: Any) -> Changes:
@@ -253,7 +255,7 @@ def _measured(entry: ObservationEntry, unit: str) -> float:
 
 def _backward_to_forward(changes: Changes) -> Changes:
     """Values that hold since the time before (NOCB), as values that hold from a time on (LOCF)."""
-    return tuple((t, value) for (t, _), (_, value) in zip(changes, changes[1:], strict=False))
+    return tuple((t, value) for (t, _), (_, value) in itertools.pairwise(changes))
 
 
 def _date(text: str) -> datetime.datetime:

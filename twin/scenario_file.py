@@ -5,40 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, PlainValidator, Tag, WithJsonSchema
+from pydantic import ConfigDict, Discriminator, Field, PlainValidator, Tag, WithJsonSchema
 
 from .document import show
-from .patient_file import DoseEntry, PatientFile
+from .outcome_file import OutcomeEntry
+from .patient_file import ChangeEntry, DoseEntry, PatientFile
 from .schema import Closed, Name, Number, Quantity, Text, Whole, complaint
 
 MOST_DRAWS = 1_000_000
 MOST_TIMES = 100_000
-
-
-class OutcomeEntry(Closed):
-    """One number a trajectory: exactly one kind, which names an observable, and that kind's limits."""
-
-    name: Name | None = Field(None, description="Its name in results; made from kind and observable if left out")
-    meaning: Text | None = Field(None, description="What it says, for tables and figures")
-    peak: Name | None = Field(None, description="The highest value of this observable")
-    peak_time: Name | None = Field(None, description="When the highest value is reached")
-    trough: Name | None = Field(None, description="The lowest value")
-    trough_time: Name | None = Field(None, description="When the lowest value is reached")
-    area: Name | None = Field(None, description="The area under the curve (AUC)")
-    average: Name | None = Field(None, description="The mean over time")
-    final: Name | None = Field(None, description="The value at the end of the window")
-    duration: Name | None = Field(None, description="The time spent between low and high")
-    time_share: Name | None = Field(None, description="The share of the time spent between low and high")
-    first_time: Name | None = Field(None, description="When it first is at or past `above` or `below`")
-    recovery: Name | None = Field(None, description="When, having been below `above`, it is first back")
-    crossings: Name | None = Field(None, description="How often it rises through `above`")
-    event_time: Name | None = Field(None, description="When an event with this cumulative hazard happens")
-    low: Quantity | None = Field(None, description="Lower end of the range (duration, time_share)")
-    high: Quantity | None = Field(None, description="Upper end of the range (duration, time_share)")
-    above: Quantity | None = Field(None, description="The level to be reached (first_time, recovery, crossings)")
-    below: Quantity | None = Field(None, description="The level to fall to (first_time)")
-    since: Quantity | None = Field(None, description="Look from this time on: '3 day'")
-    until: Quantity | None = Field(None, description="Look until this time: '10 day'")
 
 
 class TimeGrid(Closed):
@@ -70,26 +45,51 @@ def _list_or_mapping(given: Any) -> str:
     return "<list>" if isinstance(given, list) else "<mapping>"
 
 
-def _regimen(given: Any) -> Any:
-    """Read by `Regimen.build` later; here only what cannot be a regimen at all."""
-    if given is not None and not isinstance(given, str | list | Mapping):
+def _list_or_text(given: Any) -> str:
+    return "<list>" if isinstance(given, list) else "<text>"
+
+
+def _regimen_form(given: Any) -> str:
+    if given is None or isinstance(given, Mapping):
+        return "<mapping>" if given is not None else "<nothing>"
+    return "<list>" if isinstance(given, list) else "<text>"
+
+
+def _text(given: Any) -> Any:
+    if not isinstance(given, str):
         raise complaint(f"{show(given)} is no regimen; write one such as '5 mg q24h x14'")
     return given
 
 
-RegimenEntry = Annotated[
+DoseText = Annotated[
     Any,
-    PlainValidator(_regimen),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "examples": ["5 mg q24h x14", "75 mg/m2 over 1 h q3week x4"]},
-                {"type": "array", "items": {"anyOf": [{"type": "string"}, DoseEntry.model_json_schema()]}},
-                {"type": "object", "description": "inputs: {name: [{time, value}]}, doses: [...], or TREATMENT: text"},
-                {"type": "null", "description": "nothing is given"},
-            ]
-        }
-    ),
+    PlainValidator(_text),  # read by `Regimen.build`
+    WithJsonSchema({"type": "string", "examples": ["5 mg q24h x14", "75 mg/m2 over 1 h q3week x4"]}),
+]
+DoseList = list[
+    Annotated[
+        Annotated[DoseText, Tag("<text>")] | Annotated[DoseEntry, Tag("<mapping>")], Discriminator(_mapping_or_text)
+    ]
+]
+Doses = Annotated[Annotated[DoseText, Tag("<text>")] | Annotated[DoseList, Tag("<list>")], Discriminator(_list_or_text)]
+
+
+class RegimenParts(Closed):
+    """A regimen in parts: inputs over time, and doses as a whole or by the name of a treatment."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Doses]  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    doses: Doses | None = Field(None, description="Text, or a list of doses")
+    inputs: dict[Name, list[ChangeEntry]] = Field(default_factory=dict, description="The model's inputs, by name")
+
+
+RegimenEntry = Annotated[
+    Annotated[None, Tag("<nothing>")]
+    | Annotated[DoseText, Tag("<text>")]
+    | Annotated[DoseList, Tag("<list>")]
+    | Annotated[RegimenParts, Tag("<mapping>")],
+    Discriminator(_regimen_form),
 ]
 PatientEntry = Annotated[
     Annotated[Text, Tag("<text>")] | Annotated[PatientFile, Tag("<mapping>")], Discriminator(_mapping_or_text)

@@ -1,10 +1,10 @@
 """Closed, frozen file schemas, and their problems as sentences with file, line, key, value and remedy.
 
-    class Settings(Closed):
-        draws: int = Field(100, ge=1, description="Draws per patient")
+class Settings(Closed):
+    draws: int = Field(100, ge=1, description="Draws per patient")
 
-    examined = examine(read("x.yaml").value, Settings)
-    examined.content, examined.problems
+examined = examine(read("x.yaml").value, Settings)
+examined.content, examined.problems
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ def _whole(value: Any) -> Any:
 def _number_or_text(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float | str) or value == "":
         raise complaint(f"{show(value)} is neither a number nor text; write one such as 12 or '12 h'")
+    if not isinstance(value, str) and not _finite(value):
+        raise complaint(f"{show(value)} is not a finite number; write one such as 12")
     return value
 
 
@@ -112,9 +114,9 @@ class Examined(Generic[Schema]):
         for removed in reversed(self.removed):
             found: Location = ()
             for part in at:
-                gone = sorted(p[-1] for p in removed if isinstance(p[-1], int) and p[:-1] == found)
+                gone = sorted(int(p[-1]) for p in removed if isinstance(p[-1], int) and p[:-1] == found)
                 for index in gone:
-                    part += isinstance(part, int) and index <= part
+                    part = part + 1 if isinstance(part, int) and index <= part else part
                 found = (*found, part)
             at = found
         return at
@@ -124,14 +126,19 @@ def examine(value: Any, schema: type[Schema]) -> Examined[Schema]:
     """Reads a file's value by a schema, going on past what is wrong so that all of it is found."""
     problems: list[Problem] = []
     removed: list[frozenset[Location]] = []
+    gone: set[Location] = set()
     while value is not None and len(removed) < 20:  # taking an entry out can uncover a missing one around it
         try:
             return Examined(schema.model_validate(value), tuple(problems), tuple(removed))
         except pydantic.ValidationError as refused:
             found = refused.errors(include_url=False)
         so_far = Examined(None, (), tuple(removed))
-        problems += [Problem(so_far.original(p.at), p.message) for p in _problems(found, schema)]
+        for problem in _problems(found, schema):
+            at = so_far.original(problem.at)
+            if not any(place[: len(at)] == at for place in gone):  # else it is missing because it was taken out
+                problems.append(Problem(at, problem.message))
         doomed = _doomed(value, [_place(error["loc"]) for error in found])
+        gone |= {so_far.original(place) for place in doomed}
         removed.append(doomed)
         value = _without(value, doomed)
     return Examined(None, tuple(problems or [Problem((), "is empty; fill it in")]), tuple(removed))
@@ -158,7 +165,8 @@ def _without(value: Any, doomed: Iterable[Location]) -> Any:
         return None
     value = copy.deepcopy(value)
     for place in sorted(doomed, key=lambda p: [(isinstance(x, str), x) for x in p], reverse=True):
-        del _find(value, place[:-1])[place[-1]]
+        around: Any = _find(value, place[:-1])
+        del around[place[-1]]
     return value
 
 
@@ -167,8 +175,10 @@ _ABSENT = object()
 
 def _find(value: Any, place: Location) -> Any:
     for part in place:
-        if isinstance(value, Mapping) or (isinstance(value, list) and isinstance(part, int) and part < len(value)):
-            value = value.get(part, _ABSENT) if isinstance(value, Mapping) else value[part]
+        if isinstance(value, Mapping):
+            value = value.get(part, _ABSENT)
+        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+            value = value[part]
         else:
             return _ABSENT
     return value
@@ -243,8 +253,8 @@ def _known_keys(shape: Mapping[str, Any], place: Location) -> list[str]:
 
 
 def _inside(shape: Mapping[str, Any], part: str | int) -> Iterator[Mapping[str, Any]]:
-    own = shape.get("properties", {}).get(part)
-    for candidate in (own, shape.get("items") if isinstance(part, int) else shape.get("additionalProperties")):
+    named = [shape.get("properties", {}).get(part), shape.get("additionalProperties")]
+    for candidate in [*named, *shape.get("patternProperties", {}).values(), shape.get("items")]:
         if isinstance(candidate, Mapping):
             yield candidate
 

@@ -87,14 +87,16 @@ def draw_sensor(*, key: Array, dtype: Any = float) -> Sensor:
         following, now = jax.random.split(carry[0])
         return following, draw(now)
 
-    return jax.lax.while_loop(lambda carry: ~acceptable(carry[1]), again, again((key, TYPICAL)))[1]
+    return jax.lax.while_loop(lambda carry: jnp.logical_not(acceptable(carry[1])), again, again((key, TYPICAL)))[1]
 
 
 def _errors(worn: Sensor, reading: Array, *, key: Array) -> Array:
     """The error at each reading number (time,), where `worn` is the sensor worn then, fields (time,)."""
 
+    number = jnp.result_type(worn.gain)
+
     def start(sensor: Sensor, at: Array) -> tuple[Array, Array]:
-        z = jax.random.normal(jax.random.fold_in(key, at), (2,), worn.gain.dtype)
+        z = jax.random.normal(jax.random.fold_in(key, at), (2,), number)
         alike = sensor.first_memory / (1 - sensor.second_memory)  # correlation of neighbouring errors
         error = stationary_sd(sensor) * z[0]
         return error, alike * error + stationary_sd(sensor) * jnp.sqrt(1 - alike**2) * z[1]
@@ -107,7 +109,7 @@ def _errors(worn: Sensor, reading: Array, *, key: Array) -> Array:
         error, previous = (jnp.where(replaced, new, old) for new, old in zip(fresh, (error, previous), strict=True))
 
         def one(i, errors):
-            z = jax.random.normal(jax.random.fold_in(key, i), (), worn.gain.dtype)
+            z = jax.random.normal(jax.random.fold_in(key, i), (), number)
             now = sensor.first_memory * errors[0] + sensor.second_memory * errors[1] + sensor.innovation * z
             return now, errors[0]
 
@@ -115,7 +117,7 @@ def _errors(worn: Sensor, reading: Array, *, key: Array) -> Array:
         error, previous = jax.lax.fori_loop(first, at + 1, one, (error, previous))
         return (at, error, previous), error
 
-    nothing = jnp.zeros((), worn.gain.dtype)
+    nothing = jnp.zeros((), number)
     return jax.lax.scan(advance, (reading[0] - _READINGS, nothing, nothing), (worn, reading))[1]
 
 

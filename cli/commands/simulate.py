@@ -11,8 +11,13 @@ import click
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--draws", type=click.IntRange(1, 1_000_000), help="Draws per patient, instead of the scenario's.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed, instead of the scenario's.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("results"), show_default=True,
-              help="Where result folders go: OUT/<scenario name>.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("results"),
+    show_default=True,
+    help="Where result folders go: OUT/<scenario name>.",
+)
 @click.option("--solver", type=click.Choice(["auto", "linear", "adaptive", "stiff"]), help="Solver to use.")
 @click.option("--dtype", type=click.Choice(["float64", "float32"]), help="Precision of the arithmetic.")
 @click.option("--dry-run", is_flag=True, help="Check everything and say what would be run.")

@@ -31,10 +31,12 @@ class Row:
     failed: int
     undefined: int
     reached: float
+    mean: float
     median: float
     low_5: float
     high_95: float
     reference: str = ""
+    mean_difference: float = np.nan
     difference: float = np.nan
     difference_5: float = np.nan
     difference_95: float = np.nan
@@ -71,7 +73,8 @@ def _rows(
         row = Row(
             patient, regimen, outcome, unit,
             draws=int(solved.size), failed=int(solved.size - solved.sum()), undefined=int(solved.sum() - known.size),
-            reached=float(np.isfinite(known).mean()) if known.size else np.nan, median=middle, low_5=low, high_95=high,
+            reached=float(np.isfinite(known).mean()) if known.size else np.nan,
+            mean=_mean(known), median=middle, low_5=low, high_95=high,
         )  # fmt: skip
         yield row if base is None or regimen == reference else _against(row, reference, values[:, i], base)
 
@@ -82,9 +85,14 @@ def _against(row: Row, reference: str | None, values: Any, base: Any) -> Row:
     finite = np.isfinite(values) & np.isfinite(base)
     middle, low, high = quantiles(values[finite] - base[finite], (0.5, 0.05, 0.95))
     return dataclasses.replace(
-        row, reference=reference or "", difference=middle, difference_5=low, difference_95=high,
+        row, reference=reference or "",
+        mean_difference=_mean(values[finite] - base[finite]), difference=middle, difference_5=low, difference_95=high,
         higher=float((values > base).mean()) if values.size else np.nan,
     )  # fmt: skip
+
+
+def _mean(values: Any) -> float:
+    return float(values.mean()) if values.size and np.isfinite(values).all() else np.nan
 
 
 def quantiles(values: Any, shares: Sequence[float]) -> tuple[float, ...]:
@@ -123,7 +131,9 @@ def to_text(tree: Any, rows: Sequence[Row]) -> str:
 
 def _notes(tree: Any) -> Iterator[str]:
     status = tree["sample_stats"]["status"]
-    meanings = dict(zip(_words(status.attrs.get("flag_values")), _words(status.attrs.get("flag_meanings")), strict=False))
+    meanings = dict(
+        zip(_words(status.attrs.get("flag_values")), _words(status.attrs.get("flag_meanings")), strict=False)
+    )
     codes, counts = np.unique(status.values, return_counts=True)
     failed = {int(c): int(n) for c, n in zip(codes, counts, strict=True) if c != 0}
     if failed:
@@ -144,20 +154,26 @@ def _table(rows: Sequence[Row]) -> list[str]:
     compared = next((row.reference for row in rows if row.reference), "")
     partly = any(row.reached < 1 for row in rows)
     undefined = any(row.undefined for row in rows)
-    head = ["outcome", "unit", "regimen", "median", "[5 %, 95 %]"]
+    head = ["outcome", "unit", "regimen", "mean", "median", "[5 %, 95 %]"]
     head += ["reached in"] if partly else []
     head += ["undefined in"] if undefined else []
-    head += [f"less {compared}", "[5 %, 95 %]", "higher in"] if compared else []
+    head += [f"minus {compared}", "[5 %, 95 %]", "higher in"] if compared else []
     lines = [head]
     before = ""
     for row in rows:
         first = row.outcome != before
-        line = [row.outcome if first else "", row.unit if first else "", row.regimen, number(row.median)]
+        line = [
+            row.outcome if first else "",
+            row.unit if first else "",
+            row.regimen,
+            number(row.mean),
+            number(row.median),
+        ]
         line += [_interval(row.low_5, row.high_95)]
-        line += [_percent(row.reached)] if partly else []
+        line += [_percent(row.reached) if _can_be_missed(rows, row.outcome) else ""] if partly else []
         line += [str(row.undefined) if row.undefined else ""] if undefined else []
         if row.reference:
-            line += [f"{row.difference:+.3g}", _interval(row.difference_5, row.difference_95), _percent(row.higher)]
+            line += _difference(row)
         lines.append(line + [""] * (len(head) - len(line)))
         before = row.outcome
     return aligned(lines)
@@ -177,6 +193,19 @@ def number(value: float) -> str:
     if np.isinf(value):
         return "never"
     return f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
+
+
+def _can_be_missed(rows: Sequence[Row], outcome: str) -> bool:
+    return any(row.reached < 1 for row in rows if row.outcome == outcome)
+
+
+def _difference(row: Row) -> list[str]:
+    """The paired difference; what is below a thousandth of the outcome itself is shown as 0."""
+    scale = np.nanmax(np.abs([v for v in (row.median, row.low_5, row.high_95) if np.isfinite(v)] or [0.0]))
+    middle, low, high = (
+        0.0 if abs(v) < 1e-3 * scale else v for v in (row.difference, row.difference_5, row.difference_95)
+    )
+    return [f"+{number(middle)}" if middle > 0 else number(middle), _interval(low, high), _percent(row.higher)]
 
 
 def _interval(low: float, high: float) -> str:

@@ -6,7 +6,9 @@ import jax
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.linalg import expm
 
+import twin
 from tests.disease.typical import typical
 from twin.disease.type1_diabetes_replaybg import Type1DiabetesReplayBG, hypoglycaemia_factor
 from twin.modelling import pack, replace
@@ -55,6 +57,18 @@ def test_basal_factor_changes_delivery_only(factor):
     rates = MODEL.derivatives(0.0, MODEL.initial(person), person)
     assert rates.subcutaneous_1 == pytest.approx((factor - 1) * 1000 / 60 / 70, abs=CLOSE)
     assert np.allclose([rates.subcutaneous_2, rates.insulin_mass, rates.glucose], 0.0, atol=1e-5)
+
+
+@pytest.mark.parametrize("factor", [0.0, 1.0, 2.0])
+def test_insulin_after_a_change_of_basal_is_the_matrix_exponential(factor):
+    times = np.array([10.0, 60.0, 240.0])
+    p = typical(MODEL)
+    diffusion, absorption, elimination = p.insulin_diffusion, p.insulin_absorption, p.insulin_elimination
+    matrix = np.array([[-diffusion, 0, 0], [diffusion, -absorption, 0], [0, absorption, -elimination]])
+    usual = 1000 / 60 / 70 / np.array([diffusion, absorption, elimination])
+    masses = [factor * usual + expm(matrix * t) @ (usual - factor * usual) for t in times]
+    course = twin.solve(MODEL, None, times, inputs={"basal_factor": factor})
+    assert np.allclose(course["plasma_insulin"], [mass[2] / 0.135 for mass in masses], rtol=1e-6)
 
 
 HYPOGLYCAEMIA = [(200.0, 1.0), (119.13, 1.0)] + [

@@ -8,7 +8,6 @@ import twin
 from tests.reference import Reference
 
 MODEL = twin.load_model("warfarin_hamberg2007")
-LAST = 90 * 24.0  # h, just before the 91st dose would be due
 
 # mg racemate a day for a steady-state INR of 2.5, by genotypes and age (paper)
 DOSES = {
@@ -53,17 +52,27 @@ REFERENCES = (
 
 
 def compute() -> dict[str, float]:
-    """The same numbers from this package."""
+    """The same numbers from this package: everyone under every dose, in one call."""
+    people = {(d, g, age): f"{d} {g} {age}" for (d, g), doses in DOSES.items() for age in doses}
+    amounts = {dose for doses in DOSES.values() for dose in doses.values()} | {5.0}
+    result = twin.simulate(
+        MODEL,
+        [twin.Patient(name, covariates={"age": a, "cyp2c9": d, "vkorc1": g}) for (d, g, a), name in people.items()],
+        regimens={f"{amount:g}": f"{amount} mg q24h x90" for amount in sorted(amounts)},
+        outcomes=["final_inr"],
+        draws=1,
+        spread=False,
+        times=[24.0 * day for day in DAYS],
+    )
+    final, courses = result["outcomes"]["final_inr"], result["predictions"]["inr"]
     ours = {}
-    for (diplotype, genotype), doses in DOSES.items():
+    for genes, doses in DOSES.items():
         for age, dose in doses.items():
-            patient = {"age": age, "cyp2c9": diplotype, "vkorc1": genotype}
-            course = twin.solve(MODEL, f"{dose} mg q24h x90", [LAST], covariates=patient)
-            ours[dose_name(diplotype, genotype, age, dose)] = float(course["inr"][0])
+            at_end = final.sel(patient=people[(*genes, age)], regimen=f"{dose:g}")
+            ours[dose_name(*genes, age, dose)] = float(at_end.item())
     for genotype in COURSES:
-        patient = {"age": 70, "vkorc1": genotype}
-        course = twin.solve(MODEL, "5 mg q24h x90", [24.0 * day for day in DAYS], covariates=patient)
-        ours.update({course_name(genotype, day): float(v) for day, v in zip(DAYS, course["inr"], strict=True)})
+        course = courses.sel(patient=people["*1/*1", genotype, 70], regimen="5").values.ravel()
+        ours.update({course_name(genotype, day): float(inr) for day, inr in zip(DAYS, course, strict=True)})
     early, late = twin.solve(MODEL, "10 mg", [600.0, 700.0], covariates={"age": 71})["s_warfarin"]
     ours[HALF_LIFE] = 100 * math.log(2) / math.log(float(early) / float(late))
     return ours

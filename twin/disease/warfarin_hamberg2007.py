@@ -34,21 +34,17 @@ LIBRARY, ASSUMED = Evidence.LIBRARY, Evidence.ASSUMED
 SOURCE = "Hamberg 2007, as in nlmixr2lib"
 SAMPLE = "Hamberg 2007, study sample (Sweden)"
 
-DIPLOTYPES = ("*1/*1", "*1/*2", "*1/*3", "*2/*2", "*2/*3", "*3/*3")
-DIPLOTYPE_FREQUENCIES = dict(zip(DIPLOTYPES, (0.587, 0.173, 0.167, 0.033, 0.027, 0.013), strict=True))
-VKORC1_FREQUENCIES = {"GG": 0.39, "GA": 0.41, "AA": 0.20}
+# Genotype frequencies in that sample, by diplotype (CYP2C9) and by genotype (VKORC1).
+CYP2C9 = {"*1/*1": 0.587, "*1/*2": 0.173, "*1/*3": 0.167, "*2/*2": 0.033, "*2/*3": 0.027, "*3/*3": 0.013}
+VKORC1 = {"GG": 0.39, "GA": 0.41, "AA": 0.20}
 
 SixStages = chain(6)
 
 
 class Covariates(eqx.Module):
     age: Scalar = covariate(71.0, "year", "age", low=18.0, high=95.0, source="reference: Hamberg 2007; range: assumed")
-    cyp2c9: Category = category(
-        "*1/*1", DIPLOTYPES, "CYP2C9 diplotype", frequencies=DIPLOTYPE_FREQUENCIES, source=SAMPLE
-    )
-    vkorc1: Category = category(
-        "GG", ("GG", "GA", "AA"), "VKORC1 -1639 genotype", frequencies=VKORC1_FREQUENCIES, source=SAMPLE
-    )
+    cyp2c9: Category = category("*1/*1", tuple(CYP2C9), "CYP2C9 diplotype", frequencies=CYP2C9, source=SAMPLE)
+    vkorc1: Category = category("GG", tuple(VKORC1), "VKORC1 -1639 genotype", frequencies=VKORC1, source=SAMPLE)
     baseline_inr: Scalar = covariate(1.0, "1", "INR before warfarin", low=0.8, high=1.5, source="range: assumed")
 
 
@@ -102,7 +98,7 @@ class Parameters(eqx.Module):
 
 class State(eqx.Module):
     drug: OralTwoCompartment = part(OralTwoCompartment, "mg", "S-warfarin")
-    early: SixStages = part(SixStages, "1", "clotting capacity remaining, early chain")
+    early: eqx.Module = part(SixStages, "1", "clotting capacity remaining, early chain")
     late: Scalar = state("1", "clotting capacity remaining, late chain")
 
 

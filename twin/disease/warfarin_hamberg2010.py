@@ -27,27 +27,19 @@ from ..noise import LogNormalNoise
 from ..outcome import Duration, Final, FirstTime, Peak, TimeShare, Trough
 from ..types import Scalar
 from ..variability import log_normal
+from .warfarin_hamberg2007 import CYP2C9, SAMPLE, VKORC1  # the frequencies of that study's sample
 
 LIBRARY = Evidence.LIBRARY
 
 SOURCE = "Hamberg 2010, as in DavAug/mipd-warfarin"
-SAMPLE = "Hamberg 2007, study sample (Sweden)"
-
-DIPLOTYPES = ("*1/*1", "*1/*2", "*1/*3", "*2/*2", "*2/*3", "*3/*3")
-DIPLOTYPE_FREQUENCIES = dict(zip(DIPLOTYPES, (0.587, 0.173, 0.167, 0.033, 0.027, 0.013), strict=True))
-VKORC1_FREQUENCIES = {"GG": 0.39, "GA": 0.41, "AA": 0.20}
 
 ThreeStages = chain(3)
 
 
 class Covariates(eqx.Module):
     age: Scalar = covariate(71.0, "year", "age", low=18.0, high=95.0, source="reference: Hamberg 2010; range: assumed")
-    cyp2c9: Category = category(
-        "*1/*1", DIPLOTYPES, "CYP2C9 diplotype", frequencies=DIPLOTYPE_FREQUENCIES, source=SAMPLE
-    )
-    vkorc1: Category = category(
-        "GG", ("GG", "GA", "AA"), "VKORC1 -1639 genotype", frequencies=VKORC1_FREQUENCIES, source=SAMPLE
-    )
+    cyp2c9: Category = category("*1/*1", tuple(CYP2C9), "CYP2C9 diplotype", frequencies=CYP2C9, source=SAMPLE)
+    vkorc1: Category = category("GG", tuple(VKORC1), "VKORC1 -1639 genotype", frequencies=VKORC1, source=SAMPLE)
     baseline_inr: Scalar = covariate(1.0, "1", "INR before warfarin", low=0.8, high=1.5, source="range: assumed")
 
 
@@ -85,8 +77,8 @@ class Parameters(eqx.Module):
 
 class State(eqx.Module):
     drug: OralOneCompartment = part(OralOneCompartment, "mg", "S-warfarin")
-    early: ThreeStages = part(ThreeStages, "1", "clotting capacity remaining, early chain")
-    late: ThreeStages = part(ThreeStages, "1", "clotting capacity remaining, late chain")
+    early: eqx.Module = part(ThreeStages, "1", "clotting capacity remaining, early chain")
+    late: eqx.Module = part(ThreeStages, "1", "clotting capacity remaining, late chain")
 
 
 class WarfarinHamberg2010(DiseaseModel):

@@ -16,8 +16,9 @@ import jax.numpy as jnp
 from ..modelling import DiseaseModel, Individual, pack, unpack
 from ..types import Array, Scalar
 from .affine import linear_block
-from .base import Choice, embeds_exactly
+from .base import Choice
 from .exact import Propagator
+from .rodas import Rodas4
 
 
 class Stretch(eqx.Module):
@@ -65,26 +66,27 @@ def integrate(
         flow = jnp.stack([jnp.asarray(f, y.dtype) for f in flow]) + stretch.rate
         if stretch.smooth is not None:
             flow = flow + transit_input(t, stretch.smooth, len(y))
-        # a stretch of no length must not move, even from a state whose flow is not a number
-        return jnp.where(stretch.length > 0, stretch.length * flow[where_moving], 0.0)
+        return stretch.length * flow[where_moving]
 
-    args = (p, propagator, launched, stretch)
+    args, stiff = (p, propagator, launched, stretch), choice.name == "stiff"
     solution = diffrax.diffeqsolve(
         diffrax.ODETerm(field),
-        diffrax.Kvaerno5() if choice.name == "stiff" else diffrax.Tsit5(),
-        t0=0.0,
-        t1=1.0,
+        Rodas4() if stiff else diffrax.Tsit5(),
+        t0=jnp.zeros((), y.dtype),
+        t1=jnp.where(stretch.length > 0, jnp.ones((), y.dtype), 0.0),  # a stretch of no length takes no step
         dt0=None,
         y0=y[where_moving],
         args=args,
         saveat=diffrax.SaveAt(t1=True),
-        stepsize_controller=diffrax.PIDController(rtol=choice.relative, atol=choice.absolute),
+        stepsize_controller=diffrax.PIDController(rtol=choice.relative, atol=choice.absolute, pcoeff=0.3, icoeff=0.3)
+        if stiff
+        else diffrax.PIDController(rtol=choice.relative, atol=choice.absolute),
         adjoint=diffrax.ForwardMode() if choice.forward else diffrax.RecursiveCheckpointAdjoint(),
         max_steps=choice.max_steps,
         throw=False,
     )
     end = state_at(jnp.ones((), y.dtype), solution.ys[0], propagator, launched, stretch)
-    return end, solution.result == diffrax.RESULTS.successful
+    return jnp.where(stretch.length > 0, end, y), solution.result == diffrax.RESULTS.successful
 
 
-__all__ = ["Stretch", "embeds_exactly", "integrate"]
+__all__ = ["Stretch", "integrate"]

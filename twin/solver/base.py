@@ -11,7 +11,7 @@ from .affine import linear_block
 from .exact import exact_in_time
 from .timeline import uses_transit
 
-SOLVERS = ("auto", "linear", "adaptive", "stiff")
+SOLVERS = ("auto", "linear", "adaptive", "stiff", "ode")  # "ode" integrates every state, linear ones too
 
 
 class Status:
@@ -32,8 +32,9 @@ class Choice:
     reason: str
     relative: float = 1e-7
     absolute: float = 1e-10
-    max_steps: int = 4096
+    max_steps: int = 16384
     forward: bool = False  # differentiate forward instead of in reverse
+    exact: bool = False  # the linear block is advanced exactly, not integrated
 
 
 @functools.cache
@@ -48,10 +49,13 @@ def _is_linear(kind: type[DiseaseModel]) -> str:
     return ""
 
 
-def embeds_exactly(model: DiseaseModel) -> bool:
-    """Whether the model's linear block runs exactly beside an integrated rest."""
+def _runs_exactly(model: DiseaseModel, solver: str, nonlinear: str) -> bool:
+    """Whether the linear block is exact: always under 'linear', otherwise beside a rest that is integrated."""
+    if solver == "linear":
+        return True
     kind = type(model)
-    return bool(linear_block(kind).states) and exact_in_time(kind) and not uses_transit(model)
+    beside = bool(linear_block(kind).states) and bool(nonlinear) and exact_in_time(kind) and not uses_transit(model)
+    return solver in ("adaptive", "stiff") and beside
 
 
 def choose(
@@ -82,4 +86,5 @@ def choose(
         if value is not None and not 0 < value < 1:
             raise TwinError(f"{name} tolerance {value} is not between 0 and 1")
     given |= {"max_steps": max_steps}
-    return dataclasses.replace(choice, forward=forward, **{k: v for k, v in given.items() if v is not None})
+    choice = dataclasses.replace(choice, forward=forward, exact=_runs_exactly(model, choice.name, nonlinear))
+    return dataclasses.replace(choice, **{k: v for k, v in given.items() if v is not None})

@@ -20,7 +20,7 @@ from ..schedule import Schedule
 from ..types import Array, Scalar
 from .adaptive import Stretch, integrate
 from .affine import linear_block
-from .base import Choice, Status, embeds_exactly
+from .base import Choice, Status
 from .exact import Propagator, exact_in_time, has_constant
 from .steady import iterated_steady_state, linear_steady_state
 from .timeline import (
@@ -152,7 +152,6 @@ class _Engine:
     def __init__(self, model, choice, question, given, running, person_at, size):
         self.model, self.choice, self.question = model, choice, question
         self.given, self.running, self.person_at, self.size = given, running, person_at, size
-        self.exact = choice.name == "linear" or embeds_exactly(model)
         self.smooth = None
         if uses_transit(model):
             self.smooth = (given.start, given.smooth, given.stages, given.transit_rate, given.target)
@@ -161,7 +160,7 @@ class _Engine:
         self.wanted = sorted({o.of for _, o in question.outcomes})
 
     def _build(self, p: Individual) -> Propagator | None:
-        return Propagator.of(self.model, p, infusions=self.question.infused) if self.exact else None
+        return Propagator.of(self.model, p, infusions=self.question.infused) if self.choice.exact else None
 
     def propagator(self, p: Individual) -> Propagator | None:
         return self._propagator if self.question.constant else self._build(p)

@@ -135,7 +135,7 @@ def _has_closed_form(kind: type[DiseaseModel], coupled: Any, states: Sequence[in
 
 def _typical_matrix(kind: type[DiseaseModel]) -> np.ndarray:
     model = kind()
-    with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
+    with jax.ensure_compile_time_eval(), jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
         person = Individual(model.individual(kind.Parameters(), kind.Covariates()), kind.Covariates(), kind.Inputs())
         matrix, _ = rate_matrix(model, jax.tree.map(lambda x: jnp.asarray(x, jnp.float64), person))
     return np.asarray(matrix)
@@ -318,7 +318,7 @@ def has_constant(kind: type[DiseaseModel]) -> bool:
         return rate_matrix(model, jax.tree.unflatten(tree, values))[1]
 
     generator = np.random.default_rng(0)
-    with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
+    with jax.ensure_compile_time_eval(), jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
         for _ in range(2):  # a term that vanishes at two random points vanishes
             values = [jnp.asarray(v * generator.uniform(0.9, 1.1) + generator.uniform(1e-3, 1e-2)) for v in leaves]
             if np.any(np.asarray(constants(*values)) != 0):

@@ -1,0 +1,206 @@
+"""The figure of a run: the course over time with 50 and 90 % bands, and every outcome's distribution by regimen."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .table import quantiles
+
+# Okabe and Ito's palette, which survives the common colour-vision deficiencies; black is kept for data.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")
+INK, FAINT = "#222222", "#DDDDDD"
+MOST_PATIENTS = 3  # side by side; more are drawn as one crowd
+MOST_OBSERVABLES = 2
+MOST_OUTCOMES = 8
+MOST_REGIMENS = 12
+_SLOWER = {"s": ("min", 60, 300), "min": ("h", 60, 300), "h": ("day", 24, 96)}  # unit -> next, its length, from
+_STYLE: Any = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": INK,
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "figure.constrained_layout.use": True,
+}
+
+
+def draw(tree: Any, path: Path, *, observables: Sequence[str] = ()) -> Path:
+    """Writes the figure of a result as a PNG of 1800 pixels' width; `observables` are drawn first to last."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    courses = _courses(tree, observables)
+    outcomes = list(tree["outcomes"].data_vars)[:MOST_OUTCOMES]
+    groups = _groups(tree)
+    regimens = [str(r) for r in tree["outcomes"]["regimen"].values][:MOST_REGIMENS]
+    with matplotlib.rc_context(_STYLE):
+        per_row = 3 if len(outcomes) in (5, 6) else min(4, max(1, len(outcomes)))
+        rows = math.ceil(len(outcomes) / per_row)
+        height = 0.55 + 3.1 * len(courses) + rows * (1.0 + 0.34 * len(regimens) * len(groups))
+        figure = plt.figure(figsize=(12, max(4.0, height)), dpi=150)
+        heights = [3.1] * len(courses) + [1.0 + 0.34 * len(regimens) * len(groups)] * rows
+        bands = figure.add_gridspec(len(heights), 1, height_ratios=heights)
+        for row, name in enumerate(courses):
+            _course_row(figure, bands[row].subgridspec(1, len(groups)), tree, name, groups, regimens)
+        for row in range(rows):
+            names = outcomes[row * per_row : (row + 1) * per_row]
+            grid = bands[len(courses) + row].subgridspec(1, per_row)
+            _outcome_row(figure, grid, tree, names, groups, regimens)
+        _head(figure, tree, regimens)
+        figure.savefig(path, bbox_inches="tight", pad_inches=0.12)
+        plt.close(figure)
+    return path
+
+
+def _courses(tree: Any, observables: Sequence[str]) -> list[str]:
+    known = list(tree["predictions"].data_vars) if "predictions" in tree.children else []
+    return [name for name in observables if name in known][:MOST_OBSERVABLES] or known[:1]
+
+
+def _groups(tree: Any) -> list[tuple[str, Any]]:
+    """What stands side by side: a few patients, or all of them as one crowd."""
+    patients = [str(p) for p in tree["outcomes"]["patient"].values]
+    if len(patients) <= MOST_PATIENTS:
+        return [(name, slice(i, i + 1)) for i, name in enumerate(patients)]
+    return [(f"{len(patients)} patients", slice(None))]
+
+
+def _head(figure: Any, tree: Any, regimens: Sequence[str]) -> None:
+    from matplotlib.patches import Patch
+
+    handles = [Patch(color=_colour(i), label=name) for i, name in enumerate(regimens)]
+    figure.suptitle(textwrap.shorten(str(tree.attrs.get("title", "")), 100), x=0.01, ha="left", weight="bold", size=14)
+    figure.legend(handles=handles, loc="outside upper right", ncols=min(4, len(handles)), frameon=False)
+    draws = len(tree["outcomes"]["draw"])
+    words = f"Lines and circles: median; bands and bars: 50 and 90 % of {draws} draws for each patient."
+    figure.text(0.01, -0.005, words, ha="left", va="top", fontsize=9, color=INK)
+
+
+def _colour(i: int) -> str:
+    return COLOURS[i % len(COLOURS)]
+
+
+# --- the course ---------------------------------------------------------------------------------------
+
+
+def _course_row(figure: Any, grid: Any, tree: Any, name: str, groups: Any, regimens: Sequence[str]) -> None:
+    variable = tree["predictions"][name].transpose("patient", "regimen", "draw", "time")
+    unit, scale = _time_scale(tree)
+    first = None
+    for column, (group, chosen) in enumerate(groups):
+        axes = figure.add_subplot(grid[column], sharey=first)
+        first = first or axes
+        _course(axes, variable["time"].values / scale, variable.values[chosen], len(regimens))
+        _measured(axes, tree, name, group, scale)
+        axes.set_title(group)
+        axes.set_xlabel(f"time ({unit})")
+        axes.margins(x=0.01)
+        if column == 0:
+            axes.set_ylabel(_labelled(str(variable.attrs.get("description", "")) or name, variable.attrs.get("unit")))
+        else:
+            axes.tick_params(labelleft=False)
+
+
+def _course(axes: Any, time: Any, values: Any, regimens: int) -> None:
+    for i in range(regimens):
+        course = values[:, i].reshape(-1, values.shape[-1])
+        course = course[np.isfinite(course).all(axis=1)]  # a failed trajectory has no course
+        if not len(course):
+            continue
+        lowest, low, middle, high, highest = np.quantile(course, (0.05, 0.25, 0.5, 0.75, 0.95), axis=0)
+        axes.fill_between(time, lowest, highest, color=_colour(i), alpha=0.07, linewidth=0)
+        axes.plot(time, np.stack([lowest, highest], 1), color=_colour(i), linewidth=0.7, alpha=0.6)
+        axes.fill_between(time, low, high, color=_colour(i), alpha=0.22, linewidth=0)
+        axes.plot(time, middle, color=_colour(i), linewidth=2.0)
+
+
+def _measured(axes: Any, tree: Any, name: str, patient: str, scale: float) -> None:
+    if "observed_data" not in tree.children:
+        return
+    seen = tree["observed_data"].to_dataset()
+    mine = (seen["observable"].values == name) & (seen["of_patient"].values == patient)
+    if mine.any():
+        axes.plot(
+            seen["time"].values[mine] / scale, seen["value"].values[mine], "o", color=INK, markersize=5,
+            markerfacecolor="white", label="measured", zorder=5, clip_on=False,
+        )  # fmt: skip
+        axes.legend(loc="upper right", frameon=False, fontsize=9)
+
+
+def _time_scale(tree: Any) -> tuple[str, float]:
+    """A unit in which the course's length is a readable number, and how many model units it has."""
+    unit = str(tree.attrs.get("time_unit", ""))
+    times = tree["predictions"]["time"].values if "predictions" in tree.children else np.zeros(0)
+    length, scale = float(np.ptp(times)) if times.size else 0.0, 1.0
+    while unit in _SLOWER and length / scale >= _SLOWER[unit][2]:
+        unit, factor, _ = _SLOWER[unit]
+        scale *= factor
+    return unit, scale
+
+
+def _labelled(words: str, unit: Any) -> str:
+    words = textwrap.fill(words, 34)
+    return words if str(unit) in ("", "1", "None") else f"{words} ({unit})"
+
+
+# --- the outcomes -------------------------------------------------------------------------------------
+
+
+def _outcome_row(figure: Any, grid: Any, tree: Any, names: Any, groups: Any, regimens: Sequence[str]) -> None:
+    labels = [f"{group}: {regimen}" if len(groups) > 1 else regimen for group, _ in groups for regimen in regimens]
+    for column, name in enumerate(names):
+        axes = figure.add_subplot(grid[column])
+        variable = tree["outcomes"][name].transpose("patient", "regimen", "draw")
+        unit = str(variable.attrs.get("unit", ""))
+        unit, scale = _time_scale(tree) if unit == tree.attrs.get("time_unit") else (unit, 1.0)
+        for g, (_, chosen) in enumerate(groups):
+            for i in range(len(regimens)):
+                _distribution(axes, g * len(regimens) + i, variable.values[chosen, i].ravel() / scale, _colour(i))
+        axes.set_title(str(name).replace("_", " "))
+        axes.set_xlabel(_labelled(str(variable.attrs.get("description", "")), unit))
+        axes.set_yticks(range(len(labels)), labels if column == 0 else [""] * len(labels))
+        axes.set_ylim(len(labels) - 0.45, -0.75)
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        axes.grid(axis="x", color=FAINT, linewidth=0.6)
+        axes.set_axisbelow(True)
+        for g in range(1, len(groups)):
+            axes.axhline(g * len(regimens) - 0.6, color=FAINT, linewidth=0.8)
+
+
+def _distribution(axes: Any, y: float, values: Any, colour: str) -> None:
+    """Half a histogram over a median with its 50 and 90 % intervals; the share that never happened in words."""
+    values = values[~np.isnan(values)]
+    finite = values[np.isfinite(values)]
+    if finite.size:
+        lowest, low, middle, high, highest = quantiles(finite, (0.05, 0.25, 0.5, 0.75, 0.95))
+        counts, edges = np.histogram(finite, bins=_bins(finite))
+        if counts.size > 1:
+            shape = y - 0.12 - 0.5 * counts / counts.max() * finite.size / values.size
+            axes.fill_between(edges, np.append(shape, shape[-1]), y - 0.12, step="post", color=colour, alpha=0.3, lw=0)
+        axes.plot([lowest, highest], [y, y], color=colour, linewidth=1.4, solid_capstyle="butt")
+        axes.plot([low, high], [y, y], color=colour, linewidth=4.5, solid_capstyle="butt")
+        axes.plot([middle], [y], "o", color="white", markeredgecolor=colour, markersize=5.5, markeredgewidth=1.6)
+    never = values.size - finite.size
+    if never:
+        axes.annotate(
+            f"never in {100 * never / values.size:.0f} %", (1.0, y), xycoords=("axes fraction", "data"),
+            ha="right", va="bottom", fontsize=8, color=INK,
+        )  # fmt: skip
+
+
+def _bins(values: Any) -> Any:
+    low, high = float(values.min()), float(values.max())
+    if not high - low > 1e-9 * max(abs(low), abs(high), 1e-30):
+        return 1
+    return np.linspace(low, high, int(np.clip(math.sqrt(values.size), 8, 40)) + 1)

@@ -1,0 +1,100 @@
+"""A model as text: everything it declares, from the declarations themselves."""
+
+from __future__ import annotations
+
+import collections
+import math
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from .table import aligned
+
+
+def describe_all() -> str:
+    """One line a model."""
+    from twin.library import model_classes
+
+    lines = [["model", "area", "title", "also"]]
+    for name, kind in model_classes().items():
+        lines.append([name, kind.area, kind.title, ", ".join(getattr(kind, "aliases", ()))])
+    return "\n".join([*aligned(lines), "", "`twin models NAME` shows one in full."])
+
+
+def describe_model(name: str) -> str:
+    """One model in full."""
+    from twin.library import load_model
+
+    model = load_model(name)
+    return "\n".join(_chapters(model))
+
+
+def _chapters(model: Any) -> Iterator[str]:
+    yield f"{model.name}: {model.title}"
+    yield from _wrapped(" ".join((type(model).__doc__ or "").split()))
+    yield from _wrapped(f"Source: {model.citation}")
+    yield f"Time unit: {model.time_unit}. States: {len(model.states())}, of which solved exactly: {_exact(model)}."
+    yield from _chapter("Domain of validity", _domain(model))
+    yield from _table("Parameters", ("name", "value", "unit", "between patients", "meaning", "source", "evidence"),
+                      ([n, f"{p.value:g}", p.unit, p.spread.describe() if p.spread else "", p.meaning, p.source,
+                        str(p.evidence)] for n, p in model.parameters().items()))  # fmt: skip
+    yield from _chapter("Evidence", _evidence(model))
+    yield from _chapter("Correlations", (f"{a}, {b}: {r:g}" for (a, b), r in model.correlations.items()))
+    yield from _table("Covariates", ("name", "reference", "range or levels", "meaning", "source"),
+                      (_covariate(n, c) for n, c in model.covariates().items()))  # fmt: skip
+    yield from _table("Inputs over time", ("name", "default", "unit", "meaning"),
+                      ([n, f"{i.default:g}", i.unit, i.meaning] for n, i in model.inputs().items()))  # fmt: skip
+    yield from _table("Treatments", ("name", "unit", "into", "meaning"),
+                      ([n, t.unit, t.into, t.meaning] for n, t in model.treatments().items()))  # fmt: skip
+    yield from _table("Observables", ("name", "unit", "modality", "measurement noise", "meaning", "LOINC"),
+                      ([n, o.unit, o.modality, o.noise.describe() if o.noise else "", o.meaning,
+                        " ".join(o.codes.get("loinc", ()))] for n, o in model.observables().items()))  # fmt: skip
+    yield from _table("Outcomes", ("name", "kind", "of", "unit", "meaning"),
+                      ([n, type(o).__name__, o.of, o.unit(model.observables()[o.of].unit, model.time_unit), o.meaning]
+                       for n, o in model.outcomes.items()))  # fmt: skip
+    yield from _table("States", ("name", "unit", "meaning"),
+                      ([n, s.unit, s.meaning] for n, s in model.states().items()))  # fmt: skip
+
+
+def _exact(model: Any) -> str:
+    return ", ".join(model.linear) or "none"
+
+
+def _domain(model: Any) -> Iterator[str]:
+    yield f"Built on: {model.domain.population}"
+    if model.domain.limits:
+        yield f"Leaves out: {model.domain.limits}"
+    for treatment, largest in model.domain.largest_dose.items():
+        yield f"Largest dose of {treatment}: {largest:g} {model.treatments()[treatment].unit}"
+
+
+def _evidence(model: Any) -> Iterator[str]:
+    counts = collections.Counter(str(p.evidence) for p in model.parameters().values())
+    yield ", ".join(f"{count} {tag}" for tag, count in counts.most_common())
+
+
+def _covariate(name: str, declared: Any) -> list[str]:
+    levels = getattr(declared, "levels", None)
+    if levels is not None:
+        return [name, declared.reference, ", ".join(levels), declared.meaning, declared.source]
+    known = not math.isinf(declared.low) or not math.isinf(declared.high)
+    span = f"{declared.low:g} to {declared.high:g}" if known else ""
+    return [name, f"{declared.reference:g} {declared.unit}", span, declared.meaning, declared.source]
+
+
+def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    lines = [list(row) for row in rows]
+    if lines:
+        yield from ("", title, *aligned([list(head), *lines]))
+
+
+def _chapter(title: str, lines: Iterable[str]) -> Iterator[str]:
+    lines = list(lines)
+    if lines:
+        yield from ("", title)
+        for line in lines:
+            yield from _wrapped(line)
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, 110)

@@ -1,0 +1,215 @@
+"""Reads a scenario part by part against its model, and collects everything that is wrong on the way."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .binding import bind
+from .document import Document, Location, read, show
+from .errors import TwinError, TwinErrors, suggest
+from .outcome_file import build_outcome
+from .patient import BoundPatient
+from .regimen import Regimen, parse_time
+from .scenario_file import MOST_TIMES, ScenarioFile, TimeGrid
+from .schema import Examined, quantity
+
+if TYPE_CHECKING:
+    from .modelling import DiseaseModel
+    from .outcome import Outcome
+
+
+class Reading:
+    """One pass over a scenario, part by part, that collects what is wrong on the way."""
+
+    def __init__(self, document: Document, folder: Path, settings: ScenarioFile, examined: Examined[ScenarioFile]):
+        self.document, self.folder, self.settings, self.examined = document, folder, settings, examined
+        self.found: dict[str, int] = {}  # sentences, and the line of this file each belongs to
+        for problem in examined.problems:
+            self.add(problem.at, document.sentence(problem.at, problem.message))
+
+    @property
+    def problems(self) -> list[str]:
+        """The sentences in the order of the file."""
+        return sorted(self.found, key=lambda sentence: self.found[sentence])
+
+    def add(self, place: Location, sentence: str) -> None:
+        self.found.setdefault(sentence, self.document.line(place))
+
+    def problem(self, at: Location, message: str) -> None:
+        place = self.examined.original(at)
+        self.add(place, self.document.sentence(place, message))
+
+    @contextlib.contextmanager
+    def at(self, *place: str | int) -> Iterator[None]:
+        """Where an error inside belongs in the file."""
+        try:
+            yield
+        except TwinErrors as several:
+            for problem in several.problems:
+                self.problem(place, problem)
+        except TwinError as problem:
+            self.problem(place, str(problem))
+
+    def everything(self) -> list[str]:
+        """Reads every part; returns warnings."""
+        compare = self.settings.compare
+        if compare and compare.reference not in self.settings.regimens:
+            hint = suggest(compare.reference, self.settings.regimens)
+            self.problem(("compare", "reference"), f"unknown regimen '{compare.reference}'; {hint}")
+        model = self.model()
+        if model is None:
+            return []
+        patients = self.patients(model)
+        for part in (self.regimens, self.outcomes, self.until, self.times):
+            part(model)
+        return [warning for patient in patients for warning in _notes(patient)]
+
+    def model(self) -> DiseaseModel | None:
+        from .library import load_model
+
+        model = None
+        with self.at("model"):
+            model = load_model(self.settings.model)
+        if model is None:
+            return None
+        values: dict[str, float] = {}
+        for name, value in self.settings.parameters.items():
+            with self.at("parameters", name):
+                declared = model.parameters().get(name)
+                if declared is None:
+                    raise TwinError(f"unknown parameter '{name}'; {suggest(name, model.parameters())}")
+                values[name] = quantity(value, declared.unit)
+        return model.with_values(**values) if values else model
+
+    # patients --------------------------------------------------------------------------------------
+
+    def patients(self, model: DiseaseModel) -> list[BoundPatient]:
+        found: dict[str, BoundPatient] = {}
+        for i, entry in enumerate(self.settings.patients):
+            patient = self.file(i, entry, model) if isinstance(entry, str) else self.inline(i, model)
+            if patient is None:
+                continue
+            if patient.id in found:
+                self.problem(("patients", i), f"a second patient is called '{patient.id}'; give each its own id")
+            found[patient.id] = patient
+        return list(found.values())
+
+    def file(self, i: int, name: str, model: DiseaseModel) -> BoundPatient | None:
+        path = self.folder / name
+        if not _is_file(path):
+            near = suggest(name, _yaml_files(path.parent, self.folder))
+            self.problem(("patients", i), f"no file {show(name)} beside this scenario; {near}")
+            return None
+        with self.at("patients", i):
+            document = read(path)
+            patient, problems = bind(document.value, model, path.stem)
+            for p in problems:
+                self.add(self.examined.original(("patients", i)), document.sentence(p.at, p.message))
+            return patient
+        return None
+
+    def inline(self, i: int, model: DiseaseModel) -> BoundPatient | None:
+        place = self.examined.original(("patients", i))
+        index = int(place[-1])
+        patient, problems = bind(self.document.value["patients"][index], model, f"patient {index + 1}")
+        for p in problems:
+            self.add((*place, *p.at), self.document.sentence((*place, *p.at), p.message))
+        return patient
+
+    # regimens and outcomes -------------------------------------------------------------------------
+
+    def regimens(self, model: DiseaseModel) -> dict[str, Regimen]:
+        found: dict[str, Regimen] = {}
+        written = self.settings.model_dump(include={"regimens"}, exclude_unset=True)["regimens"]
+        for name, said in written.items():
+            with self.at("regimens", name):
+                found[name] = Regimen.build(said)
+                if problems := found[name].check(model):
+                    raise TwinErrors(problems)
+        return found
+
+    def outcomes(self, model: DiseaseModel) -> dict[str, Outcome]:
+        if self.settings.outcomes is None:
+            return dict(model.outcomes)
+        found: dict[str, Outcome] = {}
+        for i, entry in enumerate(self.settings.outcomes):
+            with self.at("outcomes", i):
+                if isinstance(entry, str):
+                    if entry not in model.outcomes:
+                        raise TwinError(f"unknown outcome '{entry}'; {suggest(entry, model.outcomes)}")
+                    name, outcome = entry, model.outcomes[entry]
+                else:
+                    name, outcome = build_outcome(entry, model, functools.partial(self.at, "outcomes", i))
+                if name in found:
+                    raise TwinError(f"a second outcome is called '{name}'; give each its own name")
+                if outcome is not None:
+                    found[name] = outcome
+        return found
+
+    # times -----------------------------------------------------------------------------------------
+
+    def until(self, model: DiseaseModel) -> float | None:
+        if self.settings.until is None:
+            return None
+        with self.at("until"):
+            until = parse_time(self.settings.until, model.time_unit)
+            if until <= 0:
+                raise TwinError(f"{show(self.settings.until)} is not after time 0; write one such as '90 day'")
+            return until
+        return None
+
+    def times(self, model: DiseaseModel) -> list[float] | None:
+        said = self.settings.times
+        if said is None:
+            return None
+        if isinstance(said, TimeGrid):
+            with self.at("times"):
+                return _grid(said, model.time_unit)
+            return None
+        found: list[float] = []
+        for i, one in enumerate(said):
+            with self.at("times", i):
+                time = parse_time(one, model.time_unit)
+                if found and time <= found[-1]:
+                    raise TwinError(f"{show(one)} is not after the time before it; put times in rising order")
+                found.append(time)
+        return found
+
+
+def _grid(said: TimeGrid, unit: str) -> list[float]:
+    start, to, every = (parse_time(v, unit) for v in (said.start, said.to, said.every))
+    if not (every > 0 and to > start):
+        raise TwinError("the steps lead nowhere; 'every' must be above 0 and 'to' after 'from'")
+    count = (to - start) / every
+    if count > MOST_TIMES:
+        raise TwinError(f"{count:.0f} times are more than the {MOST_TIMES} allowed; take longer steps")
+    return [start + i * every for i in range(int(count + 1e-9) + 1)]
+
+
+# --- small pieces -------------------------------------------------------------------------------------
+
+
+def _notes(patient: BoundPatient) -> Iterator[str]:
+    """What a reader of the results should know about a patient."""
+    yield from patient.warnings
+    if patient.assumed:
+        yield f"patient '{patient.id}': {', '.join(patient.assumed)} not given, taken at the reference value"
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that is too long, or holds a NUL
+        return False
+
+
+def _yaml_files(folder: Path, base: Path) -> list[str]:
+    try:
+        return [os.path.relpath(path, base) for path in folder.glob("*.y*ml")]
+    except (OSError, ValueError):
+        return []
