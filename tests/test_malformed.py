@@ -78,7 +78,10 @@ SCENARIOS = {
     "negative dose": (instead("5 mg q24h", "-5 mg q24h"), "q.yaml:4: key 'regimens.usual': amount '-5 mg'"),
     "senseless regimen": (instead("5 mg q24h x14", "five a day"), "q.yaml:4: key 'regimens.usual': "),
     "unknown treatment": (instead("5 mg q24h x14", "[{treatment: pill, amount: 5 mg}]"), "unknown treatment 'pill'"),
-    "unknown dose key": (instead("5 mg q24h x14", "[{amount: 5 mg, evry: 12 h}]"), "usual[0].evry': unknown key; did you mean 'every'?"),
+    "unknown dose key": (
+        instead("5 mg q24h x14", "[{amount: 5 mg, evry: 12 h}]"),
+        "usual[0].evry': unknown key; did you mean 'every'?",
+    ),
     "unknown outcome": (
         instead("highest_inr", "inr_highest"),
         "q.yaml:5: key 'outcomes[0]': unknown outcome 'inr_highest'; did you mean 'highest_inr'?",
@@ -104,6 +107,11 @@ SCENARIOS = {
     "until before the start": (SCENARIO + "until: -3 day\n", "q.yaml:6: key 'until': '-3 day' is not after time 0"),
     "until is not a number": (SCENARIO + "until: .nan\n", "q.yaml:6: key 'until': "),
     "times backwards": (SCENARIO + "times: [0, 5, 4]\n", "q.yaml:6: key 'times[2]': 4 is not after the time before"),
+    "times after the end": (
+        SCENARIO + "until: 1 day\ntimes: [0, 30]\n",
+        "q.yaml:7: key 'times': the last, 30 h, is after",
+    ),
+    "inputs of a regimen": (instead("5 mg q24h x14", "{inputs: 5}"), "key 'regimens.usual.inputs': 5 is not a mapping"),
     "endless times": (SCENARIO + "times: {to: 9 year, every: 1 s}\n", "more than the 100000 allowed"),
     "steps of nothing": (SCENARIO + "times: {to: 9 day, every: 0 h}\n", "the steps lead nowhere"),
     "unknown parameter": (SCENARIO + "parameters: {volum: 3}\n", "unknown parameter 'volum'; did you mean 'volume'?"),

@@ -89,30 +89,40 @@ class Piece(eqx.Module):
         h = self.length
         return h * (self.v0 + self.v1) / 2 + h * h * (self.d0 - self.d1) / 12
 
-    def crossings(self, level: Scalar) -> list[tuple[Scalar, Scalar, Scalar, Scalar, Scalar]]:
-        """Per part of the piece: start, end, value at both minus `level`, and where it is zero (a share)."""
-        found = []
-        s0, low = 0.0, self.v0 - level
-        for i in range(1, _PARTS + 1):
-            s1 = i / _PARTS
-            high = (self.v1 if i == _PARTS else self.at(s1)) - level
-            gap = high - low
-            s = s0 - low * (s1 - s0) / jnp.where(gap == 0, 1.0, gap)
-            for _ in range(2):
-                steep = self.slope(s)
-                s = s - (self.at(s) - level) / jnp.where(steep == 0, 1.0, steep)
-                s = jnp.clip(s, s0, s1)
-            found.append((s0, s1, low, high, s))
-            s0, low = s1, high
-        return found
+    def crossings(self, level: Scalar) -> Crossed:
+        """The piece cut into equal parts, and in each where the cubic passes the level."""
+        edges = jnp.arange(_PARTS + 1, dtype=jnp.result_type(self.v0)) / _PARTS
+        edges = edges.reshape((-1,) + (1,) * jnp.ndim(self.v0))  # parts first: a "scalar" may be a block
+        over = self.at(edges) - level
+        s0, s1, low, high = edges[:-1], edges[1:], over[:-1], over[1:]
+        gap = high - low
+        s = s0 - low * (s1 - s0) / jnp.where(gap == 0, 1.0, gap)
+        for _ in range(2):
+            steep = self.slope(s)
+            s = jnp.clip(s - (self.at(s) - level) / jnp.where(steep == 0, 1.0, steep), s0, s1)
+        return Crossed(s0, s1, low, high, s)
 
     def share_below(self, level: Scalar) -> Scalar:
         """The share of the piece's time spent below the level."""
-        total = 0.0 * self.v0
-        for s0, s1, low, high, s in self.crossings(level):
-            both, first, last = (low < 0) & (high < 0), (low < 0) & (high >= 0), (low >= 0) & (high < 0)
-            total = total + jnp.where(both, s1 - s0, jnp.where(first, s - s0, jnp.where(last, s1 - s, 0.0)))
-        return total
+        c = self.crossings(level)
+        before, after = jnp.where(c.low < 0, c.at - c.start, 0.0), jnp.where(c.high < 0, c.end - c.at, 0.0)
+        one_side = (c.low < 0) == (c.high < 0)
+        whole = jnp.where(c.low < 0, c.end - c.start, 0.0)
+        return jnp.sum(jnp.where(one_side, whole, before + after), axis=0)
+
+
+class Crossed(eqx.Module):
+    """Per part of a piece: its ends, what the value is over the level there, and where it passes it."""
+
+    start: Scalar
+    end: Scalar
+    low: Scalar
+    high: Scalar
+    at: Scalar
+
+    def first(self, piece: Piece, passed: Scalar) -> Scalar:
+        """The time of the first passage among the parts where `passed` holds; infinite if there is none."""
+        return jnp.min(jnp.where(passed, piece.t0 + self.at * piece.length, jnp.inf), axis=0)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -302,11 +312,10 @@ class TimeShare(Duration):
 
 def _first(so_far: Any, piece: Piece, level: Scalar, sign: float) -> Any:
     """The first time `sign * value >= sign * level`; infinite while it has not happened."""
-    when = jnp.where(jnp.isinf(so_far[0]) & (sign * (piece.v0 - level) >= 0), piece.t0, so_far[0])
-    for _, _, low, high, s in piece.crossings(level):
-        crossed = (sign * low < 0) & (sign * high >= 0) & jnp.isinf(when)
-        when = jnp.where(crossed, piece.t0 + s * piece.length, when)
-    return (when,)
+    crossed = piece.crossings(level)
+    passed = crossed.first(piece, (sign * crossed.low < 0) & (sign * crossed.high >= 0))
+    when = jnp.where(sign * (piece.v0 - level) >= 0, piece.t0, passed)
+    return (jnp.minimum(so_far[0], when),)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -349,11 +358,9 @@ class Recovery(_Time):
 
     def add(self, so_far, piece, chance):
         fell, when = so_far
-        fell = jnp.where(piece.v0 < self.above, 1.0, fell)
-        for _, _, low, high, s in piece.crossings(self.above):
-            back = (low < 0) & (high >= 0) & jnp.isinf(when)
-            when = jnp.where(back, piece.t0 + s * piece.length, when)
-            fell = jnp.where(high < 0, 1.0, fell)
+        crossed = piece.crossings(self.above)
+        when = jnp.minimum(when, crossed.first(piece, (crossed.low < 0) & (crossed.high >= 0)))
+        fell = jnp.where((piece.v0 < self.above) | jnp.any(crossed.high < 0, axis=0), 1.0, fell)
         return fell, when
 
     def result(self, so_far):
@@ -372,8 +379,8 @@ class Crossings(Outcome):
     def add(self, so_far, piece, chance):
         count, last = so_far
         count = count + jnp.where((last < 0) & (piece.v0 >= self.above), 1.0, 0.0)  # a jump across it
-        for _, _, low, high, _ in piece.crossings(self.above):
-            count = count + jnp.where((low < 0) & (high >= 0), 1.0, 0.0)
+        crossed = piece.crossings(self.above)
+        count = count + jnp.sum(jnp.where((crossed.low < 0) & (crossed.high >= 0), 1.0, 0.0), axis=0)
         return count, piece.v1 - self.above
 
     def result(self, so_far):

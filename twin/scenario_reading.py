@@ -65,8 +65,11 @@ class Reading:
         if model is None:
             return []
         patients = self.patients(model)
-        for part in (self.regimens, self.outcomes, self.until, self.times):
-            part(model)
+        self.regimens(model)
+        self.outcomes(model)
+        until, times = self.until(model), self.times(model)
+        if until is not None and times and times[-1] > until:
+            self.problem(("times",), f"the last, {times[-1]:g} {model.time_unit}, is after until; end them together")
         return [warning for patient in patients for warning in _notes(patient)]
 
     def model(self) -> DiseaseModel | None:
