@@ -1,0 +1,21 @@
+"""Every test runs in float64, with strict dtype promotion, and without touching the user's cache."""
+
+import os
+from pathlib import Path
+
+import jax
+import pytest
+
+jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+SHARED = Path(os.environ.get("TWIN_SHARED", Path(__file__).parents[2] / "shared"))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of public data beside the checkout; tests that need it say so and skip without it."""
+    folder = SHARED / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no public data at {folder}; set TWIN_SHARED to run this test")
+    return folder
