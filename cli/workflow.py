@@ -150,7 +150,7 @@ def _plan(scenario: Scenario, instead: Mapping[str, Any], folder: Path) -> str:
 def _run(scenario: Scenario, instead: Mapping[str, Any], folder: Path) -> str:
     """Solves one scenario, writes its folder, and returns its summary."""
     from twin import dataset
-    from twin.simulate import simulate
+    from twin.simulation import simulate
 
     from .report.figure import draw
     from .report.table import summarise, to_text, write_csv

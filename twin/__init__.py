@@ -26,8 +26,8 @@ _HOME = {
     "load_scenario": "scenario",
     "model_names": "library",
     "save_result": "dataset",
-    "simulate": "simulate",
-    "solve": "solve",
+    "simulate": "simulation",
+    "solve": "solving",
 }
 _OTHER_NAME = {"load_result": "load", "save_result": "save"}
 

@@ -27,7 +27,7 @@ from .errors import TwinError
 from .modelling import CategoryDeclaration, DiseaseModel
 
 if TYPE_CHECKING:
-    from .simulate import Batch
+    from .simulation import Batch
 
 PATIENT, REGIMEN, DRAW, TIME, OBSERVATION = "patient", "regimen", "draw", "time", "observation"
 OUTCOMES, PREDICTIONS, MEASUREMENTS = "outcomes", "predictions", "measurements"

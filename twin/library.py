@@ -38,7 +38,7 @@ def model_names() -> list[str]:
 def load_model(name: str) -> DiseaseModel:
     """A model by its name, or by a shorter name it goes by ('warfarin')."""
     known = model_classes()
-    by_alias = {alias: kind for kind in known.values() for alias in getattr(kind, "aliases", ())}
+    by_alias = {alias: kind for kind in known.values() for alias in kind.aliases}
     kind = known.get(name) or by_alias.get(name)
     if kind is None:
         raise TwinError(f"unknown model '{name}'; {suggest(name, [*known, *by_alias])}")

@@ -336,6 +336,8 @@ class DiseaseModel:
     stiff: ClassVar[bool] = False
     outcomes: ClassVar[Mapping[str, Outcome]] = {}
     resolution: ClassVar[float | None] = None  # longest step, in time units, over which outcomes look
+    horizon: ClassVar[float] = 0.0  # shortest course worth following when nobody says until when
+    aliases: ClassVar[tuple[str, ...]] = ()  # shorter names it goes by
 
     def __init__(self, values: Mapping[str, float] | None = None):
         self.values: dict[str, float] = dict(values or {})
@@ -402,7 +404,7 @@ class DiseaseModel:
         return _members(cls, Observable)
 
     @classmethod
-    def targets(cls, name: str) -> tuple[int, ...]:
+    def positions(cls, name: str) -> tuple[int, ...]:
         """Positions of the state, or of every state of the part, with this name."""
         found = tuple(i for i, s in enumerate(cls.states()) if s == name or s.startswith(name + "."))
         if not found:

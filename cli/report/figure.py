@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .table import quantiles
+from .table import quantiles, readable_time
 
 # Okabe and Ito's palette, which survives the common colour-vision deficiencies; black is kept for data.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")
@@ -19,7 +20,7 @@ MOST_PATIENTS = 3  # side by side; more are drawn as one crowd
 MOST_OBSERVABLES = 2
 MOST_OUTCOMES = 8
 MOST_REGIMENS = 12
-_SLOWER = {"s": ("min", 60, 300), "min": ("h", 60, 300), "h": ("day", 24, 96)}  # unit -> next, its length, from
+_SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 _STYLE: Any = {
     "font.size": 10,
     "axes.spines.top": False,
@@ -63,8 +64,30 @@ def draw(tree: Any, path: Path, *, observables: Sequence[str] = ()) -> Path:
 
 
 def _courses(tree: Any, observables: Sequence[str]) -> list[str]:
+    """The observables to draw: those asked for, then those measured that none of them stands for."""
     known = list(tree["predictions"].data_vars) if "predictions" in tree.children else []
-    return [name for name in observables if name in known][:MOST_OBSERVABLES] or known[:1]
+    chosen = [name for name in observables if name in known]
+    for name in _seen(tree):
+        if name in known and not any(_same(tree, name, other) for other in chosen):
+            chosen.append(name)
+    return chosen[:MOST_OBSERVABLES] or known[:1]
+
+
+def _seen(tree: Any) -> list[str]:
+    """What was measured, each name once."""
+    if "observed_data" not in tree.children:
+        return []
+    return list(dict.fromkeys(str(name) for name in tree["observed_data"]["observable"].values))
+
+
+def _same(tree: Any, one: str, other: str) -> bool:
+    """Whether two observables have the same true value, as a sensor's and that of the tissue it sits in."""
+    if one == other:
+        return True
+    first, second = (tree["predictions"][name] for name in (one, other))
+    return first.attrs.get("unit") == second.attrs.get("unit") and np.array_equal(
+        first.values, second.values, equal_nan=True
+    )
 
 
 def _groups(tree: Any) -> list[tuple[str, Any]]:
@@ -79,7 +102,8 @@ def _head(figure: Any, tree: Any, regimens: Sequence[str]) -> None:
     from matplotlib.patches import Patch
 
     handles = [Patch(color=_colour(i), label=name) for i, name in enumerate(regimens)]
-    figure.suptitle(textwrap.shorten(str(tree.attrs.get("title", "")), 100), x=0.01, ha="left", weight="bold", size=14)
+    title = textwrap.wrap(str(tree.attrs.get("title", "")), 50, max_lines=2, placeholder=" …")
+    figure.suptitle("\n".join(title), x=0.01, ha="left", weight="bold", size=14)
     figure.legend(handles=handles, loc="outside upper right", ncols=min(4, len(handles)), frameon=False)
     draws = len(tree["outcomes"]["draw"])
     words = f"Lines and circles: median; bands and bars: 50 and 90 % of {draws} draws for each patient."
@@ -95,12 +119,13 @@ def _colour(i: int) -> str:
 
 def _course_row(figure: Any, grid: Any, tree: Any, name: str, groups: Any, regimens: Sequence[str]) -> None:
     variable = tree["predictions"][name].transpose("patient", "regimen", "draw", "time")
-    unit, scale = _time_scale(tree)
+    times = variable["time"].values
+    unit, scale = readable_time(str(tree.attrs.get("time_unit", "")), float(np.ptp(times)) if times.size else 0.0)
     first = None
     for column, (group, chosen) in enumerate(groups):
         axes = figure.add_subplot(grid[column], sharey=first)
         first = first or axes
-        _course(axes, variable["time"].values / scale, variable.values[chosen], len(regimens))
+        _course(axes, times / scale, variable.values[chosen], len(regimens))
         _measured(axes, tree, name, group, scale)
         axes.set_title(group)
         axes.set_xlabel(f"time ({unit})")
@@ -128,29 +153,22 @@ def _measured(axes: Any, tree: Any, name: str, patient: str, scale: float) -> No
     if "observed_data" not in tree.children:
         return
     seen = tree["observed_data"].to_dataset()
-    mine = (seen["observable"].values == name) & (seen["of_patient"].values == patient)
+    known = [one for one in _seen(tree) if one in tree["predictions"].data_vars]
+    shown = [one for one in known if _same(tree, one, name)]
+    mine = np.isin(seen["observable"].values, shown) & (seen["of_patient"].values == patient)
     if mine.any():
+        label = "measured" if shown == [name] else f"measured: {', '.join(shown)}"
         axes.plot(
             seen["time"].values[mine] / scale, seen["value"].values[mine], "o", color=INK, markersize=5,
-            markerfacecolor="white", label="measured", zorder=5, clip_on=False,
+            markerfacecolor="white", label=label, zorder=5, clip_on=False,
         )  # fmt: skip
-        axes.legend(loc="upper right", frameon=False, fontsize=9)
+        axes.legend(loc="lower right", bbox_to_anchor=(1.0, 0.99), frameon=False, fontsize=9, borderaxespad=0)
 
 
-def _time_scale(tree: Any) -> tuple[str, float]:
-    """A unit in which the course's length is a readable number, and how many model units it has."""
-    unit = str(tree.attrs.get("time_unit", ""))
-    times = tree["predictions"]["time"].values if "predictions" in tree.children else np.zeros(0)
-    length, scale = float(np.ptp(times)) if times.size else 0.0, 1.0
-    while unit in _SLOWER and length / scale >= _SLOWER[unit][2]:
-        unit, factor, _ = _SLOWER[unit]
-        scale *= factor
-    return unit, scale
-
-
-def _labelled(words: str, unit: Any) -> str:
-    words = textwrap.fill(words, 34)
-    return words if str(unit) in ("", "1", "None") else f"{words} ({unit})"
+def _labelled(words: str, unit: Any, width: int = 34) -> str:
+    """A label with its unit, wrapped: '10^9/L' as 10⁹/L."""
+    pretty = re.sub(r"\^(-?\d+)", lambda power: power[1].translate(_SUPERSCRIPTS), str(unit))
+    return textwrap.fill(words if pretty in ("", "1", "None") else f"{words} ({pretty.replace(' * ', '·')})", width)
 
 
 # --- the outcomes -------------------------------------------------------------------------------------
@@ -158,16 +176,24 @@ def _labelled(words: str, unit: Any) -> str:
 
 def _outcome_row(figure: Any, grid: Any, tree: Any, names: Any, groups: Any, regimens: Sequence[str]) -> None:
     labels = [f"{group}: {regimen}" if len(groups) > 1 else regimen for group, _ in groups for regimen in regimens]
+    labels = [label if len(label) <= 24 else f"{label[:23]}…" for label in labels]  # the legend has them in full
     for column, name in enumerate(names):
         axes = figure.add_subplot(grid[column])
         variable = tree["outcomes"][name].transpose("patient", "regimen", "draw")
         unit = str(variable.attrs.get("unit", ""))
-        unit, scale = _time_scale(tree) if unit == tree.attrs.get("time_unit") else (unit, 1.0)
+        finite = variable.values[np.isfinite(variable.values)]
+        scale = 1.0
+        if unit == tree.attrs.get("time_unit") and finite.size:
+            unit, scale = readable_time(unit, float(np.abs(finite).max()))
         for g, (_, chosen) in enumerate(groups):
             for i in range(len(regimens)):
                 _distribution(axes, g * len(regimens) + i, variable.values[chosen, i].ravel() / scale, _colour(i))
-        axes.set_title(str(name).replace("_", " "))
-        axes.set_xlabel(_labelled(str(variable.attrs.get("description", "")), unit))
+        axes.set_title(str(name))
+        axes.set_xlabel(_labelled(str(variable.attrs.get("description", "")), unit, 30 if grid.ncols > 3 else 42))
+        axes.locator_params(axis="x", nbins=6)
+        if np.isinf(variable.values).any():  # room for the words beside the bars
+            left, right = axes.get_xlim()
+            axes.set_xlim(left, right + 0.35 * (right - left))
         axes.set_yticks(range(len(labels)), labels if column == 0 else [""] * len(labels))
         axes.set_ylim(len(labels) - 0.45, -0.75)
         axes.tick_params(axis="y", length=0)
@@ -195,7 +221,8 @@ def _distribution(axes: Any, y: float, values: Any, colour: str) -> None:
     if never:
         axes.annotate(
             f"never in {100 * never / values.size:.0f} %", (1.0, y), xycoords=("axes fraction", "data"),
-            ha="right", va="bottom", fontsize=8, color=INK,
+            ha="right", va="center", fontsize=8, color=INK,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
         )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ import numpy as np
 EVERYONE = "all"
 MOST_PATIENTS = 6  # in the terminal; more are pooled there, and all are in the CSV file
 MOST_PATIENTS_CSV = 10_000
+_SLOWER = {"s": ("min", 60, 300), "min": ("h", 60, 300), "h": ("day", 24, 96)}  # unit -> next, its length, from
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +42,9 @@ class Row:
     difference_5: float = np.nan
     difference_95: float = np.nan
     higher: float = np.nan
+
+
+_IN_UNITS = ("mean", "median", "low_5", "high_95", "mean_difference", "difference", "difference_5", "difference_95")
 
 
 def summarise(tree: Any, reference: str | None = None) -> list[Row]:
@@ -103,6 +107,15 @@ def quantiles(values: Any, shares: Sequence[float]) -> tuple[float, ...]:
     return tuple(float(q) for q in np.quantile(values, shares, method=method))
 
 
+def readable_time(unit: str, longest: float) -> tuple[str, float]:
+    """A unit in which times up to `longest` are readable numbers, and how many of `unit` it has."""
+    scale = 1.0
+    while unit in _SLOWER and longest / scale >= _SLOWER[unit][2]:
+        unit, factor, _ = _SLOWER[unit]
+        scale *= factor
+    return unit, scale
+
+
 # --- writing ------------------------------------------------------------------------------------------
 
 
@@ -121,8 +134,9 @@ def to_text(tree: Any, rows: Sequence[Row]) -> str:
     shown = patients if len(patients) <= MOST_PATIENTS + 1 else [EVERYONE]
     title = str(tree.attrs.get("title", "")) or "Summary"
     parts = [title, *_notes(tree)]
+    readable = _readable(rows, str(tree.attrs.get("time_unit", "")))
     for patient in shown:
-        own = [row for row in rows if row.patient == patient]
+        own = [row for row in readable if row.patient == patient]
         count = len(tree["outcomes"]["patient"])
         head = f"all {count} patients" if patient == EVERYONE and count > 1 else patient
         parts += ["", f"{head}: median [5 %, 95 %] of {own[0].draws} draws", *_table(own)]
@@ -142,6 +156,19 @@ def _notes(tree: Any) -> Iterator[str]:
     solver = tree.attrs.get("solver")
     if solver:
         yield f"solver {solver}, {tree.attrs.get('dtype', '')}, seed {tree.attrs.get('seed', '')}"
+
+
+def _readable(rows: Sequence[Row], time_unit: str) -> list[Row]:
+    """The rows with times in days rather than hundreds of hours; the CSV file keeps the model's unit."""
+    shown: list[Row] = []
+    for row in rows:
+        if row.unit != time_unit:
+            shown.append(row)
+            continue
+        alike = [v for r in rows if r.outcome == row.outcome for v in (r.mean, r.median, r.low_5, r.high_95)]
+        unit, scale = readable_time(time_unit, max((abs(v) for v in alike if np.isfinite(v)), default=0.0))
+        shown.append(dataclasses.replace(row, unit=unit, **{name: getattr(row, name) / scale for name in _IN_UNITS}))
+    return shown
 
 
 def _words(value: Any) -> list[str]:

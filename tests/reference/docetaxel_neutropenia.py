@@ -10,7 +10,7 @@ from tests.reference import Reference
 MODEL = twin.load_model("docetaxel_neutropenia")
 CYCLE = 504.0  # h
 DOSES = (60, 75, 100)  # mg/m2 over 1 h, body surface area 1.8 m2
-DRAWS = 500
+DRAWS = 10_000  # their 300 leave 3 % on a probability and 10 % on a median; ours should add nothing to that
 
 # what, by dose, and the tolerance: printed digits (0.0005 on counts, 0.1 day) and whether it is relative
 TYPICAL = {
@@ -19,10 +19,10 @@ TYPICAL = {
     "day back to 1.5": ((11.2, 12.0, 13.0), 0.1, False),
     "days below 0.5": ((0.0, 2.7, 5.0), 0.1, False),
 }
-# 300 of their draws leave 0.03 on a probability and 8 % on a median nadir, which ours add to.
+# the specification's Monte-Carlo tolerances
 POPULATION = {
     "probability of a nadir below 0.5": ((0.40, 0.60, 0.78), 0.06, False),
-    "median nadir (10^9/L)": ((0.677, 0.385, 0.170), 0.15, True),
+    "median nadir (10^9/L)": ((0.677, 0.385, 0.170), 0.10, True),
     "median day of nadir": ((7.6, 8.1, 8.8), 0.3, False),
 }
 

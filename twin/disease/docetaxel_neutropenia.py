@@ -120,6 +120,7 @@ class DocetaxelNeutropenia(DiseaseModel):
     State, Parameters, Covariates = State, Parameters, Covariates
     linear = ("drug",)
     resolution = 6.0
+    horizon = CYCLE
     outcomes: ClassVar = {
         "neutrophil_nadir": Trough(of="neutrophils", meaning="lowest neutrophil count"),
         "nadir_time": TroughTime(of="neutrophils", meaning="when it is reached"),

@@ -138,6 +138,7 @@ class Type1DiabetesReplayBG(DiseaseModel):
         "stomach_1", "stomach_2", "gut", "subcutaneous_1", "subcutaneous_2", "insulin_mass", "insulin_action",
     )  # fmt: skip
     resolution = 5.0
+    horizon = 480.0
     outcomes: ClassVar = {
         "time_in_range_70_180": TimeShare(of="interstitial_glucose", low=70.0, high=180.0, meaning="time 70 to 180"),
         "time_below_70": TimeShare(of="interstitial_glucose", high=70.0, meaning="share of time below 70"),

@@ -118,6 +118,7 @@ class WarfarinHamberg2007(DiseaseModel):
     State, Parameters, Covariates = State, Parameters, Covariates
     linear = ("drug",)
     resolution = 6.0
+    horizon = 720.0
     outcomes: ClassVar = {
         "highest_inr": Peak(of="inr", meaning="highest INR"),
         "lowest_inr": Trough(of="inr", meaning="lowest INR"),

@@ -46,7 +46,7 @@ class Block:
 def linear_block(kind: type[DiseaseModel]) -> Block:
     """The proven linear block of a model; an error names the state and the term that breaks the promise."""
     names = list(kind.states())
-    chosen = tuple(sorted({i for name in kind.linear for i in kind.targets(name)}))
+    chosen = tuple(sorted({i for name in kind.linear for i in kind.positions(name)}))
     if not chosen:
         return Block((), ())
     place = {i: k for k, i in enumerate(chosen)}

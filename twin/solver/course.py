@@ -160,7 +160,7 @@ class _Engine:
         self.wanted = sorted({o.of for _, o in question.outcomes})
 
     def _build(self, p: Individual) -> Propagator | None:
-        return Propagator.of(self.model, p, infusions=self.question.infused) if self.choice.exact else None
+        return Propagator.of(self.model, p, self.given.start.dtype, infusions=self.question.infused) if self.choice.exact else None
 
     def propagator(self, p: Individual) -> Propagator | None:
         return self._propagator if self.question.constant else self._build(p)

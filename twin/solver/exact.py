@@ -137,18 +137,17 @@ def _typical_matrix(kind: type[DiseaseModel]) -> np.ndarray:
     model = kind()
     with jax.ensure_compile_time_eval(), jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
         person = Individual(model.individual(kind.Parameters(), kind.Covariates()), kind.Covariates(), kind.Inputs())
-        matrix, _ = rate_matrix(model, jax.tree.map(lambda x: jnp.asarray(x, jnp.float64), person))
+        matrix, _ = rate_matrix(model, jax.tree.map(lambda x: jnp.asarray(x, jnp.float64), person), jnp.float64)
     return np.asarray(matrix)
 
 
-def rate_matrix(model: DiseaseModel, p: Individual) -> tuple[Array, Array]:
+def rate_matrix(model: DiseaseModel, p: Individual, dtype: Any) -> tuple[Array, Array]:
     """A and b of the linear block for one individual, by differentiating its equations."""
     block = linear_block(type(model))
-    start = [jnp.asarray(v) for v in pack(model.initial(p))]
-    dtype = jnp.result_type(float) if not start else jax.tree.leaves(p)[0].dtype
+    start = [jnp.asarray(v, dtype) for v in pack(model.initial(p))]
 
     def rates(x: Array) -> Array:
-        flat = [jnp.asarray(v, dtype) for v in start]
+        flat = list(start)
         for k, i in enumerate(block.states):
             flat[i] = x[k]
         flow = pack(model.derivatives(jnp.zeros((), dtype), unpack(type(model).State, flat), p))
@@ -229,9 +228,9 @@ class Propagator(eqx.Module):
     forcing: bool = eqx.field(static=True)  # whether constant terms or infusions can occur
 
     @classmethod
-    def of(cls, model: DiseaseModel, p: Individual, *, infusions: bool) -> Propagator:
+    def of(cls, model: DiseaseModel, p: Individual, dtype: Any, *, infusions: bool) -> Propagator:
         """The propagator for an individual; without `infusions` and constant terms the forced part is left out."""
-        matrix, constant = rate_matrix(model, p)
+        matrix, constant = rate_matrix(model, p, dtype)
         parts = components(type(model))
         nodes = tuple(
             tuple(_eigenvalues(matrix, part.groups)) if part.closed_form else () for part in parts
@@ -251,7 +250,7 @@ class Propagator(eqx.Module):
                 continue
             vectors = [start]
             for node in nodes[:-1]:
-                vectors.append(a @ vectors[-1] - node * vectors[-1])
+                vectors.append(_shifted(a, node) @ vectors[-1])
             spread.append(tuple(vectors))
             forced.append(self._forced_vectors(a, b, nodes) if self.forcing else ())
         return Launched(tuple(spread), tuple(forced))
@@ -261,7 +260,7 @@ class Propagator(eqx.Module):
         ordered = _ascending([*nodes, jnp.zeros_like(nodes[0])])
         vectors, state, unit = [jnp.zeros_like(b)], jnp.zeros_like(b), jnp.ones_like(nodes[0])
         for node in ordered[:-1]:
-            state, unit = a @ state + b * unit - node * state, -node * unit
+            state, unit = _shifted(a, node) @ state + b * unit, -node * unit
             vectors.append(state)
         return tuple(ordered), tuple(vectors)
 
@@ -287,6 +286,14 @@ class Propagator(eqx.Module):
         """The matrix exp(A h)."""
         quiet = eqx.tree_at(lambda s: s.constant, self, jnp.zeros_like(self.constant))
         return jax.vmap(lambda x: quiet.advance(x, jnp.zeros_like(x), h), out_axes=1)(jnp.eye(len(self.constant), dtype=self.constant.dtype))
+
+
+def _shifted(a: Array, node: Scalar) -> Array:
+    """A - node I, formed before it multiplies: an entry that is the node itself then vanishes exactly.
+
+    Left to (A x) - node x, its rounding is multiplied by every faster rate that follows.
+    """
+    return a - node * jnp.eye(a.shape[0], dtype=a.dtype)
 
 
 def _weigh(nodes: Sequence[Scalar], vectors: Sequence[Array], h: Scalar) -> Array:
@@ -315,7 +322,7 @@ def has_constant(kind: type[DiseaseModel]) -> bool:
     leaves, tree = jax.tree.flatten(Individual(kind.Parameters(), kind.Covariates(), kind.Inputs()))
 
     def constants(*values: Any) -> Any:
-        return rate_matrix(model, jax.tree.unflatten(tree, values))[1]
+        return rate_matrix(model, jax.tree.unflatten(tree, values), jnp.float64)[1]
 
     generator = np.random.default_rng(0)
     with jax.ensure_compile_time_eval(), jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):

@@ -61,7 +61,7 @@ def targets(model: DiseaseModel) -> list[int]:
     """The position of the state each treatment enters."""
     found = []
     for treatment in model.treatments().values():
-        positions = model.targets(treatment.into)
+        positions = model.positions(treatment.into)
         if len(positions) != 1:
             raise ValueError(f"treatment '{treatment.name}' enters '{treatment.into}', which is several states")
         found.append(positions[0])

@@ -97,7 +97,7 @@ def simulate(
         regimens: name -> text ("5 mg q24h x14"), an explicit list, None, or a `Regimen`.
         outcomes: names of the model's outcomes, or name -> `Outcome` of your own; all the model's if None.
         until: the end, in the model's time unit or as text ("90 day"); by default when the last dose has had
-            its interval.
+            its interval, and not before the model's own horizon.
         times: when to store the course of every observable, in the model's time unit; 100 times if None, none
             if empty. A time at which a dose is given shows the moment before it.
         solver: "auto", or "linear", "adaptive", "stiff", which are used or refused, never replaced.
@@ -148,6 +148,7 @@ def _prepare(
     choice = choose(model, solver, relative=rtol, absolute=atol)
     asked = select_outcomes(model, outcomes)
     start, end = _span(model, bound, built, until, times)
+    covers(asked, end, model.time_unit)
     samples = np.linspace(start, end, 101) if times is None else np.asarray(times, float)
     if samples.size and (samples.ndim != 1 or not np.all(np.isfinite(samples)) or np.any(np.diff(samples) < 0)):
         raise TwinError("times must be finite and in ascending order")
@@ -193,6 +194,18 @@ def select_outcomes(model: DiseaseModel, asked: Sequence[str] | Mapping[str, Out
     return chosen
 
 
+def covers(outcomes: Mapping[str, Outcome], end: float, unit: str) -> None:
+    """Refuse a course that ends before an outcome's window does: part of a window is another outcome."""
+    for name, outcome in outcomes.items():
+        if not math.isinf(outcome.until) and outcome.until > end * (1 + 1e-9):
+            raise TwinError(
+                f"outcome '{name}' looks until {outcome.until:g} {unit}, but the course ends at {end:g} {unit}; "
+                "set a later until, or ask for other outcomes"
+            )
+        if not math.isinf(outcome.since) and outcome.since >= end:
+            raise TwinError(f"outcome '{name}' looks from {outcome.since:g} {unit} on, when the course has ended")
+
+
 def make_question(
     model: DiseaseModel, outcomes: Mapping[str, Outcome], schedules: Schedule, *, observables: tuple[str, ...]
 ) -> Question:
@@ -210,6 +223,7 @@ def _span(model, patients, regimens, until, times) -> tuple[float, float]:
     spans = [span_of(r, p.doses, model.time_unit) for p in patients for r in regimens.values()]
     start = min((s for s, _ in spans), default=0.0)
     last = max((e for _, e in spans), default=0.0)
+    last = max(last, model.horizon)
     if times is not None and len(times):
         last = max(last, float(np.max(times)))
     end = last if until is None else parse_time(until, model.time_unit)

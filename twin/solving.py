@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ from .outcome import Outcome
 from .population import Draw, individual_at, reference_covariates
 from .regimen import Regimen, parse_time
 from .schedule import Schedule, build_schedule, span_of
-from .simulate import make_question, select_outcomes
+from .simulation import covers, make_question, select_outcomes
 from .solver.base import Status, choose
 from .solver.course import Course, solve_course
 from .types import Array
@@ -68,6 +69,7 @@ def solve(
         start = min([start, *([float(np.min(samples))] if samples.size else [])])
         schedule = build_schedule(model, built, end=end, covariates=values, series=_constant(model, inputs or {}, start))
         asked = select_outcomes(model, outcomes)
+        covers(asked, end, model.time_unit)
         batch: Schedule = jax.tree.map(lambda x: x[None], schedule)
         question = make_question(model, asked, batch, observables=tuple(model.observables()))
         choice = choose(model, solver, relative=rtol, absolute=atol, max_steps=max_steps, forward=forward)
@@ -137,14 +139,10 @@ def _population(model: DiseaseModel, parameters: Mapping[str, Any], number: Any)
 
 
 def _with_own(individual: Any, own: Mapping[str, Array]) -> Any:
-    import dataclasses
-
     return dataclasses.replace(individual, parameters=dataclasses.replace(individual.parameters, **own))
 
 
 def _with_amounts(schedule: Schedule, amounts: Array) -> Schedule:
-    import dataclasses
-
     if amounts.shape != schedule.amount.shape:
         raise TwinError(f"amounts has shape {amounts.shape}; the regimen has {schedule.amount.shape[0]} doses")
     return dataclasses.replace(schedule, amount=amounts)

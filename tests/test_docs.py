@@ -1,0 +1,166 @@
+"""Documentation has a place for everything there is, its links lead somewhere, and its Python runs."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+
+import twin
+from cli.main import COMMANDS
+from twin.library import load_model
+from twin.patient_file import PatientFile
+from twin.regimen import Regimen
+from twin.scenario_file import ScenarioFile
+from twin.schema import json_schema
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
+RUN = ["README.md", "docs/quickstart.md", "docs/python.md", "docs/results.md", "docs/regimens.md"]
+
+
+def named(page: Path) -> set[str]:
+    """Every word in backticks on a page, without what follows it (`--draws N` is `--draws`)."""
+    found: set[str] = set()
+    for code in re.findall(r"`([^`\n]+)`", page.read_text(encoding="utf-8")):
+        found |= {code, *re.split(r"[\s(,]+", code)}
+    return found
+
+
+# --- everything has its place -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", twin.model_names())
+def test_every_model_has_a_page(name):
+    assert (DOCS / "models" / f"{name}.md").is_file()
+    assert f"({name}.md)" in (DOCS / "models" / "index.md").read_text(encoding="utf-8")
+
+
+def test_every_model_that_is_the_current_one_appears_in_a_scenario():
+    """A model that another stands in for (warfarin 2007 for 2010) needs a page only."""
+    used = {load_model(yaml.safe_load(p.read_text())["model"]).name for p in scenarios()}
+    assert {name for name in twin.model_names() if load_model(name).aliases} <= used
+
+
+def test_every_scenario_is_listed():
+    text = (ROOT / "scenarios" / "README.md").read_text(encoding="utf-8")
+    for path in scenarios():
+        assert f"`{path.relative_to(ROOT / 'scenarios')}`" in text
+
+
+def scenarios() -> list[Path]:
+    return [p for p in sorted((ROOT / "scenarios").rglob("*.yaml")) if p.parent.name != "patients"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_and_option_is_described(command):
+    page = DOCS / "cli.md"
+    assert f"## twin {command}" in page.read_text(encoding="utf-8")
+    known = getattr(importlib.import_module(f"cli.commands.{command}"), command)
+    for parameter in known.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.opts[0] in named(page)
+
+
+def keys(schema: Any) -> Iterator[str]:
+    """The keys a JSON schema allows, at any depth."""
+    if isinstance(schema, dict):
+        yield from schema.get("properties", {})
+        for inner in schema.values():
+            yield from keys(inner)
+    elif isinstance(schema, list):
+        for inner in schema:
+            yield from keys(inner)
+
+
+@pytest.mark.parametrize("schema", [ScenarioFile, PatientFile])
+def test_every_key_is_described(schema):
+    known = set(keys(json_schema(schema)))
+    assert len(known) > 10
+    words = named(DOCS / "scenarios.md") | {word.strip(":") for word in named(DOCS / "scenarios.md")}
+    assert known <= words, f"docs/scenarios.md does not describe {sorted(known - words)}"
+
+
+def test_every_public_name_is_described_and_exists():
+    for name in twin.__all__:
+        assert name in named(DOCS / "python.md")
+        assert getattr(twin, name) is not None
+
+
+def test_every_word_of_the_contract_is_described():
+    """What a model file may use: the declarations, spreads, noise models, outcomes and blocks."""
+    words = named(DOCS / "models.md") | set(re.findall(r"@?\w+", " ".join(named(DOCS / "models.md"))))
+    words |= set(re.findall(r"\w+", (DOCS / "models.md").read_text(encoding="utf-8")))
+    for module, base in [("variability", "Spread"), ("noise", "Noise"), ("outcome", "Outcome")]:
+        contents = vars(importlib.import_module(f"twin.{module}"))
+        kinds = [k for k in contents.values() if isinstance(k, type) and issubclass(k, contents[base])]
+        for kind in kinds:
+            if not kind.__name__.startswith("_") and kind is not contents[base]:
+                assert kind.__name__ in words
+    declared = [n for n in vars(twin.DiseaseModel) if not n.startswith("_")]
+    derived = {"parameters", "covariates", "inputs", "states", "treatments", "observables", "positions", "typical"}
+    assert set(declared) - derived <= words
+
+
+# --- links and code -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        found = page.parent / path if path else page
+        assert found.exists(), f"{target} leads nowhere"
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", found.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
+
+
+@pytest.mark.parametrize("page", RUN)
+def test_python_on_a_page_runs(page, monkeypatch, capsys):
+    """The blocks of a page run one after the other, each for itself, from the top of the checkout."""
+    monkeypatch.chdir(ROOT)
+    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    assert blocks
+    for block in blocks:
+        exec(compile(block, page, "exec"), {"__name__": "__main__"})
+    assert "nan" not in capsys.readouterr().out
+
+
+def test_every_regimen_on_its_page_can_be_read():
+    text = (DOCS / "regimens.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"<!-- shorthand -->\n```\n(.*?)```", text, re.DOTALL)
+    for line in block.splitlines():
+        doses = Regimen.build(line).doses
+        assert bool(doses) == (line != "none")
+
+
+@pytest.mark.parametrize("page", ["scenarios.md", "regimens.md"])
+def test_yaml_on_a_page_is_yaml(page):
+    blocks = re.findall(r"^```yaml\n(.*?)^```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    assert blocks
+    for block in blocks:
+        assert yaml.safe_load(block)
+
+
+def test_generated_tables_are_fresh():
+    """Parameter and evidence tables; the numbers models reproduce are checked in tests/disease."""
+    found = subprocess.run(
+        [sys.executable, str(DOCS / "generate.py"), "--check"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "JAX_PLATFORMS": "cpu"},
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
