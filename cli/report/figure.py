@@ -185,15 +185,16 @@ def _outcome_row(figure: Any, grid: Any, tree: Any, names: Any, groups: Any, reg
         scale = 1.0
         if unit == tree.attrs.get("time_unit") and finite.size:
             unit, scale = readable_time(unit, float(np.abs(finite).max()))
+        beyond = (finite.max() + 0.4 * (np.ptp(finite) or 1.0)) / scale if finite.size else 1.0
         for g, (_, chosen) in enumerate(groups):
             for i in range(len(regimens)):
-                _distribution(axes, g * len(regimens) + i, variable.values[chosen, i].ravel() / scale, _colour(i))
+                values = variable.values[chosen, i].ravel() / scale
+                _distribution(axes, g * len(regimens) + i, values, _colour(i), beyond)
         axes.set_title(str(name))
         axes.set_xlabel(_labelled(str(variable.attrs.get("description", "")), unit, 30 if grid.ncols > 3 else 42))
         axes.locator_params(axis="x", nbins=6)
-        if np.isinf(variable.values).any():  # room for the words beside the bars
-            left, right = axes.get_xlim()
-            axes.set_xlim(left, right + 0.35 * (right - left))
+        if np.isinf(variable.values).any():  # what never happened lies beyond the right edge
+            axes.set_xlim(right=beyond)
         axes.set_yticks(range(len(labels)), labels if column == 0 else [""] * len(labels))
         axes.set_ylim(len(labels) - 0.45, -0.75)
         axes.tick_params(axis="y", length=0)
@@ -204,25 +205,29 @@ def _outcome_row(figure: Any, grid: Any, tree: Any, names: Any, groups: Any, reg
             axes.axhline(g * len(regimens) - 0.6, color=FAINT, linewidth=0.8)
 
 
-def _distribution(axes: Any, y: float, values: Any, colour: str) -> None:
-    """Half a histogram over a median with its 50 and 90 % intervals; the share that never happened in words."""
+def _distribution(axes: Any, y: float, values: Any, colour: str, beyond: float) -> None:
+    """Half a histogram over a median with its 50 and 90 % intervals; the share that never happened in words.
+
+    Draws in which it never happened count: an interval that reaches them runs to the edge, at `beyond`.
+    """
     values = values[~np.isnan(values)]
     finite = values[np.isfinite(values)]
     if finite.size:
-        lowest, low, middle, high, highest = quantiles(finite, (0.05, 0.25, 0.5, 0.75, 0.95))
+        lowest, low, middle, high, highest = np.minimum(quantiles(values, (0.05, 0.25, 0.5, 0.75, 0.95)), beyond)
         counts, edges = np.histogram(finite, bins=_bins(finite))
         if counts.size > 1:
             shape = y - 0.12 - 0.5 * counts / counts.max() * finite.size / values.size
             axes.fill_between(edges, np.append(shape, shape[-1]), y - 0.12, step="post", color=colour, alpha=0.3, lw=0)
         axes.plot([lowest, highest], [y, y], color=colour, linewidth=1.4, solid_capstyle="butt")
         axes.plot([low, high], [y, y], color=colour, linewidth=4.5, solid_capstyle="butt")
-        axes.plot([middle], [y], "o", color="white", markeredgecolor=colour, markersize=5.5, markeredgewidth=1.6)
+        if middle < beyond:
+            axes.plot([middle], [y], "o", color="white", markeredgecolor=colour, markersize=5.5, markeredgewidth=1.6)
     never = values.size - finite.size
     if never:
         axes.annotate(
-            f"never in {100 * never / values.size:.0f} %", (1.0, y), xycoords=("axes fraction", "data"),
+            f"never in {100 * never / values.size:.0f} %", (1.0, y - 0.28), xycoords=("axes fraction", "data"),
             ha="right", va="center", fontsize=8, color=INK,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
         )  # fmt: skip
 
 

@@ -65,7 +65,8 @@ def iterated_steady_state(
 ) -> Array:
     """The steady state by repetition from `start`; not a number if it has not settled after 2000 cycles."""
     safe = jnp.where(interval > 0, interval, 100.0 * jnp.ones_like(interval))
-    period = _cycle(advance, bolus, rate, jnp.where(interval > 0, length, safe), safe, safe)
+    length = jnp.where(interval > 0, length, safe)  # a constant infusion runs through every cycle
+    period = _cycle(advance, bolus, rate, length, safe, safe)
 
     def unsettled(carry: tuple[Array, Array, Array]) -> Array:
         count, x, before = carry
