@@ -151,9 +151,10 @@ def _run(scenario: Scenario, instead: Mapping[str, Any], folder: Path) -> str:
     """Solves one scenario, writes its folder, and returns its summary."""
     from twin import dataset
     from twin.simulation import simulate
+    from twin.summary import summarise
 
     from .report.figure import draw
-    from .report.table import summarise, to_text, write_csv
+    from .report.table import to_text, write_csv
 
     began = time.perf_counter()
     asked = _arguments(scenario, instead)

@@ -14,8 +14,9 @@ import xarray as xr
 
 from cli.main import COMMANDS, main
 from cli.report.figure import draw
-from cli.report.table import EVERYONE, summarise, to_text, write_csv
+from cli.report.table import to_text, write_csv
 from cli.workflow import find_scenarios
+from twin.summary import EVERYONE, summarise
 
 FOLDER = Path(__file__).parents[1]
 

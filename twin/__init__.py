@@ -28,6 +28,7 @@ _HOME = {
     "save_result": "dataset",
     "simulate": "simulation",
     "solve": "solving",
+    "summarise": "summary",
 }
 _OTHER_NAME = {"load_result": "load", "save_result": "save"}
 

@@ -16,7 +16,7 @@ import datetime
 import importlib.metadata
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,12 +27,13 @@ from .errors import TwinError
 from .modelling import CategoryDeclaration, DiseaseModel
 
 if TYPE_CHECKING:
-    from .simulation import Batch
+    from .running import Batch
 
 PATIENT, REGIMEN, DRAW, TIME, OBSERVATION = "patient", "regimen", "draw", "time", "observation"
 OUTCOMES, PREDICTIONS, MEASUREMENTS = "outcomes", "predictions", "measurements"
 PRIOR, STATS, COVARIATES, OBSERVED = "prior", "sample_stats", "constant_data", "observed_data"
 STATUS = "status"
+ORDER = "order"  # attribute: a store forgets the order of a group's variables
 FILE = "result.zarr"
 _PACKAGES = ("jax", "diffrax", "equinox", "numpy", "xarray")
 
@@ -41,8 +42,8 @@ def build(batch: Batch, values: Mapping[str, Any], attributes: Mapping[str, Any]
     """The result of a run as labelled data."""
     model, lanes = batch.model, (PATIENT, REGIMEN, DRAW)
     coordinates: dict[str, Any] = {
-        PATIENT: [p.id for p in batch.patients],
-        REGIMEN: list(batch.regimens),
+        PATIENT: words(p.id for p in batch.patients),
+        REGIMEN: words(batch.regimens),
         DRAW: np.arange(batch.draws),
     }
     samples = np.asarray(batch.arrays["samples"], float)
@@ -58,7 +59,8 @@ def build(batch: Batch, values: Mapping[str, Any], attributes: Mapping[str, Any]
             groups[group] = _courses(model, values[key], with_time)
     if any(p.observations for p in batch.patients):
         groups[OBSERVED] = _observed(batch)
-    tree = xr.DataTree.from_dict({f"/{name}": data for name, data in groups.items()})
+    ordered = {f"/{name}": data.assign_attrs({ORDER: list(map(str, data))}) for name, data in groups.items()}
+    tree = xr.DataTree.from_dict(ordered)
     tree.attrs = provenance(batch) | dict(attributes)
     return tree
 
@@ -113,12 +115,12 @@ def _covariates(batch: Batch) -> xr.Dataset:
         column = [p.covariates[name] for p in batch.patients]
         attributes: dict[str, Any] = {"description": declared.meaning}
         if isinstance(declared, CategoryDeclaration):
-            variables[name] = (PATIENT, [declared.levels[int(v)] for v in column], attributes)
+            variables[name] = (PATIENT, words(declared.levels[int(v)] for v in column), attributes)
         else:
             variables[name] = (PATIENT, np.array(column, float), attributes | {"unit": declared.unit})
-    assumed = [json.dumps(list(p.assumed)) for p in batch.patients]
+    assumed = words(json.dumps(list(p.assumed)) for p in batch.patients)
     variables["assumed"] = (PATIENT, assumed, {"description": "covariates not given: the reference value was used"})
-    return xr.Dataset(variables, {PATIENT: [p.id for p in batch.patients]})
+    return xr.Dataset(variables, {PATIENT: words(p.id for p in batch.patients)})
 
 
 def _observed(batch: Batch) -> xr.Dataset:
@@ -126,8 +128,8 @@ def _observed(batch: Batch) -> xr.Dataset:
     who, what, when, value = zip(*rows, strict=True)
     return xr.Dataset(
         {
-            "of_patient": (OBSERVATION, list(who)),
-            "observable": (OBSERVATION, list(what)),
+            "of_patient": (OBSERVATION, words(who)),
+            "observable": (OBSERVATION, words(what)),
             "value": (OBSERVATION, np.array(value, float)),
             TIME: (OBSERVATION, np.array(when, float), {"unit": batch.model.time_unit}),
         }
@@ -187,4 +189,24 @@ def load(folder: str | Path) -> xr.DataTree:
     path = path if path.suffix == ".zarr" else path / FILE
     if not path.exists():
         raise TwinError(f"{path}: there is no stored result; run 'twin simulate' first")
-    return xr.open_datatree(path, engine="zarr", consolidated=False, chunks=None).load()
+    stored = xr.open_datatree(path, engine="zarr", consolidated=False, chunks=None).load()
+    groups = {one.path: _as_built(one.to_dataset()) for one in stored.subtree}
+    tree = xr.DataTree.from_dict(groups)
+    tree.attrs = dict(stored.attrs)
+    return tree
+
+
+def _as_built(data: xr.Dataset) -> xr.Dataset:
+    """A group with its variables in their order, and text as the objects it was built from."""
+    if ORDER in data.attrs:
+        data = data[list(data.attrs[ORDER])]
+    text = {name: v.astype(object) for name, v in data.variables.items() if v.dtype.kind in "TU"}
+    return data.assign_coords({n: v for n, v in text.items() if n in data.coords}).assign(
+        {n: v for n, v in text.items() if n not in data.coords}
+    )
+
+
+def words(values: Iterable[str]) -> np.ndarray:
+    """Text as an array of objects, the form that Zarr stores without reservations."""
+    listed = list(values)
+    return np.array(listed, object) if listed else np.empty(0, object)

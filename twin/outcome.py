@@ -93,7 +93,7 @@ class Piece(eqx.Module):
         """The piece cut into equal parts, and in each where the cubic passes the level."""
         edges = jnp.arange(_PARTS + 1, dtype=jnp.result_type(self.v0)) / _PARTS
         edges = edges.reshape((-1,) + (1,) * jnp.ndim(self.v0))  # parts first: a "scalar" may be a block
-        over = self.at(edges) - level
+        over = jnp.asarray(self.at(edges) - level)
         s0, s1, low, high = edges[:-1], edges[1:], over[:-1], over[1:]
         gap = high - low
         s = s0 - low * (s1 - s0) / jnp.where(gap == 0, 1.0, gap)
@@ -338,6 +338,7 @@ class FirstTime(_Time):
     def add(self, so_far, piece, chance):
         if self.above is not None:
             return _first(so_far, piece, self.above, 1.0)
+        assert self.below is not None
         return _first(so_far, piece, self.below, -1.0)
 
     def result(self, so_far):

@@ -6,7 +6,6 @@ is in the batch nor on how it is cut into chunks, and every regimen meets the sa
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from typing import Any
 
@@ -19,6 +18,8 @@ from .errors import TwinError
 from .modelling import Category, CategoryDeclaration, DiseaseModel, Individual, replace
 from .types import Array
 
+# Drawn in this precision whatever the solver's, so that float32 and float64 runs meet the same individuals.
+NORMALS = jnp.float32
 _CANDIDATES = 64  # draws tried before a patient whose constraints exclude nearly everything is given up
 
 
@@ -75,7 +76,8 @@ def individual_at(model: DiseaseModel, draw: Draw, signals: Array) -> Individual
     spread = {}
     for name, declared in model.parameters().items():
         value = jnp.asarray(getattr(typical, name), dtype)
-        spread[name] = declared.spread.value(value, draw.normals[name]) if name in draw.normals else value
+        varies = declared.spread is not None and name in draw.normals
+        spread[name] = declared.spread.value(value, draw.normals[name]) if varies else value
     return Individual(replace(typical, **spread), covariates, inputs)
 
 
@@ -100,7 +102,7 @@ def draw_individual(
     correlate = jnp.asarray(lower, dtype)
 
     def candidate(key: Array) -> dict[str, Array]:
-        z = correlate @ jax.random.normal(key, (len(names),), dtype)
+        z = correlate @ jax.random.normal(key, (len(names),), NORMALS).astype(dtype)
         return {name: z[i] for i, name in enumerate(names)}
 
     if type(model).admissible is DiseaseModel.admissible:
@@ -118,7 +120,7 @@ def draw_individual(
 def _uncertain(model: DiseaseModel, population: dict[str, Array], key: Array, dtype: Any) -> dict[str, Array]:
     """Typical values drawn from their relative standard errors, log-normal, the same for every patient."""
     declared = model.parameters()
-    z = jax.random.normal(jax.random.fold_in(key, 0), (len(declared),), dtype)
+    z = jax.random.normal(jax.random.fold_in(key, 0), (len(declared),), NORMALS).astype(dtype)
     moved = dict(population)
     for i, (name, one) in enumerate(declared.items()):
         if one.uncertainty:
@@ -135,15 +137,3 @@ def reference_covariates(model: DiseaseModel) -> dict[str, float]:
         else:
             found[name] = declared.reference
     return found
-
-
-__all__ = [
-    "Draw",
-    "cholesky",
-    "dataclasses",
-    "draw_individual",
-    "individual_at",
-    "patient_key",
-    "reference_covariates",
-    "study_key",
-]

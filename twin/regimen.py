@@ -154,7 +154,9 @@ def parse_span(text: str | float | int, what: str = "time") -> Span:
     if isinstance(text, bool):
         raise TwinError(f"{what} '{text}' is no time; write one such as '12 h'")
     if isinstance(text, int | float):
-        return Span(_finite(float(text), what))
+        return Span(_finite(text, what))
+    if not isinstance(text, str):
+        raise TwinError(f"{what} '{_short(str(text))}' is no time; write one such as '12 h'")
     match = re.fullmatch(rf"\s*(?:({_NUMBER})\s*([A-Za-z]+)?|([A-Za-z]+)\s+({_NUMBER}))\s*", text)
     if not match:
         raise TwinError(f"{what} '{_short(text)}' cannot be read; write one such as '12 h' or 'day 3'")
@@ -173,10 +175,10 @@ def parse_time(text: str | float, default_unit: str) -> float:
 
 def parse_amount(text: str | float | int) -> tuple[float, str | None, str | None]:
     """An amount such as '5 mg', '75 mg/m2' or '10 mg/kg': the number, its unit, and 'm2', 'kg' or None."""
-    if isinstance(text, bool):
-        raise TwinError(f"amount '{text}' is no amount; write one such as '5 mg'")
+    if isinstance(text, bool) or not isinstance(text, str | int | float):
+        raise TwinError(f"amount '{_short(str(text))}' is no amount; write one such as '5 mg'")
     if isinstance(text, int | float):
-        return _positive(float(text), text), None, None
+        return _positive(text, text), None, None
     match = re.fullmatch(rf"\s*({_NUMBER})\s*(.*?)\s*", text)
     if not match:
         raise TwinError(f"amount '{_short(text)}' cannot be read; write one such as '5 mg' or '75 mg/m2'")
@@ -291,6 +293,9 @@ def _one_dose(entry: Any) -> Dose:
     amount, unit, per = parse_amount(entry["amount"])
     if unit is None:
         raise TwinError(f"amount {entry['amount']} has no unit; write '{entry['amount']} mg'")
+    treatment = entry.get("treatment")
+    if not (treatment is None or isinstance(treatment, str)):
+        raise TwinError(f"treatment '{treatment}' is no name")
     every = _interval(entry["every"]) if entry.get("every") is not None else None
     count = entry.get("doses", None if every else 1)
     if count is not None and (not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= 100_000):
@@ -307,7 +312,7 @@ def _one_dose(entry: Any) -> Dose:
         unit=unit,
         per=per,
         time=parse_span(entry.get("time", 0.0)),
-        treatment=entry.get("treatment"),
+        treatment=treatment,
         every=every,
         count=count,
         over=_duration(entry["over"]) if entry.get("over") is not None else None,
@@ -320,7 +325,9 @@ def _from_mapping(spec: Mapping[str, Any]) -> Regimen:
     doses: list[Dose] = []
     for key, value in spec.items():
         if key == "inputs":
-            inputs = {name: _changes(name, changes) for name, changes in value.items()}
+            if not isinstance(value, Mapping):
+                raise TwinError("inputs: write each input's name and its list of {time: 3 day, value: 1}")
+            inputs = {str(name): _changes(str(name), changes) for name, changes in value.items()}
         elif key == "doses":
             doses.extend(Regimen.build(value).doses)
         elif key in _DOSE_KEYS:
@@ -332,14 +339,17 @@ def _from_mapping(spec: Mapping[str, Any]) -> Regimen:
 
 
 def _changes(name: str, changes: Any) -> tuple[tuple[Span, float], ...]:
-    pairs = changes.items() if isinstance(changes, Mapping) else [(0.0, changes)]
-    if isinstance(changes, Sequence) and not isinstance(changes, str):
-        pairs = [(c["time"], c["value"]) if isinstance(c, Mapping) and set(c) == {"time", "value"} else (c, None) for c in changes]
+    """An input's values from each time on; a bare number holds throughout."""
+    if isinstance(changes, int | float) and not isinstance(changes, bool):
+        changes = [{"time": 0.0, "value": changes}]
+    if isinstance(changes, str) or not isinstance(changes, Sequence):
+        raise TwinError(f"input '{name}': write a list of {{time: 3 day, value: 1}}")
     found = []
-    for time, value in pairs:
+    for change in changes:
+        value = change.get("value") if isinstance(change, Mapping) and set(change) == {"time", "value"} else None
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise TwinError(f"input '{name}': write a list of {{time: 3 day, value: 1}}")
-        found.append((parse_span(time), _finite(float(value), f"input '{name}'")))
+        found.append((parse_span(change["time"]), _finite(float(value), f"input '{name}'")))
     return tuple(found)
 
 
@@ -393,7 +403,7 @@ def _event_dose(one: Mapping[str, float], row: int) -> Dose:
         raise TwinError(f"RATE {rate:g} is neither a rate nor -1 (modelled rate) or -2 (modelled duration)")
     if steady not in (0, 1, 2):
         raise TwinError(f"SS {one['SS']:g} is not one of 0, 1, 2")
-    if (steady and not constant or one["ADDL"] > 0) and not one["II"] > 0:
+    if ((steady and not constant) or one["ADDL"] > 0) and not one["II"] > 0:
         raise TwinError("ADDL and SS need an interval II > 0")
     return Dose(
         amount=amount,
@@ -430,15 +440,19 @@ def _duration(text: Any) -> Span:
 
 
 def _finite(value: float, what: str) -> float:
-    if not math.isfinite(value):
-        raise TwinError(f"{what} {value} is not a finite number")
-    return value
+    if not _is_finite(value):
+        raise TwinError(f"{what} {_short(str(value))} is not a finite number")
+    return float(value)
+
+
+def _is_finite(value: float) -> bool:
+    return abs(value) < 1e300  # an integer may be too large for a float altogether
 
 
 def _positive(value: float, text: Any) -> float:
-    if not (math.isfinite(value) and value >= 0):
+    if not (_is_finite(value) and value >= 0):
         raise TwinError(f"amount '{_short(str(text))}' is not a finite amount of zero or more")
-    return value
+    return float(value)
 
 
 def _short(text: str) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 from . import units
 from .errors import TwinError
 from .modelling import DiseaseModel
-from .regimen import Dose, Regimen, Span, find_treatment
+from .regimen import Dose, Regimen, find_treatment
 
 # The order of rows at equal times. Doses of a data table that were scheduled by ADDL or delayed by a lag
 # come before the table's own rows at that time, as NONMEM has it; otherwise samples come before doses.
@@ -131,9 +131,7 @@ def _written_out(
         raise TwinError(f"a dose every {interval:g} {unit} until {end:g} {unit} is {count} doses; at most {_LARGEST}")
     later = SCHEDULED if record_order else DOSE
     one = _Given(first, amount, index, mode, value, DOSE, later, dose.record, dose.steady_state, interval)
-    rest = [
-        dataclasses.replace(one, time=first + k * interval, order=later, steady=0) for k in range(1, count)
-    ]
+    rest = [dataclasses.replace(one, time=first + k * interval, order=later, steady=0) for k in range(1, count)]
     return [one, *rest] if count else []
 
 
@@ -230,4 +228,6 @@ def span_of(regimen: Regimen, history: Sequence[Dose], unit: str) -> tuple[float
     return first, last
 
 
-__all__ = ["Mode", "Schedule", "Span", "build_schedule", "span_of", "stack"]
+def repeats(regimen: Regimen) -> bool:
+    """Whether the regimen has a rhythm, and so an end of its own."""
+    return any(dose.every is not None for dose in regimen.doses)

@@ -1,71 +1,61 @@
 """simulate(): patients x draws x regimens as one batch, every regimen on the same individuals.
 
-    import twin
-    model = twin.load_model("warfarin")
-    result = twin.simulate(
-        model, twin.Patient("ana", covariates={"age": 71}),
-        regimens={"usual": "5 mg q24h x30", "lower": "3 mg q24h x30"},
-        outcomes=["highest_inr"], draws=500, seed=7,
-    )
-    result["outcomes/highest_inr"].median("draw")
+import twin
+model = twin.load_model("warfarin")
+result = twin.simulate(
+    model, twin.Patient("ana", covariates={"age": 71}),
+    regimens={"usual": "5 mg q24h x30", "lower": "3 mg q24h x30"},
+    outcomes=["highest_inr"], draws=500, seed=7,
+)
+result["outcomes/highest_inr"].median("draw")
 """
 
 from __future__ import annotations
 
-import concurrent.futures
 import dataclasses
-import functools
 import math
 import os
 import time
-import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
 from . import dataset
 from .errors import TwinError, suggest
-from .modelling import CategoryDeclaration, DiseaseModel
-from .outcome import EventTime, Outcome
+from .modelling import DiseaseModel
+from .outcome import Outcome
 from .patient import BoundPatient, Patient
-from .population import cholesky, draw_individual, individual_at, patient_key, study_key
+from .population import patient_key, study_key
 from .regimen import Regimen, parse_time
-from .schedule import Schedule, build_schedule, span_of, stack
+from .running import Batch, run
+from .schedule import Schedule, build_schedule, repeats, span_of, stack
 from .solver.affine import linear_block, states_used
-from .solver.base import Choice, Status, choose
-from .solver.course import Question, solve_course
+from .solver.base import choose
+from .solver.course import Question
 from .solver.timeline import targets
 
-_BLOCK = {"linear": 256}  # trajectories per compiled call; part of the definition, so results cannot vary with it
-_SMALL_BLOCK = 8
-_DEFAULT_BLOCK = 64
 _LOOKS = 200  # times at which outcomes look if the model does not say
 _LARGEST_RESULT = 0.5  # of the machine's memory
 
 
 @dataclasses.dataclass(frozen=True)
-class Batch:
-    """Everything about a run that is fixed before it compiles, and the arrays it runs on."""
+class _Settings:
+    """How a question is to be answered, apart from the model, the patients, the regimens and the outcomes."""
 
-    model: DiseaseModel
-    choice: Choice
-    question: Question
-    patients: tuple[BoundPatient, ...]
-    regimens: tuple[str, ...]
     draws: int
-    dtype: Any
-    arrays: dict[str, Any]
-    noise: bool
+    seed: int
+    until: float | str | None
+    times: Sequence[float] | np.ndarray | None
+    solver: str
+    dtype: str
+    rtol: float | None
+    atol: float | None
     spread: bool
     uncertainty: bool
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        return (len(self.patients), len(self.regimens), self.draws)
+    noise: bool
 
 
 def simulate(
@@ -113,68 +103,114 @@ def simulate(
         (parameters: patient, draw), /sample_stats (status), /constant_data, /observed_data; provenance in attrs.
     """
     began = time.perf_counter()
-    batch = _prepare(
-        model, patients, regimens, outcomes, draws, seed, until, times, solver, dtype, rtol, atol,
-        spread=spread, uncertainty=uncertainty, noise=noise,
-    )  # fmt: skip
-    values, compile_seconds = _run(batch, chunk, workers, progress)
+    settings = _Settings(draws, seed, until, times, solver, dtype, rtol, atol, spread, uncertainty, noise)
+    batch = _prepare(model, patients, regimens, outcomes, settings)
+    values, compile_seconds = run(batch, chunk=chunk, workers=workers, progress=progress)
     attributes = {
         "seed": seed,
-        "chunk": chunk or 0,
-        "compile_seconds": round(compile_seconds, 3),
-        "run_seconds": round(time.perf_counter() - began - compile_seconds, 3),
         "spread": spread,
         "uncertainty": uncertainty,
+        "compile_seconds": round(compile_seconds, 3),
+        "run_seconds": round(time.perf_counter() - began - compile_seconds, 3),
     }
     return dataset.build(batch, values, attributes)
 
 
-# --- preparation --------------------------------------------------------------------------------------
+def _prepare(model: DiseaseModel, patients: Any, regimens: Mapping[str, Any], outcomes: Any, how: _Settings) -> Batch:
+    """Everything checked, in the model's units and in arrays; nothing solved."""
+    if how.dtype not in ("float64", "float32"):
+        raise TwinError(f"unknown dtype '{how.dtype}'; write float64 or float32")
+    if not 1 <= how.draws <= 10**7:
+        raise TwinError(f"draws {how.draws} is not between 1 and 10000000")
+    people = _people(model, patients)
+    arms = _arms(model, regimens)
+    choice = choose(model, how.solver, relative=how.rtol, absolute=how.atol, dtype=how.dtype)
+    asked = select_outcomes(model, outcomes)
+    start, end = _span(model, people, arms, how.until, how.times)
+    covers(asked, end, model.time_unit)
+    samples = _sample_times(how.times, start, end, model.time_unit)
+    schedules = stack(
+        [
+            build_schedule(model, arm, end=end, covariates=p.covariates, series=p.series, history=p.doses)
+            for p in people
+            for arm in arms.values()
+        ]
+    )
+    seen = tuple(model.observables()) if samples.size else ()
+    question = make_question(model, asked, schedules, observables=seen)
+    _fits_in_memory(len(people) * len(arms) * how.draws, len(asked) + len(seen) * samples.size * (1 + how.noise))
+    resolution = resolution_of(model, start, end)
+    number = np.dtype(how.dtype)
+    arrays = {
+        "schedule": schedules,
+        "population": {n: np.asarray(getattr(model.typical(), n), float) for n in model.parameters()},
+        "samples": samples,
+        "looks": look_times(start, end, resolution) if asked else np.array([end]),
+        "span": np.array([start, end, resolution]),
+    }
+    arrays = jax.tree.map(lambda x: x.astype(number) if x.dtype.kind == "f" else x, arrays)
+    keys = {"keys": np.stack([patient_key(how.seed, p.id) for p in people]), "shared": study_key(how.seed)}
+    return Batch(
+        model, choice, question, tuple(people), tuple(arms), how.draws, number, arrays | keys,
+        noise=how.noise, spread=how.spread, uncertainty=how.uncertainty,
+    )  # fmt: skip
 
 
-def _prepare(
-    model, patients, regimens, outcomes, draws, seed, until, times, solver, dtype, rtol, atol, *, spread, uncertainty, noise
-) -> Batch:
-    if dtype not in ("float64", "float32"):
-        raise TwinError(f"unknown dtype '{dtype}'; write float64 or float32")
-    if not 1 <= draws <= 10**7:
-        raise TwinError(f"draws {draws} is not between 1 and 10000000")
-    people = [patients] if isinstance(patients, Patient | BoundPatient) else list(patients)
-    bound = tuple(p.bind(model) if isinstance(p, Patient) else p for p in people)
-    _distinct([p.id for p in bound])
+def _people(model: DiseaseModel, patients: Any) -> list[BoundPatient]:
+    listed = [patients] if isinstance(patients, Patient | BoundPatient) else list(patients)
+    if not listed:
+        raise TwinError("no patient is given; name at least one")
+    bound = [patient.bind(model) for patient in listed]
+    names = [patient.id for patient in bound]
+    for name in names:
+        if names.count(name) > 1:
+            raise TwinError(f"two patients are called '{name}'; give each its own id")
+    return bound
+
+
+def _arms(model: DiseaseModel, regimens: Mapping[str, Any]) -> dict[str, Regimen]:
     if not regimens:
         raise TwinError("no regimen is given; name at least one, such as {'usual': '5 mg q24h x14'}")
-    built = {name: _checked(name, Regimen.build(spec), model) for name, spec in regimens.items()}
-    choice = choose(model, solver, relative=rtol, absolute=atol)
-    asked = select_outcomes(model, outcomes)
-    start, end = _span(model, bound, built, until, times)
-    covers(asked, end, model.time_unit)
+    built = {}
+    for name, spec in regimens.items():
+        built[name] = Regimen.build(spec)
+        for problem in built[name].check(model):
+            raise TwinError(f"regimen '{name}', {problem}")
+    return built
+
+
+def _span(model: DiseaseModel, people: Any, arms: Mapping[str, Regimen], until: Any, times: Any) -> tuple[float, float]:
+    """From the first event or time 0 to `until`, or to when the last dose has had its interval."""
+    spans = [span_of(arm, p.doses, model.time_unit) for p in people for arm in arms.values()]
+    start, last = min(s for s, _ in spans), max(e for _, e in spans)
+    if not any(repeats(arm) for arm in arms.values()):
+        last = max(last, model.horizon)
+    latest = float(np.max(times)) if times is not None and len(times) else -math.inf
+    end = max(last, latest) if until is None else parse_time(until, model.time_unit)
+    if latest > end:
+        raise TwinError(f"times end at {latest:g}, after until {end:g} {model.time_unit}")
+    if not (math.isfinite(end) and end > start):
+        raise TwinError(f"the course ends at {end:g} {model.time_unit}, not after its start {start:g}; set until")
+    return start, end
+
+
+def _sample_times(times: Any, start: float, end: float, unit: str) -> np.ndarray:
     samples = np.linspace(start, end, 101) if times is None else np.asarray(times, float)
     if samples.size and (samples.ndim != 1 or not np.all(np.isfinite(samples)) or np.any(np.diff(samples) < 0)):
         raise TwinError("times must be finite and in ascending order")
     if samples.size and samples[0] < start:
-        raise TwinError(f"times begin at {samples[0]:g}, before the course does at {start:g} {model.time_unit}")
-    schedules = [
-        build_schedule(model, r, end=end, covariates=p.covariates, series=p.series, history=p.doses)
-        for p in bound
-        for r in built.values()
-    ]
-    together = stack(schedules)
-    question = make_question(model, asked, together, observables=tuple(model.observables()) if samples.size else ())
-    resolution = model.resolution or (end - start) / _LOOKS or 1.0
-    looks = np.append(np.arange(start, end, resolution), end) if asked else np.array([end])
-    _fits_in_memory(len(bound) * len(built) * draws, len(asked) + len(question.observables) * samples.size * (1 + noise))
-    number = np.dtype(dtype)
-    arrays = {
-        "schedule": jax.tree.map(lambda x: x.astype(number) if x.dtype.kind == "f" else x, together),
-        "population": {n: number.type(getattr(model.typical(), n)) for n in model.parameters()},
-        "keys": np.stack([patient_key(seed, p.id) for p in bound]),
-        "shared": study_key(seed),
-        "samples": samples.astype(number),
-        "looks": looks.astype(number),
-        "span": np.array([start, end, resolution], number),
-    }
-    return Batch(model, choice, question, bound, tuple(built), draws, number, arrays, noise, spread, uncertainty)
+        raise TwinError(f"times begin at {samples[0]:g}, before the course does at {start:g} {unit}")
+    return samples
+
+
+def resolution_of(model: DiseaseModel, start: float, end: float) -> float:
+    """The longest step over which outcomes look."""
+    return model.resolution or (end - start) / _LOOKS or 1.0
+
+
+def look_times(start: float, end: float, resolution: float) -> np.ndarray:
+    """Evenly spaced times at which outcomes look, and the end."""
+    return np.append(np.arange(start, end, resolution), end)
 
 
 def select_outcomes(model: DiseaseModel, asked: Sequence[str] | Mapping[str, Outcome] | None) -> dict[str, Outcome]:
@@ -190,7 +226,9 @@ def select_outcomes(model: DiseaseModel, asked: Sequence[str] | Mapping[str, Out
         chosen = {name: model.outcomes[name] for name in asked}
     for name, outcome in chosen.items():
         if outcome.of not in model.observables():
-            raise TwinError(f"outcome '{name}': unknown observable '{outcome.of}'; {suggest(outcome.of, model.observables())}")
+            raise TwinError(
+                f"outcome '{name}': unknown observable '{outcome.of}'; {suggest(outcome.of, model.observables())}"
+            )
     return chosen
 
 
@@ -219,37 +257,6 @@ def make_question(
     return Question(observables, tuple(outcomes.items()), infused, constant, graded)
 
 
-def _span(model, patients, regimens, until, times) -> tuple[float, float]:
-    spans = [span_of(r, p.doses, model.time_unit) for p in patients for r in regimens.values()]
-    start = min((s for s, _ in spans), default=0.0)
-    last = max((e for _, e in spans), default=0.0)
-    last = max(last, model.horizon)
-    if times is not None and len(times):
-        last = max(last, float(np.max(times)))
-    end = last if until is None else parse_time(until, model.time_unit)
-    if until is not None and times is not None and len(times) and float(np.max(times)) > end:
-        raise TwinError(f"times end at {float(np.max(times)):g}, after until {end:g} {model.time_unit}")
-    if not (math.isfinite(end) and end > start):
-        raise TwinError(f"the course ends at {end:g} {model.time_unit}, not after its start {start:g}; set until")
-    return start, end
-
-
-def _distinct(names: Sequence[str]) -> None:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise TwinError(f"two patients are called '{name}'; give each its own id")
-        seen.add(name)
-    if not names:
-        raise TwinError("no patient is given; name at least one")
-
-
-def _checked(name: str, regimen: Regimen, model: DiseaseModel) -> Regimen:
-    for problem in regimen.check(model):
-        raise TwinError(f"regimen '{name}', {problem}")
-    return regimen
-
-
 def _fits_in_memory(trajectories: int, numbers: int) -> None:
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -258,129 +265,6 @@ def _fits_in_memory(trajectories: int, numbers: int) -> None:
     needed = trajectories * (numbers + 4) * 8
     if needed > _LARGEST_RESULT * memory:
         raise TwinError(
-            f"{trajectories:,} trajectories of {numbers} numbers need {needed / 2**30:,.1f} GiB of {memory / 2**30:.1f}; "
-            "ask for fewer draws, or for fewer stored times"
+            f"{trajectories:,} trajectories of {numbers} numbers need {needed / 2**30:,.1f} GiB of the "
+            f"{memory / 2**30:.1f} there are; ask for fewer draws, or for fewer stored times"
         )
-
-
-# --- running ------------------------------------------------------------------------------------------
-
-
-@functools.lru_cache(maxsize=32)
-def _lanes(kind, choice, question, dtype, noise: bool, spread: bool, uncertainty: bool) -> Callable[..., Any]:
-    """The compiled body: a block of trajectories, each told by its schedule, patient and draw."""
-    model = kind()
-    factor = cholesky(model)
-    hazards = sorted({o.of for _, o in question.outcomes if isinstance(o, EventTime)})
-
-    def lane(arrays: dict[str, Any], which: Any, patient: Any, draw: Any) -> dict[str, Any]:
-        schedule = jax.tree.map(lambda x: x[which], arrays["schedule"])
-        key = jax.random.fold_in(jax.random.wrap_key_data(arrays["keys"][patient]), draw)
-        shared = jax.random.fold_in(jax.random.wrap_key_data(arrays["shared"]), draw)
-        individual_key, hazard_key, noise_key = jax.random.split(key, 3)
-        drawn = draw_individual(
-            model, factor, arrays["population"], schedule.signal_value[0],
-            key=individual_key, shared_key=shared, spread=spread, uncertainty=uncertainty,
-        )  # fmt: skip
-        chances = {
-            name: jax.random.exponential(jax.random.fold_in(hazard_key, _number(name)), (), dtype) for name in hazards
-        }
-        start, end, resolution = arrays["span"]
-        course = solve_course(
-            model, choice, question, schedule, lambda signals: individual_at(model, drawn, signals),
-            samples=arrays["samples"], after=jnp.zeros(arrays["samples"].shape, bool), looks=arrays["looks"],
-            start=start, end=end, resolution=resolution, chances=chances,
-        )  # fmt: skip
-        person = individual_at(model, drawn, schedule.signal_value[0])
-        status = jnp.where(drawn.found, course.status, Status.NO_PATIENT)
-        ok = status == Status.OK
-        return {
-            "outcomes": {n: jnp.where(ok, v, jnp.nan) for n, v in course.outcomes.items()},
-            "samples": course.samples,
-            "measured": _measured(model, course.samples, arrays["samples"], person, noise_key) if noise else {},
-            "parameters": {n: jnp.asarray(getattr(person.parameters, n), dtype) for n in model.parameters()},
-            "status": status,
-        }
-
-    return jax.jit(jax.vmap(lane, in_axes=(None, 0, 0, 0)))
-
-
-def _measured(model: DiseaseModel, samples: Mapping[str, Any], times: Any, person: Any, key: Any) -> dict[str, Any]:
-    """Samples with the residual error of a measurement, the same error under every regimen."""
-    return {
-        name: seen.noise.sample(samples[name], times, person, key=jax.random.fold_in(key, _number(name)))
-        for name, seen in model.observables().items()
-        if seen.noise is not None and name in samples
-    }
-
-
-def _number(name: str) -> int:
-    return zlib.crc32(name.encode()) & 0x7FFFFFFF
-
-
-def _run(batch: Batch, chunk, workers, progress) -> tuple[dict[str, Any], float]:
-    """Every trajectory's results as arrays (patient, regimen, draw, ...), and the seconds spent compiling."""
-    people, arms, draws = batch.shape
-    total = people * arms * draws
-    block = _SMALL_BLOCK if total <= _SMALL_BLOCK else _BLOCK.get(batch.choice.name, _DEFAULT_BLOCK)
-    lanes = _lanes(
-        type(batch.model), batch.choice, batch.question, batch.dtype, batch.noise, batch.spread, batch.uncertainty
-    )
-    wide = batch.dtype == np.float64
-    with jax.enable_x64(wide):
-        clock = time.perf_counter()
-        compiled = _compiled(lanes, batch.arrays, block)
-        seconds = time.perf_counter() - clock
-        arrays = jax.device_put(batch.arrays)
-
-    def solve(lane: np.ndarray) -> tuple[np.ndarray, Any]:
-        padded = np.concatenate([lane, np.full(block - len(lane), lane[-1])])
-        patient, arm, draw = np.unravel_index(padded, batch.shape)
-        words = (patient * arms + arm).astype(np.int32), patient.astype(np.int32), draw.astype(np.int32)
-        with jax.enable_x64(wide):  # the setting belongs to a thread
-            return lane, jax.device_get(compiled(arrays, *words))
-
-    store: dict[str, Any] = {}
-    in_flight = max(1, (chunk or 64 * block) // block)
-    threads = workers or min(in_flight, os.cpu_count() or 1)
-    done = 0
-    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
-        for wave in _waves([np.arange(i, min(i + block, total)) for i in range(0, total, block)], in_flight):
-            for lane, found in pool.map(solve, wave):
-                store = _put(store, found, lane, total)
-                done += len(lane)
-                if progress:
-                    progress(done, total)
-    return jax.tree.map(lambda x: x.reshape(*batch.shape, *x.shape[1:]), store), seconds
-
-
-def _compiled(lanes: Any, arrays: dict[str, Any], block: int) -> Any:
-    shapes = jax.tree.map(lambda x: (x.shape, str(x.dtype)), arrays)
-    key = (lanes, block, repr(shapes))
-    if key not in _COMPILED:
-        index = jax.ShapeDtypeStruct((block,), jnp.int32)
-        described = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), arrays)
-        _COMPILED[key] = lanes.lower(described, index, index, index).compile()
-    return _COMPILED[key]
-
-
-_COMPILED: dict[Any, Any] = {}
-
-
-def _waves(blocks: list[np.ndarray], size: int) -> Iterator[list[np.ndarray]]:
-    for i in range(0, len(blocks), size):
-        yield blocks[i : i + size]
-
-
-def _put(store: dict[str, Any], found: Any, lane: np.ndarray, total: int) -> dict[str, Any]:
-    if not store:
-        store = jax.tree.map(lambda x: np.empty((total, *x.shape[1:]), x.dtype), found)
-
-    def place(into: np.ndarray, values: np.ndarray) -> None:
-        into[lane] = values[: len(lane)]
-
-    jax.tree.map(place, store, found)
-    return store
-
-
-__all__ = ["CategoryDeclaration", "make_question", "select_outcomes", "simulate"]

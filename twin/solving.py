@@ -17,7 +17,7 @@ from .outcome import Outcome
 from .population import Draw, individual_at, reference_covariates
 from .regimen import Regimen, parse_time
 from .schedule import Schedule, build_schedule, span_of
-from .simulation import covers, make_question, select_outcomes
+from .simulation import covers, look_times, make_question, resolution_of, select_outcomes
 from .solver.base import Status, choose
 from .solver.course import Course, solve_course
 from .types import Array
@@ -59,7 +59,7 @@ def solve(
     built = Regimen.build(regimen)
     for problem in built.check(model):
         raise TwinError(problem)
-    wide = jax.enable_x64(True) if dtype == "float64" and not jax.config.jax_enable_x64 else contextlib.nullcontext()
+    wide = jax.enable_x64(True) if dtype == "float64" and not _wide_already() else contextlib.nullcontext()
     with wide:
         values = _covariate_values(model, covariates or {})
         start, last = span_of(built, (), model.time_unit)
@@ -67,13 +67,15 @@ def solve(
         last = max([last, *([float(np.max(samples))] if samples.size else [])])
         end = last if until is None else parse_time(until, model.time_unit)
         start = min([start, *([float(np.min(samples))] if samples.size else [])])
-        schedule = build_schedule(model, built, end=end, covariates=values, series=_constant(model, inputs or {}, start))
+        schedule = build_schedule(
+            model, built, end=end, covariates=values, series=_constant(model, inputs or {}, start)
+        )
         asked = select_outcomes(model, outcomes)
         covers(asked, end, model.time_unit)
         batch: Schedule = jax.tree.map(lambda x: x[None], schedule)
         question = make_question(model, asked, batch, observables=tuple(model.observables()))
-        choice = choose(model, solver, relative=rtol, absolute=atol, max_steps=max_steps, forward=forward)
-        resolution = model.resolution or (end - start) / 200 or 1.0
+        choice = choose(model, solver, relative=rtol, absolute=atol, dtype=dtype, max_steps=max_steps, forward=forward)
+        resolution = resolution_of(model, start, end)
         number = jnp.dtype(dtype)
         arrays = jax.tree.map(lambda x: jnp.asarray(x, number) if x.dtype.kind == "f" else jnp.asarray(x), schedule)
         if amounts is not None:
@@ -90,7 +92,7 @@ def solve(
             return solve_course(
                 model, choice, question, schedule, person,
                 samples=jnp.asarray(samples, number), after=jnp.asarray(after),
-                looks=jnp.asarray(np.append(np.arange(start, end, resolution), end) if asked else [end], number),
+                looks=jnp.asarray(look_times(start, end, resolution) if asked else [end], number),
                 start=jnp.asarray(start, number), end=jnp.asarray(end, number),
                 resolution=jnp.asarray(resolution, number), chances={},
             )  # fmt: skip
@@ -100,6 +102,17 @@ def solve(
         raise TwinError(f"the course of model '{model.name}' failed: {Status.meanings[int(course.status)]}")
     states = {f"state.{name}": course.states[:, i] for i, name in enumerate(model.states())}
     return {**course.samples, **course.outcomes, **states, "status": course.status}
+
+
+def _wide_already() -> bool:
+    return jnp.asarray(0.0).dtype == jnp.float64
+
+
+def _span(model: DiseaseModel, regimen: Regimen, samples: np.ndarray, until: Any) -> tuple[float, float]:
+    start, last = span_of(regimen, (), model.time_unit)
+    if samples.size:
+        start, last = min(start, float(samples.min())), max(last, float(samples.max()))
+    return start, last if until is None else parse_time(until, model.time_unit)
 
 
 def _samples(regimen: Regimen, times: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from .table import quantiles, readable_time
+from twin.summary import quantiles
+
+from .table import readable_time
 
 # Okabe and Ito's palette, which survives the common colour-vision deficiencies; black is kept for data.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")

@@ -111,7 +111,8 @@ def test_long_after_the_dose_amounts_keep_their_relative_accuracy():
 STEADY = [
     ("two, bolus every 12 h", Two, {"amount": "100 mg", "every": "12 h"}, {}),
     ("one, oral every 8 h", OralOne, {"treatment": "oral", "amount": "100 mg", "every": "8 h"}, {}),
-    ("three, oral, ka at a root", OralThree, {"treatment": "oral", "amount": "50 mg", "every": "24 h"}, {"absorption": 0.4060224}),
+    ("three, oral, ka at a root", OralThree, {"treatment": "oral", "amount": "50 mg", "every": "24 h"},
+     {"absorption": 0.4060224}),
     ("two, infusion shorter than the interval", Two, {"amount": "100 mg", "every": "12 h", "over": "2 h"}, {}),
     ("two, infusion longer than the interval", Two, {"amount": "100 mg", "every": "6 h", "over": "20 h"}, {}),
     ("two, infusion as long as the interval", Two, {"amount": "100 mg", "every": "6 h", "over": "6 h"}, {}),

@@ -57,7 +57,7 @@ def integrate(
             return full
         return full.at[where_exact].set(propagator.after(launched, s * stretch.length))
 
-    def field(s: Scalar, z: Array, args: Any) -> Array:
+    def field(s: Any, z: Any, args: Any) -> Any:
         p, propagator, launched, stretch = args
         inside = jnp.clip(s, 1e-9, 1 - 1e-7)  # never past a switch that sits exactly on an end
         t = stretch.begin + inside * stretch.length
@@ -68,7 +68,9 @@ def integrate(
             flow = flow + transit_input(t, stretch.smooth, len(y))
         return stretch.length * flow[where_moving]
 
-    args, stiff = (p, propagator, launched, stretch), choice.name == "stiff"
+    args = (p, propagator, launched, stretch)
+    stiff = choice.name == "stiff"
+    damping = {"pcoeff": 0.3, "icoeff": 0.3} if stiff else {}  # a third fewer rejected steps on stiff problems
     solution = diffrax.diffeqsolve(
         diffrax.ODETerm(field),
         Rodas4() if stiff else diffrax.Tsit5(),
@@ -78,15 +80,11 @@ def integrate(
         y0=y[where_moving],
         args=args,
         saveat=diffrax.SaveAt(t1=True),
-        stepsize_controller=diffrax.PIDController(rtol=choice.relative, atol=choice.absolute, pcoeff=0.3, icoeff=0.3)
-        if stiff
-        else diffrax.PIDController(rtol=choice.relative, atol=choice.absolute),
+        stepsize_controller=diffrax.PIDController(rtol=choice.relative, atol=choice.absolute, **damping),
         adjoint=diffrax.ForwardMode() if choice.forward else diffrax.RecursiveCheckpointAdjoint(),
         max_steps=choice.max_steps,
         throw=False,
     )
+    assert solution.ys is not None
     end = state_at(jnp.ones((), y.dtype), solution.ys[0], propagator, launched, stretch)
     return jnp.where(stretch.length > 0, end, y), solution.result == diffrax.RESULTS.successful
-
-
-__all__ = ["Stretch", "integrate"]

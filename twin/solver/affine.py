@@ -68,7 +68,9 @@ def linear_block(kind: type[DiseaseModel]) -> Block:
         use = uses[i]
         if use.bent:
             by = ", ".join(f"'{names[chosen[k]]}'" for k in sorted(use.bent))
-            raise TwinError(f"model '{kind.name}': state '{names[i]}' is declared linear but depends nonlinearly on {by}")
+            raise TwinError(
+                f"model '{kind.name}': state '{names[i]}' is declared linear but depends nonlinearly on {by}"
+            )
         if use.other:
             by = ", ".join(sorted(use.other))
             raise TwinError(f"model '{kind.name}': state '{names[i]}' is declared linear but its rate depends on {by}")
@@ -98,16 +100,15 @@ def _through(equation: Any, uses: list[Use]) -> list[Use]:
         inner = equation.params.get("jaxpr") or equation.params.get("call_jaxpr")
         return _follow(getattr(inner, "jaxpr", inner), uses)
     carriers = [use for use in uses if use.affine or use.bent]
-    if name in _LINEAR:
-        result = together
-    elif name == "mul" and len(carriers) == 1:
-        result = together
-    elif name == "div" and not (uses[1].affine or uses[1].bent):
-        result = together
-    elif name == "select_n" and not (uses[0].affine or uses[0].bent):
-        result = together
+    if name in _LINEAR or (name == "mul" and len(carriers) == 1):
+        keeps = True
+    elif name == "div":
+        keeps = not (uses[1].affine or uses[1].bent)
+    elif name == "select_n":
+        keeps = not (uses[0].affine or uses[0].bent)
     else:
-        result = Use(together.affine, together.bent | together.affine, together.other)
+        keeps = False
+    result = together if keeps else Use(together.affine, together.bent | together.affine, together.other)
     return [result] * len(equation.outvars)
 
 

@@ -43,7 +43,8 @@ def _is_linear(kind: type[DiseaseModel]) -> str:
     block = linear_block(kind)
     rest = [name for i, name in enumerate(kind.states()) if i not in block.states]
     if rest:
-        return f"{len(rest)} of {len(kind.states())} states are not declared linear ({', '.join(rest[:3])}{', ...' * (len(rest) > 3)})"
+        named = ", ".join(rest[:3]) + (", ..." if len(rest) > 3 else "")
+        return f"{len(rest)} of {len(kind.states())} states are not declared linear ({named})"
     if uses_transit(kind()):
         return "a treatment enters through a transit chain"
     return ""
@@ -64,6 +65,7 @@ def choose(
     *,
     relative: float | None = None,
     absolute: float | None = None,
+    dtype: str = "float64",
     max_steps: int | None = None,
     forward: bool = False,
 ) -> Choice:
@@ -81,6 +83,8 @@ def choose(
         choice = Choice("stiff", f"{nonlinear}; the model is declared stiff")
     else:
         choice = Choice("adaptive", nonlinear)
+    if dtype == "float32":  # as close as its 24 bits allow over a course
+        choice = dataclasses.replace(choice, relative=1e-5, absolute=1e-7)
     given = {"relative": relative, "absolute": absolute}
     for name, value in given.items():
         if value is not None and not 0 < value < 1:

@@ -21,7 +21,7 @@ from ..types import Array, Scalar
 from .adaptive import Stretch, integrate
 from .affine import linear_block
 from .base import Choice, Status
-from .exact import Propagator, exact_in_time, has_constant
+from .exact import Propagator
 from .steady import iterated_steady_state, linear_steady_state
 from .timeline import (
     DO_DOSE,
@@ -30,7 +30,6 @@ from .timeline import (
     build_timeline,
     give,
     infusions,
-    targets,
     uses_transit,
 )
 
@@ -134,7 +133,8 @@ def solve_course(
         return (y2, time, totals, status), (seen, engine.observe(time, seen, p))
 
     totals = {name: tuple(jnp.asarray(v, dtype) for v in outcome.start()) for name, outcome in question.outcomes}
-    begin = (y0, start, totals, jnp.int32(Status.OK))
+    unborn = ~jnp.all(jnp.isfinite(y0))
+    begin = (y0, start, totals, jnp.where(unborn, Status.NOT_FINITE, Status.OK).astype(jnp.int32))
     (_, _, totals, status), (states, seen) = jax.lax.scan(step, begin, (timeline.time, timeline.kind, timeline.index))
     bad = status != Status.OK
     results = {name: jnp.where(bad, jnp.nan, o.result(totals[name])) for name, o in question.outcomes}
@@ -160,7 +160,11 @@ class _Engine:
         self.wanted = sorted({o.of for _, o in question.outcomes})
 
     def _build(self, p: Individual) -> Propagator | None:
-        return Propagator.of(self.model, p, self.given.start.dtype, infusions=self.question.infused) if self.choice.exact else None
+        return (
+            Propagator.of(self.model, p, self.given.start.dtype, infusions=self.question.infused)
+            if self.choice.exact
+            else None
+        )
 
     def propagator(self, p: Individual) -> Propagator | None:
         return self._propagator if self.question.constant else self._build(p)
@@ -266,6 +270,3 @@ def _nothing_given(schedule: Schedule, dtype: Any) -> Any:
 
     zero = jnp.zeros(schedule.sizes[0], dtype)
     return Given(zero + jnp.inf, zero, zero, zero, zero.astype(jnp.int32), zero, zero, zero, zero)
-
-
-__all__ = ["Course", "Question", "exact_in_time", "has_constant", "solve_course", "targets"]

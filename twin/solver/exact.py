@@ -25,7 +25,7 @@ import numpy as np
 
 from ..modelling import DiseaseModel, Individual, pack, unpack
 from ..types import Array, Scalar
-from .affine import Block, linear_block
+from .affine import linear_block
 
 _TAYLOR_TERMS = 15  # spread 1 about the centre: 0.5^15 / 15! is below rounding
 _LARGEST = 5
@@ -34,7 +34,7 @@ _LARGEST = 5
 # --- divided differences of the exponential -----------------------------------------------------------
 
 
-def _slope(a: Scalar, b: Scalar) -> Scalar:
+def _slope(a: Array, b: Array) -> Array:
     """exp[a, b] for a <= b, accurate at and near a = b, and finite for very negative a."""
     d = a - b
     small = jnp.abs(d) < 1e-3
@@ -43,10 +43,10 @@ def _slope(a: Scalar, b: Scalar) -> Scalar:
     return jnp.exp(b) * jnp.where(small, near, jnp.expm1(safe) / safe)
 
 
-def _close(nodes: Sequence[Scalar]) -> Scalar:
+def _close(nodes: Sequence[Array]) -> Array:
     """exp[nodes] for nodes within one of each other, from the Taylor series about their centre."""
     order = len(nodes) - 1
-    centre = sum(nodes) / len(nodes)
+    centre = functools.reduce(jnp.add, nodes) / len(nodes)
     # complete homogeneous polynomials of the offsets, built one node at a time
     powers = [jnp.ones_like(centre)] + [jnp.zeros_like(centre)] * (_TAYLOR_TERMS - 1)
     for node in nodes:
@@ -54,10 +54,10 @@ def _close(nodes: Sequence[Scalar]) -> Scalar:
         for m in range(1, _TAYLOR_TERMS):
             powers[m] = powers[m] + offset * powers[m - 1]
     terms = [power / math.factorial(m + order) for m, power in enumerate(powers)]
-    return jnp.exp(centre) * sum(reversed(terms))
+    return jnp.exp(centre) * functools.reduce(jnp.add, reversed(terms))
 
 
-def divided_exponentials(nodes: Sequence[Scalar]) -> list[Scalar]:
+def divided_exponentials(nodes: Sequence[Array]) -> list[Array]:
     """exp[z0], exp[z0, z1], ... exp[z0, ..., zn] for nodes in ascending order."""
     row = [jnp.exp(z) for z in nodes]
     first = [row[0]]
@@ -70,13 +70,13 @@ def divided_exponentials(nodes: Sequence[Scalar]) -> list[Scalar]:
     return first
 
 
-def _next(nodes: Sequence[Scalar], left: Scalar, right: Scalar) -> Scalar:
+def _next(nodes: Sequence[Array], left: Array, right: Array) -> Array:
     gap = nodes[-1] - nodes[0]
     near = gap < 1.0
     return jnp.where(near, _close(nodes), (right - left) / jnp.where(near, 1.0, gap))
 
 
-def _ascending(values: Sequence[Scalar]) -> list[Scalar]:
+def _ascending(values: Sequence[Array]) -> list[Array]:
     """The values in ascending order, by compare-exchange (elementwise, so it runs inside any kernel)."""
     ordered = list(values)
     for end in range(len(ordered) - 1, 0, -1):
@@ -113,9 +113,9 @@ def components(kind: type[DiseaseModel]) -> tuple[Component, ...]:
     for _ in range(n):
         either |= either @ either
     found = []
-    for states in sorted({tuple(np.flatnonzero(row)) for row in either}):
+    for states in sorted({tuple(map(int, np.flatnonzero(row))) for row in either}):
         groups = tuple(sorted({tuple(s for s in states if reach[i, s] and reach[s, i]) for i in states}))
-        found.append(Component(tuple(map(int, states)), groups, _has_closed_form(kind, coupled, states, groups)))
+        found.append(Component(states, groups, _has_closed_form(kind, coupled, states, groups)))
     return tuple(found)
 
 
@@ -160,7 +160,7 @@ def rate_matrix(model: DiseaseModel, p: Individual, dtype: Any) -> tuple[Array, 
 # --- propagation --------------------------------------------------------------------------------------
 
 
-def _pair(a: Scalar, d: Scalar, product: Scalar) -> list[Scalar]:
+def _pair(a: Array, d: Array, product: Array) -> list[Array]:
     """Eigenvalues of [[a, .], [., d]] with this product of the off-diagonals, without cancellation."""
     middle = (a + d) / 2
     square = ((a - d) / 2) ** 2 + product
@@ -172,7 +172,7 @@ def _pair(a: Scalar, d: Scalar, product: Scalar) -> list[Scalar]:
     return [jnp.where(meet, middle, far), jnp.where(meet, middle, near)]
 
 
-def _triple(a: Array) -> list[Scalar]:
+def _triple(a: Array) -> list[Array]:
     """Eigenvalues of a 3x3 matrix whose roots are real: the trigonometric form, then one Newton step."""
     m = (a[0, 0] + a[1, 1] + a[2, 2]) / 3
     b00, b11, b22 = a[0, 0] - m, a[1, 1] - m, a[2, 2] - m
@@ -189,7 +189,7 @@ def _triple(a: Array) -> list[Scalar]:
     c1 = a[0, 0] * a[1, 1] + a[0, 0] * a[2, 2] + a[1, 1] * a[2, 2] - p01 - p02 - p12
     c0 = a[0, 0] * a[1, 1] * a[2, 2] - a[0, 0] * p12 - a[1, 1] * p02 - a[2, 2] * p01
 
-    def polish(x: Scalar) -> Scalar:
+    def polish(x: Array) -> Array:
         slope = 3 * x * x - 2 * c2 * x + c1
         safe = jnp.abs(slope) > 1e-6 * (c2 * c2)
         value = ((x - c2) * x + c1) * x - c0
@@ -198,8 +198,8 @@ def _triple(a: Array) -> list[Scalar]:
     return [polish(x) for x in roots]
 
 
-def _eigenvalues(matrix: Array, groups: Sequence[Sequence[int]]) -> list[Scalar]:
-    values: list[Scalar] = []
+def _eigenvalues(matrix: Array, groups: Sequence[Sequence[int]]) -> list[Array]:
+    values: list[Array] = []
     for group in groups:
         if len(group) == 1:
             values.append(matrix[group[0], group[0]])
@@ -232,9 +232,7 @@ class Propagator(eqx.Module):
         """The propagator for an individual; without `infusions` and constant terms the forced part is left out."""
         matrix, constant = rate_matrix(model, p, dtype)
         parts = components(type(model))
-        nodes = tuple(
-            tuple(_eigenvalues(matrix, part.groups)) if part.closed_form else () for part in parts
-        )
+        nodes = tuple(tuple(_eigenvalues(matrix, part.groups)) if part.closed_form else () for part in parts)
         return cls(matrix, constant, nodes, parts, infusions or has_constant(type(model)))
 
     def launch(self, x: Array, rate: Array) -> Launched:
@@ -270,11 +268,13 @@ class Propagator(eqx.Module):
         for part, nodes, spread, forced in zip(self.parts, self.nodes, launched.spread, launched.forced, strict=True):
             index = jnp.asarray(part.states)
             if not part.closed_form:
-                result = result.at[index].set(_by_exponential(*spread, forced, h))
+                a, start = spread
+                result = result.at[index].set(_by_exponential(a, start, forced, h))
                 continue
             value = _weigh(nodes, spread, h)
             if self.forcing:
-                value = value + _weigh(*forced, h)
+                zeros_too, vectors = forced
+                value = value + _weigh(zeros_too, vectors, h)
             result = result.at[index].set(value)
         return result
 
@@ -285,7 +285,8 @@ class Propagator(eqx.Module):
     def transition(self, h: Scalar) -> Array:
         """The matrix exp(A h)."""
         quiet = eqx.tree_at(lambda s: s.constant, self, jnp.zeros_like(self.constant))
-        return jax.vmap(lambda x: quiet.advance(x, jnp.zeros_like(x), h), out_axes=1)(jnp.eye(len(self.constant), dtype=self.constant.dtype))
+        unit = jnp.eye(len(self.constant), dtype=self.constant.dtype)
+        return jax.vmap(lambda x: quiet.advance(x, jnp.zeros_like(x), h), out_axes=1)(unit)
 
 
 def _shifted(a: Array, node: Scalar) -> Array:
@@ -296,7 +297,7 @@ def _shifted(a: Array, node: Scalar) -> Array:
     return a - node * jnp.eye(a.shape[0], dtype=a.dtype)
 
 
-def _weigh(nodes: Sequence[Scalar], vectors: Sequence[Array], h: Scalar) -> Array:
+def _weigh(nodes: Sequence[Array], vectors: Sequence[Array], h: Scalar) -> Array:
     weights = divided_exponentials([node * h for node in nodes])
     power, total = jnp.ones_like(h), jnp.zeros_like(vectors[0])
     for weight, vector in zip(weights, vectors, strict=True):
@@ -336,6 +337,3 @@ def has_constant(kind: type[DiseaseModel]) -> bool:
 def exact_in_time(kind: type[DiseaseModel]) -> bool:
     """Whether the block is cheap to evaluate at any time, so that it can force an integrated part."""
     return all(part.closed_form for part in components(kind))
-
-
-__all__ = ["Block", "Propagator", "components", "divided_exponentials", "exact_in_time", "has_constant", "rate_matrix"]
