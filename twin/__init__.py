@@ -8,10 +8,43 @@ result = twin.simulate(model, patient, regimens={"usual": "5 mg q24h x30"}, draw
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-# Where each public name lives. They are imported on first use, so that `import twin` (and every command
-# that solves nothing) does not wait for JAX.
+if TYPE_CHECKING:
+    from .counterfactual import contrast
+    from .dataset import load as load_result
+    from .dataset import save as save_result
+    from .errors import TwinError
+    from .library import load_model, model_names
+    from .modelling import DiseaseModel
+    from .patient import Observation, Patient, load_patient
+    from .regimen import Dose, Regimen
+    from .scenario import load_scenario
+    from .simulation import simulate
+    from .solving import solve
+    from .summary import summarise
+
+__all__ = [
+    "DiseaseModel",
+    "Dose",
+    "Observation",
+    "Patient",
+    "Regimen",
+    "TwinError",
+    "contrast",
+    "load_model",
+    "load_patient",
+    "load_result",
+    "load_scenario",
+    "model_names",
+    "save_result",
+    "simulate",
+    "solve",
+    "summarise",
+]
+
+# Names are imported on first use, so that `import twin` (and every command that solves nothing) does not
+# wait for JAX.
 _HOME = {
     "DiseaseModel": "modelling",
     "Dose": "regimen",
@@ -31,8 +64,6 @@ _HOME = {
     "summarise": "summary",
 }
 _OTHER_NAME = {"load_result": "load", "save_result": "save"}
-
-__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:

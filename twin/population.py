@@ -76,8 +76,9 @@ def individual_at(model: DiseaseModel, draw: Draw, signals: Array) -> Individual
     spread = {}
     for name, declared in model.parameters().items():
         value = jnp.asarray(getattr(typical, name), dtype)
-        varies = declared.spread is not None and name in draw.normals
-        spread[name] = declared.spread.value(value, draw.normals[name]) if varies else value
+        if declared.spread is not None and name in draw.normals:
+            value = declared.spread.value(value, draw.normals[name])
+        spread[name] = value
     return Individual(replace(typical, **spread), covariates, inputs)
 
 

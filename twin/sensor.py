@@ -142,7 +142,7 @@ class GlucoseMonitor(Noise):
         reading = jnp.floor(times / INTERVAL + 1e-6).astype(int)  # 1e-6: a time a rounding before its reading
         number = reading // _READINGS
         worn = jax.tree.map(lambda field: field[number % self.sensors], box)
-        day = (times - number * LIFE) / 1440
+        day = (times - number.astype(times.dtype) * LIFE) / 1440
         shown = expected_reading(true, day, worn) + _errors(worn, reading, key=error_key)
         return jnp.clip(shown, LOWEST, HIGHEST)  # what the device does
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -12,14 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from .errors import TwinError, suggest
-from .modelling import CategoryDeclaration, DiseaseModel
+from .modelling import CategoryDeclaration, DiseaseModel, Individual
 from .outcome import Outcome
 from .population import Draw, individual_at, reference_covariates
 from .regimen import Regimen, parse_time
 from .schedule import Schedule, build_schedule, span_of
 from .simulation import covers, look_times, make_question, resolution_of, select_outcomes
 from .solver.base import Status, choose
-from .solver.course import Course, solve_course
+from .solver.course import solve_course
 from .types import Array
 
 
@@ -59,49 +59,52 @@ def solve(
     built = Regimen.build(regimen)
     for problem in built.check(model):
         raise TwinError(problem)
-    wide = jax.enable_x64(True) if dtype == "float64" and not _wide_already() else contextlib.nullcontext()
-    with wide:
-        values = _covariate_values(model, covariates or {})
-        start, last = span_of(built, (), model.time_unit)
-        samples, after = _samples(built, times)
-        last = max([last, *([float(np.max(samples))] if samples.size else [])])
-        end = last if until is None else parse_time(until, model.time_unit)
-        start = min([start, *([float(np.min(samples))] if samples.size else [])])
-        schedule = build_schedule(
-            model, built, end=end, covariates=values, series=_constant(model, inputs or {}, start)
-        )
-        asked = select_outcomes(model, outcomes)
-        covers(asked, end, model.time_unit)
-        batch: Schedule = jax.tree.map(lambda x: x[None], schedule)
-        question = make_question(model, asked, batch, observables=tuple(model.observables()))
-        choice = choose(model, solver, relative=rtol, absolute=atol, dtype=dtype, max_steps=max_steps, forward=forward)
-        resolution = resolution_of(model, start, end)
+    values = _covariate_values(model, covariates or {})
+    samples, after = _samples(built, times)
+    start, end = _span(model, built, samples, until)
+    asked = select_outcomes(model, outcomes)
+    covers(asked, end, model.time_unit)
+    series = _constant(model, inputs or {}, start)
+    schedule = build_schedule(model, built, end=end, covariates=values, series=series)
+    question = make_question(model, asked, schedule, observables=tuple(model.observables()))
+    choice = choose(
+        model, solver, relative=rtol, absolute=atol, dtype=dtype, max_steps=max_steps, forward=forward
+    )  # fmt: skip
+    resolution = resolution_of(model, start, end)
+    looks = look_times(start, end, resolution) if asked else np.array([end])
+    wide = dtype == "float64" and not _wide_already()
+    with jax.enable_x64(True) if wide else contextlib.nullcontext():
         number = jnp.dtype(dtype)
         arrays = jax.tree.map(lambda x: jnp.asarray(x, number) if x.dtype.kind == "f" else jnp.asarray(x), schedule)
         if amounts is not None:
             arrays = _with_amounts(arrays, jnp.asarray(amounts, number))
-        drawn = Draw({}, _population(model, parameters or {}, number), jnp.bool_(True))
-        own = set(parameters or {})
-
-        def person(signals: Array) -> Any:
-            individual = individual_at(model, drawn, signals)
-            kept = {name: drawn.population[name] for name in own}
-            return _with_own(individual, kept)
-
-        def run(schedule: Schedule) -> Course:
-            return solve_course(
-                model, choice, question, schedule, person,
-                samples=jnp.asarray(samples, number), after=jnp.asarray(after),
-                looks=jnp.asarray(look_times(start, end, resolution) if asked else [end], number),
-                start=jnp.asarray(start, number), end=jnp.asarray(end, number),
-                resolution=jnp.asarray(resolution, number), chances={},
-            )  # fmt: skip
-
-        course = run(arrays)
+        course = solve_course(
+            model, choice, question, arrays, _person(model, parameters or {}, number),
+            samples=jnp.asarray(samples, number), after=jnp.asarray(after), looks=jnp.asarray(looks, number),
+            start=jnp.asarray(start, number), end=jnp.asarray(end, number),
+            resolution=jnp.asarray(resolution, number), chances={},
+        )  # fmt: skip
     if check and int(course.status) != Status.OK:
         raise TwinError(f"the course of model '{model.name}' failed: {Status.meanings[int(course.status)]}")
     states = {f"state.{name}": course.states[:, i] for i, name in enumerate(model.states())}
     return {**course.samples, **course.outcomes, **states, "status": course.status}
+
+
+def _person(model: DiseaseModel, own: Mapping[str, Any], number: Any) -> Callable[[Array], Individual]:
+    """The individual by covariates and inputs, with its own values of some parameters."""
+    for name in own:
+        if name not in model.parameters():
+            raise TwinError(f"model '{model.name}' has no parameter '{name}'; {suggest(name, model.parameters())}")
+    typical = model.typical()
+    population = {n: jnp.asarray(own.get(n, getattr(typical, n)), number) for n in model.parameters()}
+    drawn = Draw({}, population, jnp.bool_(True))
+
+    def person(signals: Array) -> Individual:
+        individual = individual_at(model, drawn, signals)
+        kept = dataclasses.replace(individual.parameters, **{name: population[name] for name in own})
+        return dataclasses.replace(individual, parameters=kept)
+
+    return person
 
 
 def _wide_already() -> bool:
@@ -141,18 +144,6 @@ def _constant(model: DiseaseModel, inputs: Mapping[str, Any], start: float) -> d
         if name not in model.inputs():
             raise TwinError(f"model '{model.name}' has no input '{name}'; {suggest(name, model.inputs())}")
     return {name: ((start, float(value)),) for name, value in inputs.items()}
-
-
-def _population(model: DiseaseModel, parameters: Mapping[str, Any], number: Any) -> dict[str, Array]:
-    for name in parameters:
-        if name not in model.parameters():
-            raise TwinError(f"model '{model.name}' has no parameter '{name}'; {suggest(name, model.parameters())}")
-    typical = model.typical()
-    return {n: jnp.asarray(parameters.get(n, getattr(typical, n)), number) for n in model.parameters()}
-
-
-def _with_own(individual: Any, own: Mapping[str, Array]) -> Any:
-    return dataclasses.replace(individual, parameters=dataclasses.replace(individual.parameters, **own))
 
 
 def _with_amounts(schedule: Schedule, amounts: Array) -> Schedule:

@@ -70,7 +70,7 @@ def integrate(
 
     args = (p, propagator, launched, stretch)
     stiff = choice.name == "stiff"
-    damping = {"pcoeff": 0.3, "icoeff": 0.3} if stiff else {}  # a third fewer rejected steps on stiff problems
+    p_share, i_share = (0.3, 0.3) if stiff else (0.0, 1.0)  # PI control: far fewer rejected steps if stiff
     solution = diffrax.diffeqsolve(
         diffrax.ODETerm(field),
         Rodas4() if stiff else diffrax.Tsit5(),
@@ -80,7 +80,9 @@ def integrate(
         y0=y[where_moving],
         args=args,
         saveat=diffrax.SaveAt(t1=True),
-        stepsize_controller=diffrax.PIDController(rtol=choice.relative, atol=choice.absolute, **damping),
+        stepsize_controller=diffrax.PIDController(
+            rtol=choice.relative, atol=choice.absolute, pcoeff=p_share, icoeff=i_share
+        ),
         adjoint=diffrax.ForwardMode() if choice.forward else diffrax.RecursiveCheckpointAdjoint(),
         max_steps=choice.max_steps,
         throw=False,

@@ -53,7 +53,7 @@ def _close(nodes: Sequence[Array]) -> Array:
         offset = jnp.clip(node - centre, -1.0, 1.0)  # outside, the other branch is taken
         for m in range(1, _TAYLOR_TERMS):
             powers[m] = powers[m] + offset * powers[m - 1]
-    terms = [power / math.factorial(m + order) for m, power in enumerate(powers)]
+    terms = [power * (1 / math.factorial(m + order)) for m, power in enumerate(powers)]
     return jnp.exp(centre) * functools.reduce(jnp.add, reversed(terms))
 
 
@@ -253,7 +253,7 @@ class Propagator(eqx.Module):
             forced.append(self._forced_vectors(a, b, nodes) if self.forcing else ())
         return Launched(tuple(spread), tuple(forced))
 
-    def _forced_vectors(self, a: Array, b: Array, nodes: Sequence[Scalar]) -> Any:
+    def _forced_vectors(self, a: Array, b: Array, nodes: Sequence[Array]) -> Any:
         """Newton vectors of (0, 1) under [[A, b], [0, 0]], whose eigenvalues are those of A and zero."""
         ordered = _ascending([*nodes, jnp.zeros_like(nodes[0])])
         vectors, state, unit = [jnp.zeros_like(b)], jnp.zeros_like(b), jnp.ones_like(nodes[0])
