@@ -20,6 +20,7 @@ from twin.scenario import check as check_scenario
 
 from .runtime import prepare_jax, print_lines, print_problems
 
+_PASSED_ON = ("draws", "seed", "solver", "dtype", "spread", "uncertainty", "noise")
 _HAS_MODEL = re.compile(rb"""^\s*["']?model["']?\s*:""", re.MULTILINE)
 
 
@@ -94,7 +95,8 @@ def simulate_all(paths: Sequence[str], *, out: Path, instead: Mapping[str, Any],
             print_problems(TwinErrors(f"{path}: {problem}" for problem in str(problem).splitlines()))
             failed += 1
     if len(files) > 1:
-        click.echo(f"{len(files) - failed} of {len(files)} scenarios done" + (f", {failed} failed" if failed else ""))
+        did = "would run" if dry_run else "done"
+        click.echo(f"{len(files) - failed} of {len(files)} scenarios {did}" + (f", {failed} failed" if failed else ""))
     return failed
 
 
@@ -130,7 +132,7 @@ def _arguments(scenario: Scenario, instead: Mapping[str, Any]) -> dict[str, Any]
         "times": scenario.build_times(model),
         "rtol": tolerance.relative if tolerance else None,
         "atol": tolerance.absolute if tolerance else None,
-        **{name: getattr(settings, name) for name in ("draws", "seed", "solver", "dtype", "spread", "uncertainty")},
+        **{name: getattr(settings, name) for name in _PASSED_ON},
     }
 
 

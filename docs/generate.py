@@ -56,7 +56,7 @@ def parameters(kind: type[DiseaseModel]) -> str:
             [
                 f"`{name}`",
                 f"{p.value:g}",
-                p.unit,
+                "" if p.unit == "1" else p.unit,
                 p.spread.describe() if p.spread else "",
                 p.meaning,
                 p.source,

@@ -132,6 +132,15 @@ def test_measurements_have_the_residual_error_and_are_paired():
     np.testing.assert_allclose(ratio.sel(regimen="usual"), ratio.sel(regimen="double"), rtol=1e-9)
 
 
+def test_individuals_from_elsewhere_are_used_as_they_are():
+    """A hundred given clearances: exposure is dose over clearance, whatever the spread would have drawn."""
+    clearance = np.linspace(1.0, 9.0, 100)[None]
+    words = {"individuals": {"clearance": clearance}, "until": 4000.0, "outcomes": ["exposure"]}
+    result = run(OralOne(), [ANA], {"one": "100 mg oral"}, 100, **words)
+    np.testing.assert_array_equal(result["prior/clearance"], clearance)
+    np.testing.assert_allclose(result["outcomes/exposure"].values[0, 0], 100 / clearance[0], rtol=1e-12)
+
+
 # --- failures and impossible patients -----------------------------------------------------------------
 
 
@@ -278,6 +287,8 @@ REFUSED = {
     "times before the start": ({"times": [-1.0, 2.0]}, "times begin at -1"),
     "window beyond the end": ({"outcomes": {"x": Final(of="concentration", until=999.0)}}, "looks until 999 h"),
     "tolerance": ({"rtol": 2.0}, "relative tolerance 2.0 is not between 0 and 1"),
+    "individuals of another shape": ({"individuals": {"clearance": [[1.0]]}}, "is needed"),
+    "individuals of another model": ({"individuals": {"claerance": [[1.0]]}}, "did you mean 'clearance'"),
     "a dose of the wrong kind": ({"regimens": {"a": "5 h oral"}}, "regimen 'a', dose 1: the amount's unit 'h'"),
     "an unknown treatment": ({"regimens": {"a": "5 mg orel"}}, "unknown treatment 'orel'; did you mean 'oral'"),
 }

@@ -152,6 +152,8 @@ def provenance(batch: Batch) -> dict[str, Any]:
         "model_citation": batch.model.citation,
         "parameters_changed": json.dumps(batch.model.values),
         "time_unit": batch.model.time_unit,
+        "start": float(batch.arrays["span"][0]),
+        "end": float(batch.arrays["span"][1]),
         "solver": choice.name,
         "solver_reason": choice.reason,
         "rtol": choice.relative if choice.name != "linear" else 0.0,

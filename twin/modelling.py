@@ -340,6 +340,9 @@ class DiseaseModel:
     aliases: ClassVar[tuple[str, ...]] = ()  # shorter names it goes by
 
     def __init__(self, values: Mapping[str, float] | None = None):
+        from .contract import require_contract
+
+        require_contract(type(self))
         self.values: dict[str, float] = dict(values or {})
         for name in self.values:
             if name not in self.parameters():

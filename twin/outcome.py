@@ -30,6 +30,7 @@ class Piece(eqx.Module):
     v1: Scalar
     d0: Scalar
     d1: Scalar
+    whole_area: Scalar | None = None  # the area under all of it, where the solver knows it exactly
 
     @property
     def length(self) -> Scalar:
@@ -48,7 +49,7 @@ class Piece(eqx.Module):
         def cut(slope: Scalar) -> Scalar:
             return jnp.where(one_way, jnp.clip(slope, -bound, bound), slope)
 
-        return Piece(self.t0, self.t1, self.v0, self.v1, cut(self.d0), cut(self.d1))
+        return Piece(self.t0, self.t1, self.v0, self.v1, cut(self.d0), cut(self.d1), self.whole_area)
 
     def at(self, s: Scalar) -> Scalar:
         """The value at the share `s` of the way from t0 to t1."""
@@ -69,7 +70,11 @@ class Piece(eqx.Module):
         a = jnp.clip((since - self.t0) / h, 0.0, 1.0)
         b = jnp.maximum(a, jnp.clip((until - self.t0) / h, 0.0, 1.0))
         t0, t1 = self.t0 + a * self.length, self.t0 + b * self.length
-        return Piece(t0, t1, self.at(a), self.at(b), self.slope(a) / h, self.slope(b) / h)
+        part = Piece(t0, t1, self.at(a), self.at(b), self.slope(a) / h, self.slope(b) / h)
+        if self.whole_area is None:
+            return part
+        area = jnp.where((a == 0) & (b == 1), self.whole_area, part.area())
+        return Piece(t0, t1, part.v0, part.v1, part.d0, part.d1, area)
 
     def turns(self) -> tuple[Scalar, Scalar]:
         """Where the slope is zero, as shares; 0 (an end) where it is not inside."""
@@ -86,6 +91,9 @@ class Piece(eqx.Module):
         return inside[0], inside[1]
 
     def area(self) -> Scalar:
+        """The area under the piece: what the solver says, or that of the cubic."""
+        if self.whole_area is not None:
+            return self.whole_area
         h = self.length
         return h * (self.v0 + self.v1) / 2 + h * h * (self.d0 - self.d1) / 12
 
@@ -94,7 +102,7 @@ class Piece(eqx.Module):
         first, second = self.turns()
         none = jnp.zeros_like(first)
         edges = jnp.stack([none, jnp.minimum(first, second), jnp.maximum(first, second), none + 1])
-        over = self.at(edges) - level  # parts come first: a "scalar" may be a block of patients
+        over = jnp.asarray(self.at(edges) - level)  # parts come first: a "scalar" may be a block of patients
         s0, s1, low, high = edges[:-1], edges[1:], over[:-1], over[1:]
         left, right = s0, s1
         gap = high - low
@@ -138,6 +146,8 @@ class Outcome:
     meaning: str = ""
     since: float = -math.inf
     until: float = math.inf
+
+    needs_area = False  # whether it uses the area under its observable
 
     @abstractmethod
     def start(self) -> tuple[float, ...]:
@@ -244,6 +254,8 @@ class TroughTime(_Time):
 class Area(Outcome):
     """The area under the curve (AUC)."""
 
+    needs_area = True
+
     def start(self):
         return (0.0,)
 
@@ -260,6 +272,8 @@ class Area(Outcome):
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Average(_Value):
     """The mean over time."""
+
+    needs_area = True
 
     def start(self):
         return (0.0, 0.0)

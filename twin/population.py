@@ -7,6 +7,7 @@ is in the batch nor on how it is cut into chunks, and every regimen meets the sa
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
@@ -80,6 +81,11 @@ def individual_at(model: DiseaseModel, draw: Draw, signals: Array) -> Individual
             value = declared.spread.value(value, draw.normals[name])
         spread[name] = value
     return Individual(replace(typical, **spread), covariates, inputs)
+
+
+def with_own(individual: Individual, own: Mapping[str, Array]) -> Individual:
+    """The individual with its own values of some parameters, whatever covariates and spread say."""
+    return replace(individual, parameters=replace(individual.parameters, **own))
 
 
 def draw_individual(

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import operator
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from .errors import TwinError, suggest
 if TYPE_CHECKING:
     from .modelling import DiseaseModel
 
+_MOST_DOSES = 100_000
 _NUMBER = r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|[-+]?\.\d+(?:[eE][-+]?\d+)?"
 _TIME_WORDS = {"d": "day", "days": "day", "hr": "h", "hrs": "h", "hour": "h", "hours": "h", "mins": "min"}
 _TIME_WORDS |= {"minute": "min", "minutes": "min", "weeks": "week", "w": "week", "months": "month", "years": "year"}
@@ -199,9 +201,11 @@ _EVERY_WORDS = {
     "daily": "q24h",
     "weekly": "q7d",
 }
+_KEYWORD = r"over\b|q\s*[\d.]|x\s*\d|from\b|at\b|for\b|every\b|then\b"
+_NO_UNIT = re.compile(rf"({_NUMBER})(?:\s+(?:{_KEYWORD}).*)?", re.IGNORECASE | re.DOTALL)
 _PHASE = re.compile(
     rf"""(?P<amount>({_NUMBER})\s*[^\s@]*?(?:\s*/\s*(?:kg|m2|m\^2))?)
-    (?:\s+(?P<treatment>(?!over\b|q\s*[\d.]|x\s*\d|from\b|at\b|for\b|every\b)[a-z][a-z0-9_]*))?
+    (?:\s+(?P<treatment>(?!{_KEYWORD})[a-z][a-z0-9_]*))?
     (?:\s+over\s+(?P<over>(?:{_NUMBER})\s*[a-z]+))?
     (?:\s+(?:q\s*|every\s+)(?P<every>(?:{_NUMBER})\s*[a-z]+))?
     (?:\s+x\s*(?P<count>\d+)|\s+for\s+(?P<length>(?:{_NUMBER})\s*[a-z]+))?
@@ -224,7 +228,10 @@ def parse_text(text: str) -> tuple[Dose, ...]:
             dose, length = _phase(phase, begin)
             doses.append(dose)
             if length is None and number < len(phases):
-                raise TwinError(f"'{_short(phase)}': a phase before 'then' must say how long; add 'q24h xN' or 'for'")
+                lacks = (
+                    "how long; add 'q24h xN' or 'for'" if dose.time.unit else "the unit of its start; add 'day' or 'h'"
+                )
+                raise TwinError(f"'{_short(phase)}': a phase before 'then' must say {lacks}")
             begin = length and Span(dose.time.within("h") + length.within("h"), "h")
     return tuple(doses)
 
@@ -233,24 +240,17 @@ def _phase(phase: str, begin: Span | None) -> tuple[Dose, Span | None]:
     plain = phase.strip()
     for words, short in _EVERY_WORDS.items():
         plain = re.sub(rf"\b{words}\b", short, plain, flags=re.IGNORECASE)
+    if bare := _NO_UNIT.fullmatch(plain):
+        rest = phase.strip()[len(bare[1]) :]
+        raise TwinError(f"regimen '{_short(phase)}': amount {bare[1]} has no unit; write '{bare[1]} mg{_short(rest)}'")
     match = _PHASE.fullmatch(plain)
     if not match:
         raise TwinError(f"regimen '{_short(phase)}' cannot be read; {_GRAMMAR}")
     amount, unit, per = parse_amount(match["amount"])
-    if unit is None:
-        raise TwinError(f"regimen '{_short(phase)}': amount {match['amount'].strip()} has no unit; write '5 mg'")
     every = _interval(match["every"]) if match["every"] else None
-    count = int(match["count"]) if match["count"] else None
-    if match["length"]:
-        if every is None:
-            raise TwinError(f"regimen '{_short(phase)}': 'for' needs an interval; write '5 mg q24h for 14 day'")
-        count = max(1, math.ceil(parse_span(match["length"]).within("h") / every.within("h") - 1e-9))
-    if every is None:
-        if count not in (None, 1):
-            raise TwinError(f"regimen '{_short(phase)}': x{count} needs an interval; write '5 mg q24h x{count}'")
-        count = 1
-    if count is not None and not 1 <= count <= 100_000:
-        raise TwinError(f"regimen '{_short(phase)}': x{count} is not a number of doses between 1 and 100000")
+    count = _count(match, every, phase)
+    if match["steady"] and every is None:
+        raise TwinError(f"regimen '{_short(phase)}': a steady state needs an interval; add one such as 'q24h'")
     time = parse_span(match["time"]) if match["time"] else (begin or Span(0.0, "h"))
     time = time if time.unit else Span(time.value, "h") if time.value == 0 else time
     dose = Dose(
@@ -266,6 +266,27 @@ def _phase(phase: str, begin: Span | None) -> tuple[Dose, Span | None]:
     )
     length = Span(every.within("h") * count, "h") if every and count and time.unit else None
     return dose, length
+
+
+def _count(match: re.Match[str], every: Span | None, phase: str) -> int | None:
+    """How many doses a phase has; None if it goes on until the end."""
+    said = f"regimen '{_short(phase)}'"
+    if match["length"]:
+        if every is None:
+            raise TwinError(f"{said}: 'for' needs an interval; write '5 mg q24h for 14 day'")
+        length = parse_span(match["length"])
+        if not length.value > 0:
+            raise TwinError(f"{said}: 'for {match['length']}' is not longer than nothing; write 'for 14 day'")
+        doses = length.within("h") / every.within("h")
+    elif match["count"]:
+        doses = float(match["count"])  # an int of thousands of digits would not be read
+        if every is None and doses != 1:
+            raise TwinError(f"{said}: x{_short(match['count'])} needs an interval; write '5 mg q24h x14'")
+    else:
+        return None if every else 1
+    if not 0 < doses <= _MOST_DOSES:
+        raise TwinError(f"{said}: {doses:g} is not a number of doses between 1 and {_MOST_DOSES}")
+    return max(1, math.ceil(doses - 1e-9))
 
 
 def parse_doses(entries: Sequence[Any]) -> tuple[Dose, ...]:
@@ -298,13 +319,13 @@ def _one_dose(entry: Any) -> Dose:
         raise TwinError(f"treatment '{treatment}' is no name")
     every = _interval(entry["every"]) if entry.get("every") is not None else None
     count = entry.get("doses", None if every else 1)
-    if count is not None and (not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= 100_000):
-        raise TwinError(f"doses {count} is not a number of doses between 1 and 100000")
+    if count is not None and not _is_count(count):
+        raise TwinError(f"doses {_short(str(count))} is not a whole number of doses between 1 and {_MOST_DOSES}")
     if every is None and count != 1:
         raise TwinError("several doses need an interval; add every: 24 h")
     steady = entry.get("steady_state", False)
-    if steady not in (False, True):
-        raise TwinError(f"steady_state '{steady}' is neither true nor false")
+    if not isinstance(steady, bool):
+        raise TwinError(f"steady_state '{_short(str(steady))}' is neither true nor false")
     if steady and every is None:
         raise TwinError("steady_state needs an interval; add every: 24 h")
     return Dose(
@@ -314,7 +335,7 @@ def _one_dose(entry: Any) -> Dose:
         time=parse_span(entry.get("time", 0.0)),
         treatment=treatment,
         every=every,
-        count=count,
+        count=count if count is None else int(count),
         over=_duration(entry["over"]) if entry.get("over") is not None else None,
         steady_state=int(steady),
     )
@@ -333,9 +354,18 @@ def _from_mapping(spec: Mapping[str, Any]) -> Regimen:
         elif key in _DOSE_KEYS:
             raise TwinError(f"'{key}' belongs to a dose; write the doses as a list: '- amount: 5 mg'")
         else:  # a treatment's name
-            given = Regimen.build(value).doses
-            doses.extend(dataclasses.replace(dose, treatment=str(key)) for dose in given)
+            doses.extend(_of_treatment(str(key), Regimen.build(value)))
     return Regimen(doses=_numbered(doses), inputs=inputs)
+
+
+def _of_treatment(name: str, given: Regimen) -> list[Dose]:
+    """The doses written under a treatment's name, all of that treatment."""
+    if given.inputs:
+        raise TwinError(f"'{name}' holds inputs; write them beside the treatments, not inside one")
+    for dose in given.doses:
+        if dose.treatment not in (None, name):
+            raise TwinError(f"a dose under '{name}' names the treatment '{dose.treatment}'; leave one of them out")
+    return [dataclasses.replace(dose, treatment=name) for dose in given.doses]
 
 
 def _changes(name: str, changes: Any) -> tuple[tuple[Span, float], ...]:
@@ -355,10 +385,10 @@ def _changes(name: str, changes: Any) -> tuple[tuple[Span, float], ...]:
 
 def _from_events(columns: Mapping[str, Sequence[float]]) -> Regimen:
     known = ("TIME", "AMT", "EVID", "RATE", "II", "ADDL", "SS", "CMT")
-    table = {name.upper(): [float(v) for v in column] for name, column in columns.items()}
-    for name in table:
-        if name not in known:
+    for name in columns:
+        if name.upper() not in known:
             raise TwinError(f"unknown event column '{name}'; {suggest(name, known)}")
+    table = {name.upper(): _event_column(name, column) for name, column in columns.items()}
     if "TIME" not in table:
         raise TwinError("the event table has no TIME column")
     rows = len(table["TIME"])
@@ -392,6 +422,19 @@ def _from_events(columns: Mapping[str, Sequence[float]]) -> Regimen:
         except TwinError as problem:
             raise TwinError(f"event row {row + 1}: {problem}") from None
     return Regimen(doses=tuple(doses), resets=tuple(resets), record_order=True, samples=tuple(samples))
+
+
+def _event_column(name: str, column: Any) -> list[float]:
+    try:
+        values = [float(value) for value in column]
+    except (TypeError, ValueError, OverflowError) as problem:
+        raise TwinError(f"event column {name} is no list of numbers ({_short(str(problem))})") from None
+    whole = name.upper() in ("EVID", "ADDL", "SS", "CMT")
+    for row, value in enumerate(values, start=1):
+        if not _is_finite(value) or (whole and value != int(value)):
+            kind = "a whole number" if whole else "a finite number"
+            raise TwinError(f"event row {row}: {name} {value:g} is not {kind}")
+    return values
 
 
 def _event_dose(one: Mapping[str, float], row: int) -> Dose:
@@ -447,6 +490,14 @@ def _finite(value: float, what: str) -> float:
 
 def _is_finite(value: float) -> bool:
     return abs(value) < 1e300  # an integer may be too large for a float altogether
+
+
+def _is_count(value: Any) -> bool:
+    """Whether it is a whole number of doses, of whatever integer type."""
+    try:
+        return not isinstance(value, bool) and 1 <= operator.index(value) <= _MOST_DOSES
+    except TypeError:
+        return False
 
 
 def _positive(value: float, text: Any) -> float:

@@ -22,7 +22,7 @@ import numpy as np
 from .modelling import DiseaseModel
 from .outcome import EventTime
 from .patient import BoundPatient
-from .population import NORMALS, cholesky, draw_individual, individual_at
+from .population import NORMALS, cholesky, draw_individual, individual_at, with_own
 from .solver.base import Choice, Status
 from .solver.course import Question, solve_course
 
@@ -115,13 +115,18 @@ def _lanes(
             name: jax.random.exponential(jax.random.fold_in(hazard_key, _number(name)), (), NORMALS).astype(dtype)
             for name in hazards
         }
+        own = {name: values[patient, draw] for name, values in arrays["individuals"].items()}
+
+        def person_at(signals: Any) -> Any:
+            return with_own(individual_at(model, drawn, signals), own)
+
         start, end, resolution = arrays["span"]
         course = solve_course(
-            model, choice, question, schedule, lambda signals: individual_at(model, drawn, signals),
+            model, choice, question, schedule, person_at,
             samples=arrays["samples"], after=jnp.zeros(arrays["samples"].shape, bool), looks=arrays["looks"],
             start=start, end=end, resolution=resolution, chances=chances,
         )  # fmt: skip
-        person = individual_at(model, drawn, schedule.signal_value[0])
+        person = person_at(schedule.signal_value[0])
         status = jnp.where(drawn.found, course.status, Status.NO_PATIENT)
         ok = status == Status.OK
         return {

@@ -12,13 +12,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .document import Document, read
 from .errors import TwinError, TwinErrors
 from .patient import BoundPatient
+from .patient_file import PatientFile
 from .regimen import Regimen
 from .scenario_file import ScenarioFile
 from .scenario_reading import Reading
@@ -103,12 +104,22 @@ def load_scenario(path: str | os.PathLike[str]) -> Scenario:
     return checked.scenario
 
 
+def _is_patient(value: Any) -> bool:
+    """Whether every key is one of a patient file, and none of a scenario's own."""
+    return isinstance(value, Mapping) and bool(value) and set(value) <= set(PatientFile.model_fields)
+
+
 def check(path: str | os.PathLike[str]) -> Check:
     """Everything that can be known about a scenario file without solving it."""
     try:
         document = read(path)
     except TwinError as problem:
         return Check((str(problem),), (), None)
+    if _is_patient(document.value):
+        remedy = "name it under 'patients:' in a scenario and check that"
+        return Check(
+            (f"{document.name}: looks like a patient file, which is checked with a model; {remedy}",), (), None
+        )
     examined = examine(document.value, ScenarioFile)
     if examined.content is None:
         return Check(tuple(document.sentence(p.at, p.message) for p in examined.problems), (), None)

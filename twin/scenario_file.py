@@ -126,6 +126,7 @@ class ScenarioFile(Closed):
     times: Times | None = Field(None, description="Times of the stored course: a list, or {from, to, every}")
     spread: bool = Field(True, description="Whether draws differ as patients do (between-patient variability)")
     uncertainty: bool = Field(False, description="Whether draws carry the uncertainty of population values")
+    noise: bool = Field(False, description="Whether measured values, with residual error, are stored too")
     parameters: dict[Name, Quantity] = Field(default_factory=dict, description="Other typical values, by name")
     solver: Literal["auto", "linear", "adaptive", "stiff"] = Field("auto", description="How the equations are solved")
     dtype: Literal["float64", "float32"] = Field("float64", description="Precision of the arithmetic")

@@ -229,5 +229,5 @@ def span_of(regimen: Regimen, history: Sequence[Dose], unit: str) -> tuple[float
 
 
 def repeats(regimen: Regimen) -> bool:
-    """Whether the regimen has a rhythm, and so an end of its own."""
-    return any(dose.every is not None for dose in regimen.doses)
+    """Whether the regimen repeats a dose so many times, and so has an end of its own."""
+    return any(dose.every is not None and dose.count is not None for dose in regimen.doses)

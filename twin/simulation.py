@@ -32,7 +32,7 @@ from .population import patient_key, study_key
 from .regimen import Regimen, parse_time
 from .running import Batch, run
 from .schedule import Schedule, build_schedule, repeats, span_of, stack
-from .solver.affine import linear_block, states_used
+from .solver.affine import has_exact_area, linear_block, states_used
 from .solver.base import choose
 from .solver.course import Question
 from .solver.timeline import targets
@@ -56,6 +56,7 @@ class _Settings:
     spread: bool
     uncertainty: bool
     noise: bool
+    individuals: Mapping[str, Any]
 
 
 def simulate(
@@ -75,6 +76,7 @@ def simulate(
     spread: bool = True,
     uncertainty: bool = False,
     noise: bool = False,
+    individuals: Mapping[str, Any] | None = None,
     chunk: int | None = None,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -95,6 +97,8 @@ def simulate(
         spread: False simulates the typical patient with these covariates.
         uncertainty: also draw the population's typical values from their standard errors.
         noise: also store measured values, with the model's residual error.
+        individuals: parameter name -> values (patient, draw) to use instead of drawing them, such as estimates
+            from elsewhere; parameters that are not named are drawn as usual.
         chunk: how many trajectories are in flight at once; changes memory, never a result.
         progress: called with (done, total) trajectories.
 
@@ -103,7 +107,9 @@ def simulate(
         (parameters: patient, draw), /sample_stats (status), /constant_data, /observed_data; provenance in attrs.
     """
     began = time.perf_counter()
-    settings = _Settings(draws, seed, until, times, solver, dtype, rtol, atol, spread, uncertainty, noise)
+    settings = _Settings(
+        draws, seed, until, times, solver, dtype, rtol, atol, spread, uncertainty, noise, individuals or {}
+    )
     batch = _prepare(model, patients, regimens, outcomes, settings)
     values, compile_seconds = run(batch, chunk=chunk, workers=workers, progress=progress)
     attributes = {
@@ -145,15 +151,27 @@ def _prepare(model: DiseaseModel, patients: Any, regimens: Mapping[str, Any], ou
         "schedule": schedules,
         "population": {n: np.asarray(getattr(model.typical(), n), float) for n in model.parameters()},
         "samples": samples,
-        "looks": look_times(start, end, resolution) if asked else np.array([end]),
+        "looks": look_times(asked, start, end, resolution),
         "span": np.array([start, end, resolution]),
     }
+    arrays["individuals"] = _individuals(model, how.individuals, (len(people), how.draws))
     arrays = jax.tree.map(lambda x: x.astype(number) if x.dtype.kind == "f" else x, arrays)
     keys = {"keys": np.stack([patient_key(how.seed, p.id) for p in people]), "shared": study_key(how.seed)}
     return Batch(
         model, choice, question, tuple(people), tuple(arms), how.draws, number, arrays | keys,
         noise=how.noise, spread=how.spread, uncertainty=how.uncertainty,
     )  # fmt: skip
+
+
+def _individuals(model: DiseaseModel, given: Mapping[str, Any], shape: tuple[int, int]) -> dict[str, np.ndarray]:
+    found = {}
+    for name, values in given.items():
+        if name not in model.parameters():
+            raise TwinError(f"model '{model.name}' has no parameter '{name}'; {suggest(name, model.parameters())}")
+        found[name] = np.asarray(values, float)
+        if found[name].shape != shape:
+            raise TwinError(f"individuals['{name}'] has shape {found[name].shape}; {shape} (patient, draw) is needed")
+    return found
 
 
 def _people(model: DiseaseModel, patients: Any) -> list[BoundPatient]:
@@ -208,9 +226,12 @@ def resolution_of(model: DiseaseModel, start: float, end: float) -> float:
     return model.resolution or (end - start) / _LOOKS or 1.0
 
 
-def look_times(start: float, end: float, resolution: float) -> np.ndarray:
-    """Evenly spaced times at which outcomes look, and the end."""
-    return np.append(np.arange(start, end, resolution), end)
+def look_times(outcomes: Mapping[str, Outcome], start: float, end: float, resolution: float) -> np.ndarray:
+    """Times at which outcomes look: evenly spaced, the ends of their windows, and the end."""
+    if not outcomes:
+        return np.array([end])
+    edges = [t for o in outcomes.values() for t in (o.since, o.until) if start < t < end]
+    return np.unique([*np.arange(start, end, resolution), *edges, end])
 
 
 def select_outcomes(model: DiseaseModel, asked: Sequence[str] | Mapping[str, Outcome] | None) -> dict[str, Outcome]:
@@ -254,7 +275,8 @@ def make_question(
     constant = bool(np.all(values == values[..., :1, :]))
     fast = {*linear_block(type(model)).states, *targets(model)}
     graded = any(states_used(type(model), o.of) & fast for o in outcomes.values()) and bool(given.any())
-    return Question(observables, tuple(outcomes.items()), infused, constant, graded)
+    areas = {o.of for o in outcomes.values() if o.needs_area and has_exact_area(type(model), o.of)}
+    return Question(observables, tuple(outcomes.items()), infused, constant, graded, tuple(sorted(areas)))
 
 
 def _fits_in_memory(trajectories: int, numbers: int) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from .errors import TwinError, suggest
 from .modelling import CategoryDeclaration, DiseaseModel, Individual
 from .outcome import Outcome
-from .population import Draw, individual_at, reference_covariates
+from .population import Draw, individual_at, reference_covariates, with_own
 from .regimen import Regimen, parse_time
 from .schedule import Schedule, build_schedule, span_of
 from .simulation import covers, look_times, make_question, resolution_of, select_outcomes
@@ -71,7 +71,7 @@ def solve(
         model, solver, relative=rtol, absolute=atol, dtype=dtype, max_steps=max_steps, forward=forward
     )  # fmt: skip
     resolution = resolution_of(model, start, end)
-    looks = look_times(start, end, resolution) if asked else np.array([end])
+    looks = look_times(asked, start, end, resolution)
     wide = dtype == "float64" and not _wide_already()
     with jax.enable_x64(True) if wide else contextlib.nullcontext():
         number = jnp.dtype(dtype)
@@ -100,9 +100,7 @@ def _person(model: DiseaseModel, own: Mapping[str, Any], number: Any) -> Callabl
     drawn = Draw({}, population, jnp.bool_(True))
 
     def person(signals: Array) -> Individual:
-        individual = individual_at(model, drawn, signals)
-        kept = dataclasses.replace(individual.parameters, **{name: population[name] for name in own})
-        return dataclasses.replace(individual, parameters=kept)
+        return with_own(individual_at(model, drawn, signals), {name: population[name] for name in own})
 
     return person
 

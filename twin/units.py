@@ -20,11 +20,18 @@ def registry() -> Any:
     units.define("insulin_unit = [insulin] = U")  # 1 U of insulin is no mass here: no drug needs it
     units.define("milliunit_insulin = 0.001 * insulin_unit = mU")
     units.define("uU = 1e-6 * insulin_unit")
-    units.define("cells = [cells]")
+    units.define("cells = [] = cell")  # a count is a number: 4100 cells/uL is 4.1 10^9/L
     units.define("molar = mole / liter = M")
     units.define("@alias week = wk")
     units.define("@alias year = y")
     return units
+
+
+# Products and quotients of names, each with a small power: '10^9/L', 'mg/kg/h', '(mg/L) * h'. A number that
+# is no power of ten is refused, so that '5 5 mg' is not 25 mg, and 'L/h/70kg' is not a litre times a kilogram.
+_WORD = r"(?:1|10\s*(?:\^|\*\*)\s*-?\d{1,2}|[^\W\d_][^\W\d]*(?:(?:\^|\*\*)?-?\d{1,2})?|%)"
+_SIZE = re.compile(r"1\.73\s*m(?:\^|\*\*)?2")  # the body surface to which a clearance is standardised
+_UNIT = re.compile(rf"\(*{_WORD}(?:\)*(?:\s*[*/]\s*|\s+)\(*{_WORD})*\)*")
 
 
 @functools.lru_cache(maxsize=4096)
@@ -34,9 +41,13 @@ def parse(unit: str) -> Any:
     if text in ("", "1"):
         return registry().Quantity(1.0)
     try:
-        if len(text) > 60:
-            raise ValueError("too long")
-        return 1.0 * registry().parse_expression(re.sub(r"\bm([23])\b", r"m**\1", text.replace("%", "percent")))
+        if len(text) > 60 or not _UNIT.fullmatch(_SIZE.sub("m2", text)):
+            raise ValueError("not a product of units")
+        written = _SIZE.sub("(1.73 * m**2)", text).replace("%", "percent")
+        found = 1.0 * registry().parse_expression(re.sub(r"\bm([23])\b", r"m**\1", written))
+        if not 0 < float(found.to_base_units().magnitude) < math.inf:
+            raise ValueError("no size")
+        return found
     except Exception as problem:
         raise TwinError(f"unknown unit '{text[:60]}'; write one such as mg, mg/L, h or 1") from problem
 

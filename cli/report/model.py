@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from .table import aligned
+from .table import aligned, shown_unit
 
 
 def describe_all() -> str:
@@ -79,11 +79,12 @@ def _covariate(name: str, declared: Any) -> list[str]:
         return [name, declared.reference, ", ".join(levels), declared.meaning, declared.source]
     known = not math.isinf(declared.low) or not math.isinf(declared.high)
     span = f"{declared.low:g} to {declared.high:g}" if known else ""
-    return [name, f"{declared.reference:g} {declared.unit}", span, declared.meaning, declared.source]
+    reference = f"{declared.reference:g} {shown_unit(declared.unit)}".strip()
+    return [name, reference, span, declared.meaning, declared.source]
 
 
 def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    lines = [list(row) for row in rows]
+    lines = [[shown_unit(c) if h == "unit" else c for h, c in zip(head, row, strict=True)] for row in rows]
     if lines:
         yield from ("", title, *aligned([list(head), *lines]))
 

@@ -26,6 +26,11 @@ def readable_time(unit: str, longest: float) -> tuple[str, float]:
     return unit, scale
 
 
+def shown_unit(unit: str) -> str:
+    """A unit as tables show it: nothing for a plain number."""
+    return "" if unit == "1" else unit
+
+
 # --- writing ------------------------------------------------------------------------------------------
 
 
@@ -63,6 +68,10 @@ def _notes(tree: Any) -> Iterator[str]:
     if failed:
         said = ", ".join(f"{meanings.get(str(c), f'status {c}')} {n}" for c, n in failed.items())
         yield f"{sum(failed.values())} of {status.size} trajectories failed and are left out ({said})"
+    if "end" in tree.attrs:
+        start, end = float(tree.attrs["start"]), float(tree.attrs["end"])
+        unit, scale = readable_time(str(tree.attrs["time_unit"]), end - start)
+        yield f"course {start / scale:g} to {end / scale:g} {unit}"
     solver = tree.attrs.get("solver")
     if solver:
         yield f"solver {solver}, {tree.attrs.get('dtype', '')}, seed {tree.attrs.get('seed', '')}"
@@ -101,7 +110,7 @@ def _table(rows: Sequence[Row]) -> list[str]:
         first = row.outcome != before
         line = [
             row.outcome if first else "",
-            row.unit if first else "",
+            shown_unit(row.unit) if first else "",
             row.regimen,
             number(row.mean),
             number(row.median),

@@ -13,7 +13,7 @@ import scipy.special
 import twin
 from tests.toys import BLOCKS, MichaelisMenten, One, OralOne, OralTwo, Savic, Turnover
 from twin.errors import TwinError
-from twin.modelling import DiseaseModel, Nothing, parameter, state
+from twin.modelling import DiseaseModel, Nothing, observable, parameter, state
 from twin.solver.base import choose
 from twin.types import Scalar
 
@@ -78,6 +78,10 @@ def _stiff(name: str, states: tuple[str, ...], start: list[float], rates) -> typ
         def derivatives(self, t, y, p):
             return kind(*rates(*(getattr(y, s) for s in states)))
 
+        @observable(unit="1")
+        def last(self, t, y, p):
+            return getattr(y, states[-1])
+
     Written.name = Written.title = name
     return Written
 
@@ -101,6 +105,11 @@ def test_published_end_states_of_stiff_problems(name, shared_data):
     found = twin.solve(model, None, [known["t_end"]], rtol=1e-8, atol=1e-16)
     ends = [float(found[f"state.{s}"][0]) for s in model.states()]
     np.testing.assert_allclose(ends, known["y_end"], rtol=1e-6)
+    result = twin.simulate(
+        model, twin.Patient("one"), regimens={"none": None}, draws=1, times=[known["t_end"]], rtol=1e-8, atol=1e-16
+    )  # fmt: skip
+    assert result.attrs["solver"] == "stiff"
+    np.testing.assert_allclose(result["predictions/last"].values.ravel(), known["y_end"][-1:], rtol=1e-6)
 
 
 # --- gradients: through amounts, lag, infusion ends and parameters, against the closed form ------------

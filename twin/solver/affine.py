@@ -113,8 +113,8 @@ def _through(equation: Any, uses: list[Use]) -> list[Use]:
 
 
 @functools.cache
-def states_used(kind: type[DiseaseModel], observable: str) -> frozenset[int]:
-    """Positions of the states an observable is computed from."""
+def use_of(kind: type[DiseaseModel], observable: str) -> Use:
+    """How an observable depends on the states (by position), on time, and on nothing else that changes."""
     names = list(kind.states())
     seen = kind.observables()[observable]
     model = kind()
@@ -126,10 +126,22 @@ def states_used(kind: type[DiseaseModel], observable: str) -> frozenset[int]:
     half = jnp.float32(0.5)
     with jax.numpy_dtype_promotion("standard"):
         traced = jax.make_jaxpr(value)(half, [half] * len(names), person)
-    inputs = [Use()] + [Use(affine=frozenset({i})) for i in range(len(names))]
+    inputs = [Use(other=frozenset({"time"}))] + [Use(affine=frozenset({i})) for i in range(len(names))]
     inputs += [Use()] * (len(traced.jaxpr.invars) - len(inputs))
     (use,) = _follow(traced.jaxpr, inputs)
+    return use
+
+
+def states_used(kind: type[DiseaseModel], observable: str) -> frozenset[int]:
+    """Positions of the states an observable is computed from."""
+    use = use_of(kind, observable)
     return use.affine | use.bent
+
+
+def has_exact_area(kind: type[DiseaseModel], observable: str) -> bool:
+    """Whether an observable is affine in states of the linear block alone, so that its area is exact."""
+    use = use_of(kind, observable)
+    return not use.bent and not use.other and use.affine <= frozenset(linear_block(kind).states)
 
 
 def _float32(person: Individual) -> Individual:

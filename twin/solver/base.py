@@ -8,7 +8,7 @@ import functools
 from ..errors import TwinError, suggest
 from ..modelling import DiseaseModel
 from .affine import linear_block
-from .exact import exact_in_time
+from .blocks import exact_in_time
 from .timeline import uses_transit
 
 SOLVERS = ("auto", "linear", "adaptive", "stiff", "ode")  # "ode" integrates every state, linear ones too

@@ -21,6 +21,7 @@ from ..types import Array, Scalar
 from .adaptive import Stretch, integrate
 from .affine import linear_block
 from .base import Choice, Status
+from .blocks import components
 from .exact import Propagator
 from .steady import iterated_steady_state, linear_steady_state
 from .timeline import (
@@ -39,7 +40,8 @@ class Question:
     """What is asked of every trajectory of a batch; fixed while it compiles.
 
     `infused` says whether any dose may run over time, `constant` whether all covariates and inputs stay
-    as they are, `graded` whether outcomes look more often after each dose.
+    as they are, `graded` whether outcomes look more often after each dose, `areas` the observables whose
+    area is wanted and exact.
     """
 
     observables: tuple[str, ...]
@@ -47,6 +49,7 @@ class Question:
     infused: bool
     constant: bool
     graded: bool
+    areas: tuple[str, ...]
 
 
 class Course(eqx.Module):
@@ -210,8 +213,27 @@ class _Engine:
         for name in self.wanted:
             v0, d0 = self._value_and_slope(name, begin, y, rate, p)
             v1, d1 = self._value_and_slope(name, finish, y1, rate, p)
-            pieces[name] = Piece(begin, finish, v0, v1, d0, d1).limited()
+            area = self._area(name, begin, y, rate, finish - begin, p) if self._knows_area(name) else None
+            pieces[name] = Piece(begin, finish, v0, v1, d0, d1, area).limited()
         return {n: o.update(totals[n], pieces[o.of], chances.get(o.of, 0.0)) for n, o in self.question.outcomes}
+
+    def _knows_area(self, name: str) -> bool:
+        block = linear_block(type(self.model))
+        closed = all(part.closed_form for part in components(type(self.model)))
+        return name in self.question.areas and self.choice.exact and bool(block.states) and closed
+
+    def _area(self, name: str, time: Scalar, y: Array, rate: Array, length: Scalar, p: Individual) -> Array:
+        """The exact area of an affine observable: that of its states through its slope, and its constant."""
+        propagator = self.propagator(p)
+        assert propagator is not None
+        where = jnp.asarray(linear_block(type(self.model)).states)
+        under = jnp.zeros_like(y).at[where].set(propagator.area(y[where], rate[where], length))
+
+        def value(y: Array) -> Array:
+            return jnp.asarray(self.all[name].value(self.model, time, unpack(self.model.State, list(y)), p), y.dtype)
+
+        constant, through = jax.jvp(value, (jnp.zeros_like(y),), (under,))
+        return constant * length + through
 
     def _value_and_slope(self, name: str, time: Scalar, y: Array, rate: Array, p: Individual) -> tuple[Array, Array]:
         def value(time: Scalar, y: Array) -> Array:

@@ -19,7 +19,7 @@ from ..types import Array
 
 BOUNDARY, DO_RESET, DO_STEADY, DO_DOSE = range(4)
 OVERLAPS = 12  # infusions of one steady-state regimen that may still run at its record
-_GRADES = 6  # looks after an event at resolution/2, /4, ... so that fast phases are seen
+_GRADES = 12  # looks after an event at resolution / sqrt(2), / 2, ... / 64, so that fast phases are seen
 
 
 class Given(eqx.Module):
@@ -173,7 +173,7 @@ def build_timeline(
         rows.append((ends, jnp.zeros(ends.shape), BOUNDARY))
     if resolution is not None:
         edges = jnp.concatenate([given.start, *([] if ends is None else [ends])])
-        finer = resolution / 2.0 ** jnp.arange(1, _GRADES + 1, dtype=dtype)
+        finer = resolution / 2.0 ** (jnp.arange(1, _GRADES + 1, dtype=dtype) / 2)
         extra = (edges[:, None] + finer).ravel()
         rows.append((extra, jnp.zeros(extra.shape), BOUNDARY))
     time = jnp.concatenate([r[0].astype(dtype) for r in rows])

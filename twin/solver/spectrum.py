@@ -1,0 +1,131 @@
+"""Eigenvalues of small compartment groups, and divided differences of the exponential on them.
+
+Arithmetic on scalars only, so that the same code runs for one patient, a batch, or inside a kernel. Both
+are accurate where eigenvalues meet, which is where textbook formulas divide zero by zero.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+
+from ..types import Array
+
+_TAYLOR_TERMS = 15  # spread 1 about the centre: 0.5^15 / 15! is below rounding
+_ROUNDING = 1e-6  # how far beyond real roots rounding may put a discriminant, relative; further they are complex
+
+
+# --- divided differences of the exponential -----------------------------------------------------------
+
+
+def _slope(a: Array, b: Array) -> Array:
+    """exp[a, b] for a <= b, accurate at and near a = b, and finite for very negative a."""
+    d = a - b
+    small = jnp.abs(d) < 1e-3
+    safe = jnp.where(small, 1.0, d)
+    near = 1 + d * (1 / 2 + d * (1 / 6 + d * (1 / 24 + d * (1 / 120 + d / 720))))
+    return jnp.exp(b) * jnp.where(small, near, jnp.expm1(safe) / safe)
+
+
+def _close(nodes: Sequence[Array]) -> Array:
+    """exp[nodes] for nodes within one of each other, from the Taylor series about their centre."""
+    order = len(nodes) - 1
+    centre = functools.reduce(jnp.add, nodes) / len(nodes)
+    # complete homogeneous polynomials of the offsets, built one node at a time
+    powers = [jnp.ones_like(centre)] + [jnp.zeros_like(centre)] * (_TAYLOR_TERMS - 1)
+    for node in nodes:
+        offset = jnp.clip(node - centre, -1.0, 1.0)  # outside, the other branch is taken
+        for m in range(1, _TAYLOR_TERMS):
+            powers[m] = powers[m] + offset * powers[m - 1]
+    terms = [power * (1 / math.factorial(m + order)) for m, power in enumerate(powers)]
+    return jnp.exp(centre) * functools.reduce(jnp.add, reversed(terms))
+
+
+def divided_exponentials(nodes: Sequence[Array]) -> list[Array]:
+    """exp[z0], exp[z0, z1], ... exp[z0, ..., zn] for nodes in ascending order."""
+    row = [jnp.exp(z) for z in nodes]
+    first = [row[0]]
+    for order in range(1, len(nodes)):
+        if order == 1:
+            row = [_slope(nodes[i], nodes[i + 1]) for i in range(len(nodes) - 1)]
+        else:
+            row = [_next(nodes[i : i + order + 1], row[i], row[i + 1]) for i in range(len(nodes) - order)]
+        first.append(row[0])
+    return first
+
+
+def _next(nodes: Sequence[Array], left: Array, right: Array) -> Array:
+    gap = nodes[-1] - nodes[0]
+    near = gap < 1.0
+    return jnp.where(near, _close(nodes), (right - left) / jnp.where(near, 1.0, gap))
+
+
+def ascending(values: Sequence[Array]) -> list[Array]:
+    """The values in ascending order, by compare-exchange (elementwise, so it runs inside any kernel)."""
+    ordered = list(values)
+    for end in range(len(ordered) - 1, 0, -1):
+        for i in range(end):
+            low, high = jnp.minimum(ordered[i], ordered[i + 1]), jnp.maximum(ordered[i], ordered[i + 1])
+            ordered[i], ordered[i + 1] = low, high
+    return ordered
+
+
+# --- eigenvalues --------------------------------------------------------------------------------------
+
+
+def _pair(a: Array, d: Array, product: Array) -> list[Array]:
+    """Eigenvalues of [[a, .], [., d]] with this product of the off-diagonals; not numbers if not real."""
+    middle = (a + d) / 2
+    square = ((a - d) / 2) ** 2 + product
+    root = jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1.0)), 0.0)
+    root = jnp.where(square < -_ROUNDING * (a * a + d * d), jnp.nan, root)
+    far = jnp.where(middle < 0, middle - root, middle + root)
+    determinant = a * d - product
+    near = jnp.where(far == 0, 0.0, determinant / jnp.where(far == 0, 1.0, far))
+    meet = root == 0
+    return [jnp.where(meet, middle, far), jnp.where(meet, middle, near)]
+
+
+def _triple(a: Array) -> list[Array]:
+    """Eigenvalues of a 3x3 matrix, by trigonometry and one Newton step; not numbers if not all real."""
+    m = (a[0, 0] + a[1, 1] + a[2, 2]) / 3
+    b00, b11, b22 = a[0, 0] - m, a[1, 1] - m, a[2, 2] - m
+    p01, p02, p12 = a[0, 1] * a[1, 0], a[0, 2] * a[2, 0], a[1, 2] * a[2, 1]
+    p = (b00**2 + b11**2 + b22**2 + 2 * (p01 + p02 + p12)) / 6
+    scale = jnp.where(p > 0, jnp.sqrt(jnp.where(p > 0, p, 1.0)), 0.0)
+    determinant = b00 * b11 * b22 - b00 * p12 - b11 * p02 - b22 * p01
+    apart = scale > 0
+    ratio = determinant / (2 * jnp.where(apart, scale, 1.0) ** 3)
+    r = jnp.clip(ratio, -1.0, 1.0)
+    complex_roots = (jnp.abs(ratio) > 1 + _ROUNDING) | (p < -_ROUNDING * m * m)
+    inside = jnp.abs(r) < 1
+    angle = jnp.where(inside, jnp.arccos(jnp.where(inside, r, 0.0)), jnp.where(r < 0, math.pi, 0.0)) / 3
+    m = jnp.where(complex_roots, jnp.nan, m)
+    roots = [m + 2 * scale * jnp.cos(angle + 2 * math.pi * k / 3) for k in range(3)]
+    c2 = a[0, 0] + a[1, 1] + a[2, 2]
+    c1 = a[0, 0] * a[1, 1] + a[0, 0] * a[2, 2] + a[1, 1] * a[2, 2] - p01 - p02 - p12
+    c0 = a[0, 0] * a[1, 1] * a[2, 2] - a[0, 0] * p12 - a[1, 1] * p02 - a[2, 2] * p01
+
+    def polish(x: Array) -> Array:
+        slope = 3 * x * x - 2 * c2 * x + c1
+        safe = jnp.abs(slope) > 1e-6 * (c2 * c2)
+        value = ((x - c2) * x + c1) * x - c0
+        return x - jnp.where(safe, value / jnp.where(safe, slope, 1.0), 0.0)
+
+    return [polish(x) for x in roots]
+
+
+def eigenvalues(matrix: Array, groups: Sequence[Sequence[int]]) -> list[Array]:
+    values: list[Array] = []
+    for group in groups:
+        if len(group) == 1:
+            values.append(matrix[group[0], group[0]])
+        elif len(group) == 2:
+            i, j = group
+            values += _pair(matrix[i, i], matrix[j, j], matrix[i, j] * matrix[j, i])
+        else:
+            values += _triple(matrix[jnp.ix_(jnp.asarray(group), jnp.asarray(group))])
+    return ascending(values)
