@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _MOST_DOSES = 100_000
 _NUMBER = r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|[-+]?\.\d+(?:[eE][-+]?\d+)?"
 _TIME_WORDS = {"d": "day", "days": "day", "hr": "h", "hrs": "h", "hour": "h", "hours": "h", "mins": "min"}
+_TIME_WORDS |= {word: word for word in ("min", "h", "day", "week", "month", "year")}  # in capitals too
 _TIME_WORDS |= {"minute": "min", "minutes": "min", "weeks": "week", "w": "week", "months": "month", "years": "year"}
 
 
@@ -158,7 +159,7 @@ def parse_span(text: str | float | int, what: str = "time") -> Span:
     if isinstance(text, int | float):
         return Span(_finite(text, what))
     if not isinstance(text, str):
-        raise TwinError(f"{what} '{_short(str(text))}' is no time; write one such as '12 h'")
+        raise TwinError(f"{what} '{_short(text)}' is no time; write one such as '12 h'")
     match = re.fullmatch(rf"\s*(?:({_NUMBER})\s*([A-Za-z]+)?|([A-Za-z]+)\s+({_NUMBER}))\s*", text)
     if not match:
         raise TwinError(f"{what} '{_short(text)}' cannot be read; write one such as '12 h' or 'day 3'")
@@ -178,7 +179,7 @@ def parse_time(text: str | float, default_unit: str) -> float:
 def parse_amount(text: str | float | int) -> tuple[float, str | None, str | None]:
     """An amount such as '5 mg', '75 mg/m2' or '10 mg/kg': the number, its unit, and 'm2', 'kg' or None."""
     if isinstance(text, bool) or not isinstance(text, str | int | float):
-        raise TwinError(f"amount '{_short(str(text))}' is no amount; write one such as '5 mg'")
+        raise TwinError(f"amount '{_short(text)}' is no amount; write one such as '5 mg'")
     if isinstance(text, int | float):
         return _positive(text, text), None, None
     match = re.fullmatch(rf"\s*({_NUMBER})\s*(.*?)\s*", text)
@@ -241,8 +242,8 @@ def _phase(phase: str, begin: Span | None) -> tuple[Dose, Span | None]:
     for words, short in _EVERY_WORDS.items():
         plain = re.sub(rf"\b{words}\b", short, plain, flags=re.IGNORECASE)
     if bare := _NO_UNIT.fullmatch(plain):
-        rest = phase.strip()[len(bare[1]) :]
-        raise TwinError(f"regimen '{_short(phase)}': amount {bare[1]} has no unit; write '{bare[1]} mg{_short(rest)}'")
+        better = f"{bare[1]} mg{phase.strip()[len(bare[1]) :]}"
+        raise TwinError(f"regimen '{_short(phase)}': amount {bare[1]} has no unit; write '{_short(better)}'")
     match = _PHASE.fullmatch(plain)
     if not match:
         raise TwinError(f"regimen '{_short(phase)}' cannot be read; {_GRAMMAR}")
@@ -305,10 +306,10 @@ _DOSE_KEYS = ("treatment", "amount", "time", "every", "doses", "over", "steady_s
 
 def _one_dose(entry: Any) -> Dose:
     if not isinstance(entry, Mapping):
-        raise TwinError(f"'{_short(str(entry))}' is no dose; write a mapping with amount, time, every, doses")
+        raise TwinError(f"'{_short(entry)}' is no dose; write a mapping with amount, time, every, doses")
     for key in entry:
         if key not in _DOSE_KEYS:
-            raise TwinError(f"unknown key '{key}'; {suggest(str(key), _DOSE_KEYS)}")
+            raise TwinError(f"unknown key '{_short(key)}'; {suggest(str(key), _DOSE_KEYS)}")
     if "amount" not in entry:
         raise TwinError("the amount is missing; write amount: 5 mg")
     amount, unit, per = parse_amount(entry["amount"])
@@ -316,16 +317,16 @@ def _one_dose(entry: Any) -> Dose:
         raise TwinError(f"amount {entry['amount']} has no unit; write '{entry['amount']} mg'")
     treatment = entry.get("treatment")
     if not (treatment is None or isinstance(treatment, str)):
-        raise TwinError(f"treatment '{treatment}' is no name")
+        raise TwinError(f"treatment '{_short(treatment)}' is no name")
     every = _interval(entry["every"]) if entry.get("every") is not None else None
     count = entry.get("doses", None if every else 1)
     if count is not None and not _is_count(count):
-        raise TwinError(f"doses {_short(str(count))} is not a whole number of doses between 1 and {_MOST_DOSES}")
+        raise TwinError(f"doses {_short(count)} is not a whole number of doses between 1 and {_MOST_DOSES}")
     if every is None and count != 1:
         raise TwinError("several doses need an interval; add every: 24 h")
     steady = entry.get("steady_state", False)
     if not isinstance(steady, bool):
-        raise TwinError(f"steady_state '{_short(str(steady))}' is neither true nor false")
+        raise TwinError(f"steady_state '{_short(steady)}' is neither true nor false")
     if steady and every is None:
         raise TwinError("steady_state needs an interval; add every: 24 h")
     return Dose(
@@ -379,7 +380,7 @@ def _changes(name: str, changes: Any) -> tuple[tuple[Span, float], ...]:
         value = change.get("value") if isinstance(change, Mapping) and set(change) == {"time", "value"} else None
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise TwinError(f"input '{name}': write a list of {{time: 3 day, value: 1}}")
-        found.append((parse_span(change["time"]), _finite(float(value), f"input '{name}'")))
+        found.append((parse_span(change["time"]), _finite(value, f"input '{name}'")))
     return tuple(found)
 
 
@@ -428,7 +429,7 @@ def _event_column(name: str, column: Any) -> list[float]:
     try:
         values = [float(value) for value in column]
     except (TypeError, ValueError, OverflowError) as problem:
-        raise TwinError(f"event column {name} is no list of numbers ({_short(str(problem))})") from None
+        raise TwinError(f"event column {name} is no list of numbers ({_short(problem)})") from None
     whole = name.upper() in ("EVID", "ADDL", "SS", "CMT")
     for row, value in enumerate(values, start=1):
         if not _is_finite(value) or (whole and value != int(value)):
@@ -471,20 +472,20 @@ def _numbered(doses: Sequence[Dose]) -> tuple[Dose, ...]:
 def _interval(text: Any) -> Span:
     span = parse_span(text, "interval")
     if not span.value > 0:
-        raise TwinError(f"interval '{text}' is not longer than nothing")
+        raise TwinError(f"interval '{_short(text)}' is not longer than nothing")
     return span
 
 
 def _duration(text: Any) -> Span:
     span = parse_span(text, "infusion time")
     if not span.value > 0:
-        raise TwinError(f"infusion time '{text}' is not longer than nothing; leave 'over' out for a bolus")
+        raise TwinError(f"infusion time '{_short(text)}' is not longer than nothing; leave 'over' out for a bolus")
     return span
 
 
 def _finite(value: float, what: str) -> float:
     if not _is_finite(value):
-        raise TwinError(f"{what} {_short(str(value))} is not a finite number")
+        raise TwinError(f"{what} {_short(value)} is not a finite number")
     return float(value)
 
 
@@ -502,9 +503,14 @@ def _is_count(value: Any) -> bool:
 
 def _positive(value: float, text: Any) -> float:
     if not (_is_finite(value) and value >= 0):
-        raise TwinError(f"amount '{_short(str(text))}' is not a finite amount of zero or more")
+        raise TwinError(f"amount '{_short(text)}' is not a finite amount of zero or more")
     return float(value)
 
 
-def _short(text: str) -> str:
+def _short(value: Any) -> str:
+    """A value as it may stand in a sentence."""
+    try:
+        text = " ".join(str(value).split())
+    except ValueError:  # Python spells no integer of more than 4300 digits
+        return "(a very long number)"
     return text if len(text) <= 60 else text[:57] + "..."

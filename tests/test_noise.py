@@ -1,0 +1,90 @@
+"""Residual error: mean and spread of measurements against what each model says, within Monte-Carlo error."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.stats
+
+from twin.noise import Additive, Combined, LogNormalNoise, Proportional
+
+P = SimpleNamespace(additive=0.5, proportional=0.2, log_sd=0.3)
+N = 40_000
+TRUE = 3.0
+LOG = np.exp(0.3**2 / 2)  # a log-normal's mean over its median
+
+# noise, true value -> mean, standard deviation
+CASES = {
+    "additive": (Additive("additive"), lambda x: (x, 0.5)),
+    "proportional": (Proportional("proportional"), lambda x: (x, 0.2 * abs(x))),
+    "combined: variances add": (
+        Combined("additive", "proportional"), lambda x: (x, np.hypot(0.5, 0.2 * x)),
+    ),
+    "log-normal: its median is the true value": (
+        LogNormalNoise("log_sd"), lambda x: (x * LOG, abs(x) * LOG * np.sqrt(np.expm1(0.3**2))),
+    ),
+}  # fmt: skip
+
+
+def measured(noise, true: float, seed: int = 3, dtype=jnp.float64) -> np.ndarray:
+    times = jnp.arange(N, dtype=dtype)
+    return np.asarray(noise.sample(jnp.full(N, true, dtype), times, P, key=jax.random.key(seed)))
+
+
+@pytest.mark.parametrize("true", [0.1, TRUE, 250.0])
+@pytest.mark.parametrize(("noise", "moments"), CASES.values(), ids=CASES)
+def test_mean_and_spread(noise, moments, true):
+    """Five standard errors: sd / sqrt(N) of the mean, and of the SD (which is larger for a skewed one)."""
+    values = measured(noise, true)
+    mean, sd = moments(true)
+    assert values.mean() == pytest.approx(mean, abs=5 * sd / np.sqrt(N))
+    kurtosis = scipy.stats.kurtosis(values, fisher=False)
+    assert values.std() == pytest.approx(sd, abs=5 * sd * np.sqrt((kurtosis - 1) / (4 * N)))
+
+
+@pytest.mark.parametrize("noise", [case[0] for case in CASES.values()], ids=CASES)
+def test_errors_are_gaussian_on_their_own_scale(noise):
+    values = measured(noise, TRUE)
+    values = np.log(values) if isinstance(noise, LogNormalNoise) else values
+    z = (values - values.mean()) / values.std()
+    assert scipy.stats.kstest(z, "norm").pvalue > 1e-3  # of one seed; by chance once in a thousand
+
+
+@pytest.mark.parametrize("noise", [case[0] for case in CASES.values()], ids=CASES)
+def test_neighbouring_errors_are_independent(noise):
+    errors = measured(noise, TRUE) - TRUE
+    correlation = np.corrcoef(errors[:-1], errors[1:])[0, 1]
+    assert abs(correlation) < 5 / np.sqrt(N)
+
+
+@pytest.mark.parametrize("noise", [case[0] for case in CASES.values()], ids=CASES)
+def test_the_key_decides(noise):
+    assert np.array_equal(measured(noise, TRUE), measured(noise, TRUE))
+    assert not np.any(measured(noise, TRUE, seed=3)[:100] == measured(noise, TRUE, seed=4)[:100])
+
+
+def test_what_cannot_be_negative_is_not():
+    assert np.all(measured(LogNormalNoise("log_sd"), 0.01) > 0)
+
+
+def test_nothing_there_is_measured_as_its_background():
+    assert np.all(measured(Proportional("proportional"), 0.0) == 0.0)
+    assert measured(Combined("additive", "proportional"), 0.0).std() == pytest.approx(0.5, rel=0.02)
+
+
+@pytest.mark.parametrize("noise", [case[0] for case in CASES.values()], ids=CASES)
+def test_precision_is_that_of_the_course(noise):
+    p = SimpleNamespace(**{name: jnp.asarray(value, jnp.float32) for name, value in vars(P).items()})
+    found = noise.sample(jnp.ones(3, jnp.float32), jnp.arange(3.0, dtype=jnp.float32), p, key=jax.random.key(0))
+    assert found.dtype == jnp.float32
+
+
+def test_a_noise_model_names_its_parameters():
+    named = {name: noise.parameters for name, (noise, _) in CASES.items()}
+    assert list(named.values()) == [("additive",), ("proportional",), ("additive", "proportional"), ("log_sd",)]
+    for noise, _ in CASES.values():
+        assert all(name in noise.describe() for name in noise.parameters)
