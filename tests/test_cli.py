@@ -170,6 +170,27 @@ def test_models_are_listed_and_shown(capsys):
     assert "doi 10.1038/clpt.2010.37" in shown
 
 
+def test_a_plain_number_has_no_unit_in_tables(tree, capsys):
+    """'1 1' for an INR of 1 reads like eleven."""
+    shown = run(["models", "warfarin"], capsys)[1]
+    (baseline,) = [line for line in shown.splitlines() if line.startswith("baseline_inr")]
+    assert baseline.split()[:3] == ["baseline_inr", "1", "0.8"]
+    (steepness,) = [line for line in shown.splitlines() if line.startswith("steepness")]
+    assert steepness.split()[:3] == ["steepness", "1.15", "Hill"]
+    tree["outcomes"]["peak"].attrs["unit"] = "1"
+    lines = to_text(tree, summarise(tree)).splitlines()
+    assert next(line for line in lines if line.startswith("peak")).split()[:3] == ["peak", "usual", "3"]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "words"),
+    [(0, 1008, "course 0 to 42 day"), (-24, 72, "course -1 to 3 day"), (0, 6, "course 0 to 6 h")],
+)
+def test_the_summary_says_over_what_course(tree, start, end, words):
+    tree.attrs |= {"start": start, "end": end}
+    assert words in to_text(tree, summarise(tree)).splitlines()
+
+
 def test_an_unknown_model_gets_a_suggestion(capsys):
     assert run(["models", "warfarine"], capsys) == (
         1,
@@ -211,6 +232,40 @@ def test_a_dry_run_says_what_would_be_done(tmp_path, capsys):
     assert not (tmp_path / "r").exists()
 
 
+def test_a_dry_run_over_a_folder_counts_what_would_run(tmp_path, capsys):
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.yaml").write_text(SCENARIO)
+    assert run(["simulate", str(tmp_path), "--dry-run"], capsys)[1].endswith("\n3 of 3 scenarios would run\n")
+    (tmp_path / "b.yaml").write_text(SCENARIO.replace("warfarin", "warfarine"))
+    code, out, _ = run(["simulate", str(tmp_path), "--dry-run"], capsys)
+    assert code == 1
+    assert out.endswith("\n2 of 3 scenarios would run, 1 failed\n")
+
+
+@pytest.mark.parametrize("text", ["id: ana\ncovariates: {age: 71}\n", "covariates: {}\n", "doses: 5\n"])
+def test_a_patient_file_is_told_apart_from_a_scenario(tmp_path, capsys, text):
+    (tmp_path / "ana.yaml").write_text(text)
+    code, out, err = run(["check", str(tmp_path / "ana.yaml")], capsys)
+    assert (code, out) == (1, "")
+    assert err == (
+        f"error: {tmp_path}/ana.yaml: looks like a patient file, which is checked with a model; "
+        "name it under 'patients:' in a scenario and check that\n"
+    )
+
+
+def test_measured_values_are_stored_when_asked_for(tmp_path, capsys):
+    from twin.dataset import load
+
+    for name, line in (("without", ""), ("with", "noise: true\n")):
+        (tmp_path / f"{name}.yaml").write_text(SCENARIO + line)
+        assert run(["simulate", str(tmp_path / f"{name}.yaml"), "--out", str(tmp_path)], capsys)[0] == 0
+    without, measured = load(tmp_path / "without"), load(tmp_path / "with")
+    assert "measurements" not in without.children
+    assert set(measured["measurements"].data_vars) == {"inr", "s_warfarin"}
+    assert not np.any(measured["measurements/inr"].values == measured["predictions/inr"].values)
+    np.testing.assert_array_equal(without["outcomes/highest_inr"], measured["outcomes/highest_inr"])
+
+
 def test_a_failing_scenario_does_not_stop_the_others(tmp_path, capsys):
     (tmp_path / "bad.yaml").write_text(SCENARIO.replace("highest_inr", "higest_inr"))
     (tmp_path / "good.yaml").write_text(SCENARIO)
@@ -230,7 +285,7 @@ def test_a_result_says_where_it_came_from(tmp_path, capsys):
     path.write_text(SCENARIO)
     code, printed, _ = run(["simulate", str(path), "--out", str(tmp_path), "--seed", "3"], capsys)
     assert code == 0
-    assert "A short course" in printed
+    assert printed.startswith("A short course\ncourse 0 to 4 day\n")
     assert "minus usual" in printed
     stored = load(tmp_path / "q")
     assert (stored.attrs["scenario"], stored.attrs["seed"]) == (SCENARIO, 3)

@@ -240,9 +240,9 @@ def test_a_form_without_meaning_is_refused(spec, words):
 
 ODD = [
     True, 0, 5.5, math.nan, math.inf, -math.inf, 10**400, 10**5000, 1j, decimal.Decimal(5), b"5 mg",
-    bytearray(b"5"), object(), int, len, np.float64(5), np.array([1, 2]), np.array("5 mg"), np.array(["5 mg"]), np.bool_(True),
-    datetime.datetime(2024, 1, 1), datetime.timedelta(1), {1, 2}, range(3), iter([]), [None], [[]], [{}], [{1: 2}],
-    {1: 2}, {"a": {"b": {"c": 1}}}, "\0", "\n", "٣ mg", "5\u00a0mg", "’",
+    bytearray(b"5"), object(), int, len, np.float64(5), np.array([1, 2]), np.array("5 mg"), np.array(["5 mg"]),
+    np.bool_(True), datetime.datetime(2024, 1, 1), datetime.timedelta(1), {1, 2}, range(3), iter([]), [None], [[]],
+    [{}], [{1: 2}], {1: 2}, {"a": {"b": {"c": 1}}}, "\0", "\n", "٣ mg", "5\u00a0mg", "’",
 ]  # fmt: skip
 KEYS = ("amount", "time", "every", "doses", "over", "steady_state", "treatment")
 

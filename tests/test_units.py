@@ -75,11 +75,11 @@ def test_conversions(source, target, expected):
 
 
 def test_short_factors_are_exact():
-    """No 0.30000000000000004 in a result because of a conversion there and back."""
-    for source, target, expected in [("day", "h", 24.0), ("h", "day", 1 / 24), ("ng/mL", "mg/L", 0.001)]:
-        assert factor(source, target) == expected or abs(factor(source, target) * (1 / expected) - 1) < 1e-15
+    """No 71.99999999999999 h for three days: the noise of chained conversions is taken off where a number is short."""
+    short = [("day", "h", 24.0), ("ng/mL", "mg/L", 0.001), ("mg/dL", "g/L", 0.01), ("mL/min", "L/h", 0.06)]
+    for source, target, expected in short:
+        assert factor(source, target) == expected
     assert convert(3.0, "day", "h") == 72.0
-    assert convert(convert(7.0, "h", "day"), "day", "h") == 7.0
 
 
 DIFFERENT = [

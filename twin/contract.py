@@ -63,7 +63,7 @@ def _names(kind: type[DiseaseModel]) -> Iterator[str]:
             homes[name].append(word)
     for name, found in homes.items():
         if len(found) > 1:
-            yield f"'{name}' is a {' and a '.join(found)}; give each its own name, both are read as p.{name}"
+            yield f"'{name}' is declared as {' and as '.join(found)}; give each its own name, both are read as p.{name}"
         if name in ("parameters", "covariates", "inputs"):
             yield f"a {found[0]} cannot be called '{name}', which p has already; choose another name"
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 PATIENT, REGIMEN, DRAW, TIME, OBSERVATION = "patient", "regimen", "draw", "time", "observation"
 OUTCOMES, PREDICTIONS, MEASUREMENTS = "outcomes", "predictions", "measurements"
 PRIOR, STATS, COVARIATES, OBSERVED = "prior", "sample_stats", "constant_data", "observed_data"
+_GROUPS = (OUTCOMES, PREDICTIONS, MEASUREMENTS, PRIOR, STATS, COVARIATES, OBSERVED)  # as they are listed
 STATUS = "status"
 ORDER = "order"  # attribute: a store forgets the order of a group's variables
 FILE = "result.zarr"
@@ -59,10 +60,18 @@ def build(batch: Batch, values: Mapping[str, Any], attributes: Mapping[str, Any]
             groups[group] = _courses(model, values[key], with_time)
     if any(p.observations for p in batch.patients):
         groups[OBSERVED] = _observed(batch)
-    ordered = {f"/{name}": data.assign_attrs({ORDER: list(map(str, data))}) for name, data in groups.items()}
-    tree = xr.DataTree.from_dict(ordered)
+    said = {
+        name: groups[name].assign_attrs({ORDER: list(map(str, groups[name]))}) for name in sorted(groups, key=_rank)
+    }
+    tree = xr.DataTree.from_dict({f"/{name}": data for name, data in said.items()})
     tree.attrs = provenance(batch) | dict(attributes)
     return tree
+
+
+def _rank(group: str) -> tuple[int, str]:
+    """Where a group is listed; those of other programs come last, by name."""
+    name = group.strip("/")
+    return (_GROUPS.index(name) if name in _GROUPS else len(_GROUPS), name)
 
 
 def _outcomes(batch: Batch, values: Mapping[str, Any], lanes: Any, coordinates: Any) -> xr.Dataset:
@@ -193,7 +202,7 @@ def load(folder: str | Path) -> xr.DataTree:
         raise TwinError(f"{path}: there is no stored result; run 'twin simulate' first")
     stored = xr.open_datatree(path, engine="zarr", consolidated=False, chunks=None).load()
     groups = {one.path: _as_built(one.to_dataset()) for one in stored.subtree}
-    tree = xr.DataTree.from_dict(groups)
+    tree = xr.DataTree.from_dict({path: groups[path] for path in sorted(groups, key=_rank)})
     tree.attrs = dict(stored.attrs)
     return tree
 

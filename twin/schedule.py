@@ -221,6 +221,7 @@ def span_of(regimen: Regimen, history: Sequence[Dose], unit: str) -> tuple[float
         begin = dose.time.within(unit)
         interval = dose.every.within(unit) if dose.every else 0.0
         length = dose.over.within(unit) if dose.over else 0.0
+        length = dose.amount / dose.rate if dose.rate else length
         first = min(first, begin)
         last = max(last, begin + max(interval * (dose.count or 1), length))
     for changes in regimen.inputs.values():

@@ -31,11 +31,12 @@ from .patient import BoundPatient, Patient
 from .population import patient_key, study_key
 from .regimen import Regimen, parse_time
 from .running import Batch, run
-from .schedule import Schedule, build_schedule, repeats, span_of, stack
+from .schedule import Mode, Schedule, build_schedule, repeats, span_of, stack
 from .solver.affine import has_exact_area, linear_block, states_used
 from .solver.base import choose
+from .solver.blocks import exact_in_time
 from .solver.course import Question
-from .solver.timeline import targets
+from .solver.timeline import targets, transit_treatments
 
 _LOOKS = 200  # times at which outcomes look if the model does not say
 _LARGEST_RESULT = 0.5  # of the machine's memory
@@ -269,14 +270,27 @@ def make_question(
     model: DiseaseModel, outcomes: Mapping[str, Outcome], schedules: Schedule, *, observables: tuple[str, ...]
 ) -> Question:
     """What is asked of each trajectory, found from the outcomes and from what the schedules hold."""
+    _transit_is_simple(model, schedules)
     given = np.isfinite(schedules.time)
     infused = bool(np.any((schedules.mode != 0) & given))
     values = schedules.signal_value
     constant = bool(np.all(values == values[..., :1, :]))
     fast = {*linear_block(type(model)).states, *targets(model)}
     graded = any(states_used(type(model), o.of) & fast for o in outcomes.values()) and bool(given.any())
-    areas = {o.of for o in outcomes.values() if o.needs_area and has_exact_area(type(model), o.of)}
+    closed = exact_in_time(type(model))
+    areas = {o.of for o in outcomes.values() if closed and o.needs_area and has_exact_area(type(model), o.of)}
     return Question(observables, tuple(outcomes.items()), infused, constant, graded, tuple(sorted(areas)))
+
+
+def _transit_is_simple(model: DiseaseModel, schedules: Schedule) -> None:
+    """A dose through a transit chain has no rate of its own and no closed steady state."""
+    through = transit_treatments(model)
+    if not through:
+        return
+    if np.any(schedules.steady_kind > 0):
+        raise TwinError(f"model '{model.name}' absorbs through a transit chain: give doses, not a steady state")
+    if np.any((schedules.mode != Mode.BOLUS) & np.isin(schedules.treatment, through) & np.isfinite(schedules.time)):
+        raise TwinError(f"model '{model.name}' absorbs through a transit chain, which cannot be infused into")
 
 
 def _fits_in_memory(trajectories: int, numbers: int) -> None:

@@ -143,7 +143,7 @@ class Gamma(Spread):
         low = (log_ndtr(z) + math.lgamma(k + 1)) / k
         log_x = jnp.where(good, math.log(k) + 3 * jnp.log(jnp.where(good, middle, 1.0)), low)
         upper = z > 0
-        target = log_ndtr(-jnp.abs(z))
+        target = log_ndtr(jnp.where(upper, -z, z))
         for _ in range(_GAMMA_STEPS):
             x = jnp.exp(log_x)
             share = jnp.where(upper, gammaincc(jnp.asarray(k, x.dtype), x), gammainc(jnp.asarray(k, x.dtype), x))

@@ -48,6 +48,21 @@ def test_transit_doses_add_up():
     np.testing.assert_allclose(both, first + second, atol=1e-9)
 
 
+def test_a_reset_ends_what_is_still_in_transit():
+    regimen = twin.Regimen.from_events(TIME=[0, 1], AMT=[100, 0], EVID=[1, 3])
+    found = twin.solve(Savic(), regimen, [0.9, 1.5, 6.0])["concentration"]
+    assert float(found[0]) > 0
+    assert np.all(np.asarray(found[1:]) == 0)
+
+
+@pytest.mark.parametrize(
+    ("regimen", "said"), [("100 mg q12h x2 at steady state", "not a steady state"), ("100 mg over 1 h", "cannot be infused")]
+)  # fmt: skip
+def test_what_a_transit_chain_cannot_do_is_refused(regimen, said):
+    with pytest.raises(TwinError, match=said):
+        twin.solve(Savic(), regimen, [1.0])
+
+
 @pytest.mark.parametrize("solver", ["adaptive", "stiff"])
 def test_exact_kinetics_with_an_integrated_response_equal_everything_integrated(solver):
     times = np.linspace(0, 60, 31)

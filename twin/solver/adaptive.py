@@ -27,14 +27,14 @@ class Stretch(eqx.Module):
     begin: Scalar
     length: Scalar
     rate: Array  # constant input into every state
-    smooth: Any  # doses entering through transit chains: (start, amount, stages, rate, target)
+    smooth: Any  # doses entering through transit chains: (start, amount, stages, rate, target, cut)
 
 
 def transit_input(time: Scalar, smooth: Any, size: int) -> Array:
     """Savic's input rate into every state, summed over all doses given so far."""
-    start, amount, stages, rate, target = smooth
+    start, amount, stages, rate, target, cut = smooth
     since = jnp.maximum(time - start, 0.0)
-    running = (since > 0) & (amount > 0)
+    running = (since > 0) & (amount > 0) & (time < cut)
     x = jnp.where(running, rate * since, 1.0)
     log_density = stages * jnp.log(x) - x - jax.scipy.special.gammaln(stages + 1)
     flow = jnp.where(running, amount * rate * jnp.exp(log_density), 0.0)

@@ -14,20 +14,20 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from ..modelling import DiseaseModel, Individual, Observable, pack, unpack
+from ..modelling import DiseaseModel, Individual, pack, unpack
 from ..outcome import Outcome, Piece
 from ..schedule import Schedule
 from ..types import Array, Scalar
 from .adaptive import Stretch, integrate
 from .affine import linear_block
 from .base import Choice, Status
-from .blocks import components
 from .exact import Propagator
 from .steady import iterated_steady_state, linear_steady_state
 from .timeline import (
     DO_DOSE,
     DO_RESET,
     DO_STEADY,
+    Given,
     build_timeline,
     give,
     infusions,
@@ -79,24 +79,20 @@ def solve_course(
     resolution: Array,
     chances: Mapping[str, Array],
 ) -> Course:
-    """Solve one trajectory from `start` to `end`. Arguments are explained where they are made, in simulate.py."""
+    """Solve one trajectory.
+
+    Args:
+        person: from the row of covariates and inputs that holds at a time to the individual then.
+        samples, after: times at which the course is wanted, and which of them see a dose of that very time.
+        looks: times at which outcomes look, besides every event.
+        start, end: the first and the last moment; events after `end` do not happen.
+        resolution: the longest step over which outcomes look; sets how soon after a dose they look again.
+        chances: observable of a cumulative hazard -> the standard exponential draw at which its event happens.
+    """
     dtype = samples.dtype
     schedule = jax.tree.map(lambda x: x.astype(dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x, schedule)
-
-    def signals_at(time: Scalar) -> Array:
-        row = jnp.sum(schedule.signal_time <= time)
-        return schedule.signal_value[row]
-
-    if question.constant:
-        always = person(schedule.signal_value[0])
-        person_at: Callable[[Scalar], Individual] = lambda time: always  # noqa: E731
-    else:
-        person_at = lambda time: person(signals_at(time))  # noqa: E731
-
-    size = len(model.states())
-    if schedule.sizes[0] == 0:  # nothing is given: one row that does nothing keeps the code below whole
-        schedule = _one_empty_dose(schedule, dtype)
-    given = give(model, schedule, person_at, dtype) if model.treatments() else _nothing_given(schedule, dtype)
+    person_at = _person_over_time(schedule, person, constant=question.constant)
+    given = give(model, schedule, person_at, dtype)
     running = infusions(schedule, given) if question.infused else None
     timeline = build_timeline(
         schedule,
@@ -108,187 +104,190 @@ def solve_course(
         ends=running[1] if running is not None else None,
         resolution=resolution if question.graded else None,
     )
-    engine = _Engine(model, choice, question, given, running, person_at, size)
-    first = person_at(start)
-    y0 = engine.initial(first, dtype)
-    steady = engine.steady_states(schedule, y0)
-    one_hot = jnp.eye(size, dtype=dtype)
+    always = person_at(start) if question.constant else None
+    engine = _Engine(model, choice, question, given, running, _propagator(model, choice, question, always, dtype))
+    y0 = engine.initial(person_at(start), dtype)
+    steady = _steady_states(engine, schedule, person_at, y0)
+    one_hot = jnp.eye(len(y0), dtype=dtype)
+
+    def act(y: Array, time: Array, kind: Array, index: Array) -> Array:
+        """The state after the event of a row; most rows are none."""
+        if schedule.sizes[2]:
+            y = jnp.where(kind == DO_RESET, engine.initial(person_at(time), dtype), y)
+        if steady is not None:
+            which = jnp.where(kind == DO_STEADY, index, 0)
+            added = steady[which] + jnp.where(schedule.steady_kind[which] == 2, y, 0.0)
+            y = jnp.where((kind == DO_STEADY) & (schedule.steady_kind[which] > 0), added, y)
+        if not schedule.sizes[0]:
+            return y
+        dose = jnp.where(kind == DO_DOSE, index, 0)
+        return y + jnp.where(kind == DO_DOSE, given.amount[dose], 0.0) * one_hot[given.target[dose]]
 
     def step(carry: Any, row: Any) -> tuple[Any, Any]:
         y, before, totals, status = carry
         time, kind, index = row
         p = person_at(before)
-        failed = status != Status.OK
-        y1, rate, solved = engine.advance(jnp.where(failed, y0, y), before, jnp.where(failed, before, time), p)
-        totals = engine.look(totals, before, time, y, y1, rate, p, chances)
+        failed = status != Status.OK  # a failed course stands still, so that it costs nothing more
+        here = engine.at(jnp.where(failed, y0, y), before, jnp.where(failed, before, time), p)
+        y1, solved = engine.forward(here)
+        totals = engine.look(totals, here, y1, chances)
         status = jnp.where(failed | solved, status, Status.STEP_LIMIT)
         status = jnp.where((status == Status.OK) & ~jnp.all(jnp.isfinite(y1)), Status.NOT_FINITE, status)
         seen = jnp.where(status == Status.OK, y1, jnp.nan)
-        # events at the end of the stretch; what is seen above is the state before them
-        fresh = engine.initial(person_at(time), dtype) if schedule.sizes[2] else y1
-        y2 = jnp.where(kind == DO_RESET, fresh, y1)
-        if steady is not None:
-            which = jnp.where(kind == DO_STEADY, index, 0)
-            added = steady[which] + jnp.where(schedule.steady_kind[which] == 2, y2, 0.0)
-            y2 = jnp.where((kind == DO_STEADY) & (schedule.steady_kind[which] > 0), added, y2)
-        dose = jnp.where(kind == DO_DOSE, index, 0)
-        y2 = y2 + jnp.where(kind == DO_DOSE, given.amount[dose], 0.0) * one_hot[given.target[dose]]
-        return (y2, time, totals, status), (seen, engine.observe(time, seen, p))
+        return (act(y1, time, kind, index), time, totals, status), (seen, engine.observe(time, seen, p))
 
     totals = {name: tuple(jnp.asarray(v, dtype) for v in outcome.start()) for name, outcome in question.outcomes}
     unborn = ~jnp.all(jnp.isfinite(y0))
     begin = (y0, start, totals, jnp.where(unborn, Status.NOT_FINITE, Status.OK).astype(jnp.int32))
-    (_, _, totals, status), (states, seen) = jax.lax.scan(step, begin, (timeline.time, timeline.kind, timeline.index))
-    bad = status != Status.OK
-    results = {name: jnp.where(bad, jnp.nan, o.result(totals[name])) for name, o in question.outcomes}
+    rows = (timeline.time, timeline.kind, timeline.index)
+    (_, _, totals, status), (states, seen) = jax.lax.scan(step, begin, rows)
+    ok = status == Status.OK
     return Course(
         samples={name: values[timeline.sample] for name, values in seen.items()},
-        outcomes=results,
+        outcomes={name: jnp.where(ok, o.result(totals[name]), jnp.nan) for name, o in question.outcomes},
         status=status,
         states=states[timeline.sample],
     )
 
 
+def _person_over_time(schedule: Schedule, person: Person, *, constant: bool) -> Callable[[Scalar], Individual]:
+    """The individual at a time: always the same, or by the covariates and inputs that hold then."""
+    if constant:
+        always = person(schedule.signal_value[0])
+        return lambda time: always
+    return lambda time: person(schedule.signal_value[jnp.sum(schedule.signal_time <= time)])
+
+
+def _propagator(
+    model: DiseaseModel, choice: Choice, question: Question, p: Individual | None, dtype: Any
+) -> Propagator | None:
+    if p is None or not choice.exact:
+        return None
+    return Propagator.of(model, p, dtype, infusions=question.infused)
+
+
+class _Here(eqx.Module):
+    """A stretch about to be solved: where it starts and ends, and what holds throughout."""
+
+    y: Array
+    begin: Array
+    finish: Array
+    rate: Array
+    p: Individual
+    propagator: Propagator | None
+
+    @property
+    def length(self) -> Array:
+        return self.finish - self.begin
+
+
+@dataclasses.dataclass(frozen=True)
 class _Engine:
-    """Advancing, observing and looking, for one trajectory's model, doses and individual."""
+    """Advancing, observing and looking, for one trajectory's model, choice of solver and doses."""
 
-    def __init__(self, model, choice, question, given, running, person_at, size):
-        self.model, self.choice, self.question = model, choice, question
-        self.given, self.running, self.person_at, self.size = given, running, person_at, size
-        self.smooth = None
-        if uses_transit(model):
-            self.smooth = (given.start, given.smooth, given.stages, given.transit_rate, given.target)
-        self._propagator = self._build(person_at(jnp.zeros((), given.start.dtype))) if question.constant else None
-        self.all: dict[str, Observable] = model.observables()
-        self.wanted = sorted({o.of for _, o in question.outcomes})
-
-    def _build(self, p: Individual) -> Propagator | None:
-        return (
-            Propagator.of(self.model, p, self.given.start.dtype, infusions=self.question.infused)
-            if self.choice.exact
-            else None
-        )
-
-    def propagator(self, p: Individual) -> Propagator | None:
-        return self._propagator if self.question.constant else self._build(p)
+    model: DiseaseModel
+    choice: Choice
+    question: Question
+    given: Given
+    running: tuple[Array, Array, Array, Array] | None
+    propagator: Propagator | None  # of an individual who stays the same
 
     def initial(self, p: Individual, dtype: Any) -> Array:
         return jnp.stack([jnp.asarray(v, dtype) for v in pack(self.model.initial(p))])
 
-    def rate(self, begin: Scalar, finish: Scalar, dtype: Any) -> Array:
-        """What runs into every state throughout a stretch."""
+    def at(self, y: Array, begin: Array, finish: Array, p: Individual, rate: Array | None = None) -> _Here:
+        """A stretch from the state `y`, under what runs throughout it or a given `rate`."""
+        propagator = self.propagator
+        if not self.question.constant:
+            propagator = _propagator(self.model, self.choice, self.question, p, y.dtype)
+        rate = self._rate(begin, finish, y) if rate is None else rate
+        return _Here(y, begin, finish, rate, p, propagator)
+
+    def _rate(self, begin: Array, finish: Array, y: Array) -> Array:
         if self.running is None:
-            return jnp.zeros(self.size, dtype)
+            return jnp.zeros_like(y)
         start, stop, rate, target = self.running
         on = (start <= begin) & (stop >= finish) & (stop > start)
-        return jnp.where(on, rate, 0.0) @ jnp.eye(self.size, dtype=dtype)[target]
+        return jnp.where(on, rate, 0.0) @ jnp.eye(len(y), dtype=y.dtype)[target]
 
-    def forward(self, y: Array, rate: Array, begin: Scalar, length: Scalar, p: Individual) -> tuple[Array, Array]:
-        """The state a `length` after `begin` under a constant input, and whether it could be had."""
-        propagator = self.propagator(p)
+    def forward(self, here: _Here) -> tuple[Array, Array]:
+        """The state at the end of a stretch, and whether it could be had."""
         if self.choice.name == "linear":
-            order = jnp.asarray(linear_block(type(self.model)).states)
-            assert propagator is not None
-            return y.at[order].set(propagator.advance(y[order], rate[order], length)), jnp.bool_(True)
-        stretch = Stretch(begin, length, rate, self.smooth)
-        return integrate(self.model, self.choice, propagator, y, p, stretch)
+            assert here.propagator is not None
+            return here.propagator.advance(here.y, here.rate, here.length), jnp.bool_(True)
+        g = self.given
+        smooth = (g.start, g.smooth, g.stages, g.transit_rate, g.target, g.cut) if uses_transit(self.model) else None
+        stretch = Stretch(here.begin, here.length, here.rate, smooth)
+        return integrate(self.model, self.choice, here.propagator, here.y, here.p, stretch)
 
-    def advance(self, y: Array, begin: Scalar, finish: Scalar, p: Individual) -> tuple[Array, Array, Array]:
-        rate = self.rate(begin, finish, y.dtype)
-        end, solved = self.forward(y, rate, begin, finish - begin, p)
-        return end, rate, solved
+    def value(self, name: str, time: Array, y: Array, p: Individual) -> Array:
+        """An observable."""
+        declared = self.model.observables()[name]
+        return jnp.asarray(declared.value(self.model, time, unpack(self.model.State, list(y)), p), y.dtype)
 
-    def observe(self, time: Scalar, y: Array, p: Individual) -> dict[str, Array]:
-        named = unpack(self.model.State, list(y))
-        return {
-            name: jnp.asarray(self.all[name].value(self.model, time, named, p), y.dtype)
-            for name in self.question.observables
-        }
+    def observe(self, time: Array, y: Array, p: Individual) -> dict[str, Array]:
+        return {name: self.value(name, time, y, p) for name in self.question.observables}
 
-    def look(self, totals, begin, finish, y, y1, rate, p, chances) -> dict[str, Any]:
-        """Fold the stretch into every outcome."""
-        if not self.wanted:
-            return totals
+    def look(self, totals: dict[str, Any], here: _Here, y1: Array, chances: Mapping[str, Array]) -> dict[str, Any]:
+        """Fold a stretch into every outcome."""
         pieces = {}
-        for name in self.wanted:
-            v0, d0 = self._value_and_slope(name, begin, y, rate, p)
-            v1, d1 = self._value_and_slope(name, finish, y1, rate, p)
-            area = self._area(name, begin, y, rate, finish - begin, p) if self._knows_area(name) else None
-            pieces[name] = Piece(begin, finish, v0, v1, d0, d1, area).limited()
+        for name in {o.of for _, o in self.question.outcomes}:
+            v0, d0 = self._value_and_slope(name, here.begin, here.y, here)
+            v1, d1 = self._value_and_slope(name, here.finish, y1, here)
+            pieces[name] = Piece(here.begin, here.finish, v0, v1, d0, d1, self._area(name, here)).limited()
         return {n: o.update(totals[n], pieces[o.of], chances.get(o.of, 0.0)) for n, o in self.question.outcomes}
 
-    def _knows_area(self, name: str) -> bool:
-        block = linear_block(type(self.model))
-        closed = all(part.closed_form for part in components(type(self.model)))
-        return name in self.question.areas and self.choice.exact and bool(block.states) and closed
+    def _value_and_slope(self, name: str, time: Array, y: Array, here: _Here) -> tuple[Array, Array]:
+        flow = pack(self.model.derivatives(time, unpack(self.model.State, list(y)), here.p))
+        flow = jnp.stack([jnp.asarray(f, y.dtype) for f in flow]) + here.rate
+        return jax.jvp(lambda t, y: self.value(name, t, y, here.p), (time, y), (jnp.ones_like(time), flow))
 
-    def _area(self, name: str, time: Scalar, y: Array, rate: Array, length: Scalar, p: Individual) -> Array:
-        """The exact area of an affine observable: that of its states through its slope, and its constant."""
-        propagator = self.propagator(p)
-        assert propagator is not None
-        where = jnp.asarray(linear_block(type(self.model)).states)
-        under = jnp.zeros_like(y).at[where].set(propagator.area(y[where], rate[where], length))
-
-        def value(y: Array) -> Array:
-            return jnp.asarray(self.all[name].value(self.model, time, unpack(self.model.State, list(y)), p), y.dtype)
-
-        constant, through = jax.jvp(value, (jnp.zeros_like(y),), (under,))
-        return constant * length + through
-
-    def _value_and_slope(self, name: str, time: Scalar, y: Array, rate: Array, p: Individual) -> tuple[Array, Array]:
-        def value(time: Scalar, y: Array) -> Array:
-            return jnp.asarray(self.all[name].value(self.model, time, unpack(self.model.State, list(y)), p), y.dtype)
-
-        flow = pack(self.model.derivatives(time, unpack(self.model.State, list(y)), p))
-        flow = jnp.stack([jnp.asarray(f, y.dtype) for f in flow]) + rate
-        return jax.jvp(value, (time, y), (jnp.ones_like(time), flow))
-
-    def steady_states(self, schedule: Schedule, y0: Array) -> Array | None:
-        """The steady state of every record that asks for one."""
-        if not schedule.sizes[1]:
+    def _area(self, name: str, here: _Here) -> Array | None:
+        """The exact area of an observable affine in the block: that of its states through its slope."""
+        if name not in self.question.areas or here.propagator is None:
             return None
-
-        def one(dose: Array, interval: Array) -> Array:
-            p = self.person_at(schedule.time[dose])
-            into = jnp.eye(self.size, dtype=y0.dtype)[self.given.target[dose]]
-            running = self.given.length[dose] > 0
-            constant = interval == 0
-            words = {
-                "bolus": self.given.amount[dose] * into,
-                "rate": jnp.where(running | constant, self.given.rate[dose], 0.0) * into,
-                "length": self.given.length[dose],
-                "interval": interval,
-                "lag": self.given.lag[dose],
-            }
-
-            def advance(x: Array, rate: Array, length: Scalar) -> Array:
-                end, solved = self.forward(x, rate, schedule.time[dose], length, p)
-                return jnp.where(solved, end, jnp.nan)
-
-            if self.choice.name != "linear":
-                return iterated_steady_state(advance, y0, **words)
-            propagator = self.propagator(p)
-            assert propagator is not None
-            return linear_steady_state(
-                advance,
-                propagator.transition,
-                lambda rate: jnp.linalg.solve(propagator.matrix, -(rate + propagator.constant)),
-                **words,
-            )
-
-        return jax.vmap(one)(schedule.steady_dose, schedule.steady_interval)
+        block = jnp.asarray(linear_block(type(self.model)).states)
+        under = jnp.zeros_like(here.y).at[block].set(here.propagator.area(here.y[block], here.rate[block], here.length))
+        constant, through = jax.jvp(
+            lambda y: self.value(name, here.begin, y, here.p), (jnp.zeros_like(here.y),), (under,)
+        )
+        return constant * here.length + through
 
 
-def _one_empty_dose(schedule: Schedule, dtype: Any) -> Schedule:
-    one = jnp.ones(1, dtype)
-    none = jnp.zeros(1, jnp.int32)
-    fields = {"time": one * jnp.inf, "amount": one * 0, "treatment": none, "mode": none, "given": one}
-    fields |= {"cut": one * jnp.inf, "order": one, "lagged_order": one}
-    return dataclasses.replace(schedule, **fields)
+def _steady_states(
+    engine: _Engine, schedule: Schedule, person_at: Callable[[Scalar], Individual], y0: Array
+) -> Array | None:
+    """The steady state of every record that asks for one."""
+    if not schedule.sizes[1]:
+        return None
+    given = engine.given
 
+    def one(dose: Array, interval: Array) -> Array:
+        record = schedule.time[dose]
+        p = person_at(record)
+        into = jnp.eye(len(y0), dtype=y0.dtype)[given.target[dose]]
+        runs = (given.length[dose] > 0) | (interval == 0)
+        cycle = {
+            "bolus": given.amount[dose] * into,
+            "rate": jnp.where(runs, given.rate[dose], 0.0) * into,
+            "length": given.length[dose],
+            "interval": interval,
+            "lag": given.lag[dose],
+        }
 
-def _nothing_given(schedule: Schedule, dtype: Any) -> Any:
-    from .timeline import Given
+        def advance(x: Array, rate: Array, length: Scalar) -> Array:
+            end, solved = engine.forward(engine.at(x, record, record + length, p, rate))
+            return jnp.where(solved, end, jnp.nan)
 
-    zero = jnp.zeros(schedule.sizes[0], dtype)
-    return Given(zero + jnp.inf, zero, zero, zero, zero.astype(jnp.int32), zero, zero, zero, zero)
+        if engine.choice.name != "linear":
+            return iterated_steady_state(advance, y0, **cycle)
+        propagator = engine.at(y0, record, record, p).propagator
+        assert propagator is not None
+        return linear_steady_state(
+            advance,
+            propagator.transition,
+            lambda rate: jnp.linalg.solve(propagator.matrix, -(rate + propagator.constant)),
+            **cycle,
+        )
+
+    return jax.vmap(one)(schedule.steady_dose, schedule.steady_interval)

@@ -34,6 +34,7 @@ class Given(eqx.Module):
     smooth: Array  # the amount that enters through a transit chain; 0 otherwise
     stages: Array
     transit_rate: Array
+    cut: Array  # when a reset ends what is still entering
 
 
 class Timeline(eqx.Module):
@@ -52,9 +53,14 @@ def deliveries(model: DiseaseModel, p: Individual) -> list[Delivery]:
 
 def uses_transit(model: DiseaseModel) -> bool:
     """Whether any treatment enters through a transit chain, whose input is smooth and not a constant rate."""
+    return bool(transit_treatments(model))
+
+
+def transit_treatments(model: DiseaseModel) -> list[int]:
+    """The positions of the treatments that enter through a transit chain."""
     person = Individual(model.typical(), model.Covariates(), model.Inputs())
     shapes = eqx.filter_eval_shape(lambda p: deliveries(model, p), person)
-    return any(delivery.transit is not None for delivery in shapes)
+    return [i for i, delivery in enumerate(shapes) if delivery.transit is not None]
 
 
 def targets(model: DiseaseModel) -> list[int]:
@@ -101,9 +107,13 @@ def give(model: DiseaseModel, schedule: Schedule, person: Callable[[Array], Indi
             smooth=jnp.where(transit, entering * scale, 0.0),
             stages=jnp.where(transit, stages, 0.0),
             transit_rate=jnp.where(transit, (stages + 1) / mean_time, 1.0),
+            cut=cut,
         )
 
     s = schedule
+    if not model.treatments() or not s.sizes[0]:
+        none = jnp.zeros(s.sizes[0], dtype)
+        return Given(none, none, none, none, none.astype(jnp.int32), none, none, none, none, none)
     return jax.vmap(one)(s.time, s.treatment, s.amount, s.mode, s.given, s.cut)
 
 
