@@ -56,7 +56,8 @@ def test_a_reset_ends_what_is_still_in_transit():
 
 
 @pytest.mark.parametrize(
-    ("regimen", "said"), [("100 mg q12h x2 at steady state", "not a steady state"), ("100 mg over 1 h", "cannot be infused")]
+    ("regimen", "said"),
+    [("100 mg q12h x2 at steady state", "not a steady state"), ("100 mg over 1 h", "cannot be infused")],
 )  # fmt: skip
 def test_what_a_transit_chain_cannot_do_is_refused(regimen, said):
     with pytest.raises(TwinError, match=said):
