@@ -17,11 +17,11 @@ import yaml
 
 import twin
 from cli.main import COMMANDS
+from twin.files.patient import PatientFile
+from twin.files.scenario import ScenarioFile
+from twin.files.schema import json_schema
 from twin.library import load_model
-from twin.patient_file import PatientFile
 from twin.regimen import Regimen
-from twin.scenario_file import ScenarioFile
-from twin.schema import json_schema
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

@@ -22,12 +22,12 @@ from twin.outcome import (
     FirstTime,
     Peak,
     PeakTime,
-    Piece,
     Recovery,
     TimeShare,
     Trough,
     TroughTime,
 )
+from twin.piece import Piece
 from twin.types import Scalar
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from twin.document import parse
 from twin.errors import TwinErrors
+from twin.files.document import parse
+from twin.files.outcome import OutcomeEntry
+from twin.files.patient import PatientFile
+from twin.files.scenario import ScenarioFile
+from twin.files.schema import json_schema
 from twin.outcome import FirstTime, Peak, TimeShare
-from twin.outcome_file import OutcomeEntry
-from twin.patient_file import PatientFile
 from twin.scenario import Scenario, check, load_scenario
-from twin.scenario_file import ScenarioFile
-from twin.schema import json_schema
 
 SHIPPED = sorted(
     path for path in (Path(__file__).parents[1] / "scenarios").rglob("*.yaml") if path.parent.name != "patients"
@@ -179,7 +179,7 @@ def test_every_key_has_a_description_and_nothing_else_is_allowed(schema):
 
 def test_every_kind_of_outcome_can_be_written():
     from twin import outcome
-    from twin.outcome_file import KINDS
+    from twin.files.outcome import KINDS
 
     kinds = {kind.cls for kind in KINDS.values()}
     final = {n for n, c in vars(outcome).items() if isinstance(c, type) and issubclass(c, outcome.Outcome)}

@@ -60,6 +60,7 @@ FACTORS = [
     ("uU/mL", "mU/L", 1.0),
     ("U/h", "mU/min", 1000 / 60),
     ("IU/mL", "IU/L", 1000.0),
+    ("U", "IU", 1.0),
     ("kPa", "mmHg", 7.500615758456563),  # 1 mmHg = 133.322387415 Pa
     ("(mg/L) * h", "mg*h/L", 1.0),
     ("mg h/L", "ug*h/mL", 1.0),
@@ -86,7 +87,6 @@ DIFFERENT = [
     ("mmol/L", "mg/dL"),  # needs the molar mass: a model says whose
     ("mg", "mL"),
     ("mg", "U"),
-    ("U", "IU"),  # of what? a unit of insulin is not one of heparin
     ("mg", "mg/kg"),
     ("mg/L", "1"),
     ("h", "1/h"),

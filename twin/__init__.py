@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from .counterfactual import contrast
     from .dataset import load as load_result
     from .dataset import save as save_result
+    from .dose import Dose
     from .errors import TwinError
     from .library import load_model, model_names
     from .modelling import DiseaseModel
     from .patient import Observation, Patient, load_patient
-    from .regimen import Dose, Regimen
+    from .regimen import Regimen
     from .scenario import load_scenario
     from .simulation import simulate
     from .solving import solve
@@ -47,7 +48,7 @@ __all__ = [
 # wait for JAX.
 _HOME = {
     "DiseaseModel": "modelling",
-    "Dose": "regimen",
+    "Dose": "dose",
     "Observation": "patient",
     "Patient": "patient",
     "Regimen": "regimen",

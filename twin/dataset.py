@@ -188,9 +188,12 @@ def save(tree: xr.DataTree, folder: str | Path) -> Path:
     if path.suffix != ".zarr":
         path = path / FILE
     path.parent.mkdir(parents=True, exist_ok=True)
+    written = path.with_name(path.name + ".part")  # the old result stays until the new one is whole
+    shutil.rmtree(written, ignore_errors=True)
+    tree.to_zarr(written, consolidated=False)
     if path.exists():
         shutil.rmtree(path)
-    tree.to_zarr(path, consolidated=False)
+    written.rename(path)
     return path
 
 

@@ -17,9 +17,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from .document import read, spell
+from .dose import Dose
 from .errors import TwinErrors
-from .regimen import Dose
+from .files.document import read, spell
 
 if TYPE_CHECKING:
     from .modelling import DiseaseModel
@@ -81,7 +81,7 @@ class Patient:
 
     def bind(self, model: DiseaseModel) -> BoundPatient:
         """This patient in the model's units; raises TwinErrors with every problem found."""
-        from .binding import bind
+        from .files.binding import bind
 
         bound, problems = bind(_plain(self), model, self.id)
         if bound is None:
@@ -113,7 +113,7 @@ class BoundPatient:
 
 def load_patient(path: str | os.PathLike[str], model: DiseaseModel) -> BoundPatient:
     """The patient in a file, in the model's units; raises TwinErrors with every problem and its line."""
-    from .binding import bind
+    from .files.binding import bind
 
     document = read(path)
     bound, problems = bind(document.value, model, Path(path).stem)

@@ -16,14 +16,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .document import Document, read
 from .errors import TwinError, TwinErrors
+from .files.document import Document, read
+from .files.patient import PatientFile
+from .files.reading import Reading
+from .files.scenario import ScenarioFile
+from .files.schema import Examined, examine
 from .patient import BoundPatient
-from .patient_file import PatientFile
 from .regimen import Regimen
-from .scenario_file import ScenarioFile
-from .scenario_reading import Reading
-from .schema import Examined, examine
 
 if TYPE_CHECKING:
     from .modelling import DiseaseModel

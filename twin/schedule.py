@@ -17,9 +17,10 @@ import equinox as eqx
 import numpy as np
 
 from . import units
+from .dose import Dose, find_treatment
 from .errors import TwinError
 from .modelling import DiseaseModel
-from .regimen import Dose, Regimen, find_treatment
+from .regimen import Regimen
 
 # The order of rows at equal times. Doses of a data table that were scheduled by ADDL or delayed by a lag
 # come before the table's own rows at that time, as NONMEM has it; otherwise samples come before doses.

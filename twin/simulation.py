@@ -24,12 +24,13 @@ import numpy as np
 import xarray as xr
 
 from . import dataset
+from .dose import parse_time
 from .errors import TwinError, suggest
 from .modelling import DiseaseModel
 from .outcome import Outcome
 from .patient import BoundPatient, Patient
 from .population import patient_key, study_key
-from .regimen import Regimen, parse_time
+from .regimen import Regimen
 from .running import Batch, run
 from .schedule import Mode, Schedule, build_schedule, repeats, span_of, stack
 from .solver.affine import has_exact_area, linear_block, states_used
@@ -90,7 +91,7 @@ def simulate(
         regimens: name -> text ("5 mg q24h x14"), an explicit list, None, or a `Regimen`.
         outcomes: names of the model's outcomes, or name -> `Outcome` of your own; all the model's if None.
         until: the end, in the model's time unit or as text ("90 day"); by default when the last dose has had
-            its interval, and not before the model's own horizon.
+            its interval, or at the model's own horizon where no regimen repeats a dose.
         times: when to store the course of every observable, in the model's time unit; 100 times if None, none
             if empty. A time at which a dose is given shows the moment before it.
         solver: "auto", or "linear", "adaptive", "stiff", which are used or refused, never replaced.
@@ -231,7 +232,7 @@ def look_times(outcomes: Mapping[str, Outcome], start: float, end: float, resolu
     """Times at which outcomes look: evenly spaced, the ends of their windows, and the end."""
     if not outcomes:
         return np.array([end])
-    edges = [t for o in outcomes.values() for t in (o.since, o.until) if start < t < end]
+    edges = [edge for o in outcomes.values() for edge in (o.since, o.until) if start < edge < end]
     return np.unique([*np.arange(start, end, resolution), *edges, end])
 
 

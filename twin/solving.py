@@ -11,11 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .dose import parse_time
 from .errors import TwinError, suggest
 from .modelling import CategoryDeclaration, DiseaseModel, Individual
 from .outcome import Outcome
 from .population import Draw, individual_at, reference_covariates, with_own
-from .regimen import Regimen, parse_time
+from .regimen import Regimen
 from .schedule import Schedule, build_schedule, span_of
 from .simulation import covers, look_times, make_question, resolution_of, select_outcomes
 from .solver.base import Status, choose

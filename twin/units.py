@@ -16,10 +16,11 @@ def registry() -> Any:
     import pint
 
     units = pint.UnitRegistry(cache_folder=None, on_redefinition="ignore")
-    units.define("international_unit = [international_activity] = IU")
-    units.define("insulin_unit = [insulin] = U")  # 1 U of insulin is no mass here: no drug needs it
-    units.define("milliunit_insulin = 0.001 * insulin_unit = mU")
-    units.define("uU = 1e-6 * insulin_unit")
+    # A unit of activity; of which drug, the treatment says. 'U' is how insulin and heparin write it.
+    units.define("international_unit = [activity] = IU")
+    units.define("U = international_unit")
+    units.define("mU = 1e-3 * international_unit")
+    units.define("uU = 1e-6 * international_unit")
     units.define("cells = [] = cell")  # a count is a number: 4100 cells/uL is 4.1 10^9/L
     units.define("molar = mole / liter = M")
     units.define("@alias week = wk")

@@ -65,13 +65,7 @@ def transit_treatments(model: DiseaseModel) -> list[int]:
 
 def targets(model: DiseaseModel) -> list[int]:
     """The position of the state each treatment enters."""
-    found = []
-    for treatment in model.treatments().values():
-        positions = model.positions(treatment.into)
-        if len(positions) != 1:
-            raise ValueError(f"treatment '{treatment.name}' enters '{treatment.into}', which is several states")
-        found.append(positions[0])
-    return found
+    return [model.positions(treatment.into)[0] for treatment in model.treatments().values()]
 
 
 def give(model: DiseaseModel, schedule: Schedule, person: Callable[[Array], Individual], dtype: Any) -> Given:

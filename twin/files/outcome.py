@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from .errors import TwinError, suggest
-from .regimen import parse_time
+from ..dose import parse_time
+from ..errors import TwinError, suggest
 from .schema import Closed, Name, Quantity, Text, quantity
 
 if TYPE_CHECKING:
-    from .modelling import DiseaseModel
-    from .outcome import Outcome
+    from ..modelling import DiseaseModel
+    from ..outcome import Outcome
 
 At = Callable[..., contextlib.AbstractContextManager[None]]  # `with at("low"):` places an error in the file
 
@@ -54,7 +54,7 @@ class Kind:
     limits: tuple[str, ...] = ()
 
     def build(self, **fields: Any) -> Outcome:
-        from . import outcome
+        from .. import outcome
 
         return getattr(outcome, self.cls)(**fields)
 

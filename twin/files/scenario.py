@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Discriminator, Field, PlainValidator, Tag, WithJsonSchema
 
 from .document import show
-from .outcome_file import OutcomeEntry
-from .patient_file import ChangeEntry, DoseEntry, PatientFile
+from .outcome import OutcomeEntry
+from .patient import ChangeEntry, DoseEntry, PatientFile
 from .schema import Closed, Name, Number, Quantity, Text, Whole, complaint
 
 MOST_DRAWS = 1_000_000

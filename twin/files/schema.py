@@ -20,9 +20,9 @@ import pydantic
 from pydantic import BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from . import units
+from .. import units
+from ..errors import TwinError, suggest
 from .document import Location, show
-from .errors import TwinError, suggest
 
 
 class Closed(pydantic.BaseModel):

@@ -9,18 +9,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..dose import parse_time
+from ..errors import TwinError, TwinErrors, suggest
+from ..patient import BoundPatient
+from ..regimen import Regimen
 from .binding import bind
 from .document import Document, Location, read, show
-from .errors import TwinError, TwinErrors, suggest
-from .outcome_file import build_outcome
-from .patient import BoundPatient
-from .regimen import Regimen, parse_time
-from .scenario_file import MOST_TIMES, ScenarioFile, TimeGrid
+from .outcome import build_outcome
+from .scenario import MOST_TIMES, ScenarioFile, TimeGrid
 from .schema import Examined, quantity
 
 if TYPE_CHECKING:
-    from .modelling import DiseaseModel
-    from .outcome import Outcome
+    from ..modelling import DiseaseModel
+    from ..outcome import Outcome
 
 
 class Reading:
@@ -73,7 +74,7 @@ class Reading:
         return [warning for patient in patients for warning in _notes(patient)]
 
     def model(self) -> DiseaseModel | None:
-        from .library import load_model
+        from ..library import load_model
 
         model = None
         with self.at("model"):

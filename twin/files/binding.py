@@ -10,16 +10,17 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from . import units
+from .. import units
+from ..dose import Dose, Span, find_treatment, parse_span
+from ..errors import TwinError, suggest
+from ..patient import BoundPatient
+from ..regimen import parse_doses
 from .document import show
-from .errors import TwinError, suggest
-from .patient import BoundPatient
-from .patient_file import ChangeEntry, DoseEntry, ObservationEntry, PatientFile, SeriesEntry
-from .regimen import Dose, Span, find_treatment, parse_doses, parse_span
+from .patient import ChangeEntry, DoseEntry, ObservationEntry, PatientFile, SeriesEntry
 from .schema import Problem, examine, quantity
 
 if TYPE_CHECKING:
-    from .modelling import Covariate, DiseaseModel
+    from ..modelling import Covariate, DiseaseModel
 
 Changes = tuple[tuple[float, float], ...]
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from .errors import TwinError
+from ..errors import TwinError
 
 LARGEST_FILE = 5_000_000  # bytes; a year of five-minute glucose readings is about 4 MB
 DEEPEST = 40

@@ -1,0 +1,1 @@
+"""Scenario and patient files: read with their lines, checked against closed schemas, bound to a model."""
