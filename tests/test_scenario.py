@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from twin.errors import TwinErrors
@@ -13,7 +14,9 @@ from twin.files.patient import PatientFile
 from twin.files.scenario import ScenarioFile
 from twin.files.schema import json_schema
 from twin.outcome import FirstTime, Peak, TimeShare
+from twin.population import reference_covariates
 from twin.scenario import Scenario, check, load_scenario
+from twin.schedule import build_schedule
 
 SHIPPED = sorted(
     path for path in (Path(__file__).parents[1] / "scenarios").rglob("*.yaml") if path.parent.name != "patients"
@@ -74,6 +77,26 @@ def test_it_builds_patients_from_files_and_from_the_text(good):
     assert (ana.id, ben.id) == ("ana", "ben")
     assert ana.assumed == ("vkorc1", "baseline_inr")
     assert ben.assumed == ()
+
+
+def test_a_regimen_may_be_an_event_table(tmp_path):
+    """NONMEM's columns in a scenario give what the shorthand gives."""
+    text = """
+model: warfarin
+patients: [{id: ana}]
+regimens:
+  words: 5 mg q24h x14
+  table: {events: {TIME: [0], AMT: [5], II: [24], ADDL: [13]}}
+outcomes: [highest_inr]
+"""
+    path = tmp_path / "events.yaml"
+    path.write_text(text)
+    scenario = load_scenario(path)
+    model = scenario.build_model()
+    built = scenario.build_regimens(model)
+    schedules = [build_schedule(model, r, end=336.0, covariates=reference_covariates(model)) for r in built.values()]
+    np.testing.assert_array_equal(schedules[0].time, schedules[1].time)
+    np.testing.assert_array_equal(schedules[0].amount, schedules[1].amount)
 
 
 def test_it_builds_regimens(good):

@@ -147,17 +147,26 @@ def _one_dose(entry: Any) -> Dose:
 def _from_mapping(spec: Mapping[str, Any]) -> Regimen:
     inputs: dict[str, tuple[tuple[Span, float], ...]] = {}
     doses: list[Dose] = []
+    table = Regimen()
     for key, value in spec.items():
         if key == "inputs":
             if not isinstance(value, Mapping):
                 raise TwinError("inputs: write each input's name and its list of {time: 3 day, value: 1}")
             inputs = {str(name): _changes(str(name), changes) for name, changes in value.items()}
+        elif key == "events":
+            if set(spec) - {"events", "inputs"}:
+                raise TwinError("events stand alone, beside inputs only; leave out doses and treatments")
+            if not isinstance(value, Mapping):
+                raise TwinError("events: write columns such as {TIME: [0, 24], AMT: [5, 5]}")
+            table = Regimen.from_events(**{str(name): column for name, column in value.items()})
         elif key == "doses":
             doses.extend(Regimen.build(value).doses)
         elif key in _DOSE_KEYS:
             raise TwinError(f"'{key}' belongs to a dose; write the doses as a list: '- amount: 5 mg'")
         else:  # a treatment's name
             doses.extend(_of_treatment(str(key), Regimen.build(value)))
+    if table.record_order:
+        return dataclasses.replace(table, inputs=inputs)
     return Regimen(doses=_numbered(doses), inputs=inputs)
 
 

@@ -159,12 +159,10 @@ def _signals(
 ) -> tuple[np.ndarray, np.ndarray]:
     """When any covariate or input changes, and all their values from the start and from each change on."""
     names = [*model.covariates(), *model.inputs()]
-    start = [*covariates.values(), *(spec.default for spec in model.inputs().values())]
+    start = [*(covariates[name] for name in model.covariates()), *(spec.default for spec in model.inputs().values())]
     changes: dict[str, list[tuple[float, float]]] = {n: list(series.get(n, ())) for n in names}
     for name, given in regimen.inputs.items():
         changes[name] = [(time.within(model.time_unit), value) for time, value in given]
-    for name, value in covariates.items():
-        start[names.index(name)] = value
     times = sorted({time for one in changes.values() for time, _ in one})
     table = [list(start)]
     for time in times:

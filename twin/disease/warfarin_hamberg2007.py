@@ -38,6 +38,15 @@ SAMPLE = "Hamberg 2007, study sample (Sweden)"
 CYP2C9 = {"*1/*1": 0.587, "*1/*2": 0.173, "*1/*3": 0.167, "*2/*2": 0.033, "*2/*3": 0.027, "*3/*3": 0.013}
 VKORC1 = {"GG": 0.39, "GA": 0.41, "AA": 0.20}
 
+INR_OUTCOMES = {
+    "highest_inr": Peak(of="inr", meaning="highest INR"),
+    "lowest_inr": Trough(of="inr", meaning="lowest INR"),
+    "final_inr": Final(of="inr", meaning="INR at the end"),
+    "first_therapeutic": FirstTime(of="inr", above=2.0, meaning="first INR of 2 or more"),
+    "time_in_range": TimeShare(of="inr", low=2.0, high=3.0, meaning="share of time with INR 2 to 3"),
+    "time_above_4": Duration(of="inr", low=4.0, meaning="time with INR above 4"),
+}
+
 SixStages = chain(6)
 
 
@@ -119,14 +128,7 @@ class WarfarinHamberg2007(DiseaseModel):
     linear = ("drug",)
     resolution = 6.0
     horizon = 720.0
-    outcomes: ClassVar = {
-        "highest_inr": Peak(of="inr", meaning="highest INR"),
-        "lowest_inr": Trough(of="inr", meaning="lowest INR"),
-        "final_inr": Final(of="inr", meaning="INR at the end"),
-        "first_therapeutic": FirstTime(of="inr", above=2.0, meaning="first INR of 2 or more"),
-        "time_in_range": TimeShare(of="inr", low=2.0, high=3.0, meaning="share of time with INR 2 to 3"),
-        "time_above_4": Duration(of="inr", low=4.0, meaning="time with INR above 4"),
-    }
+    outcomes: ClassVar = INR_OUTCOMES
 
     def individual(self, p: Parameters, covariates: Covariates) -> Parameters:
         """Clearance by CYP2C9 and age, sensitivity by VKORC1."""

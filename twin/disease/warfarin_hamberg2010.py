@@ -24,10 +24,9 @@ from ..modelling import (
     zeros,
 )
 from ..noise import LogNormalNoise
-from ..outcome import Duration, Final, FirstTime, Peak, TimeShare, Trough
 from ..types import Scalar
 from ..variability import log_normal
-from .warfarin_hamberg2007 import CYP2C9, SAMPLE, VKORC1  # the frequencies of that study's sample
+from .warfarin_hamberg2007 import CYP2C9, INR_OUTCOMES, SAMPLE, VKORC1  # the frequencies of that study's sample
 
 LIBRARY = Evidence.LIBRARY
 
@@ -99,14 +98,7 @@ class WarfarinHamberg2010(DiseaseModel):
     linear = ("drug",)
     resolution = 6.0
     horizon = 720.0
-    outcomes: ClassVar = {
-        "highest_inr": Peak(of="inr", meaning="highest INR"),
-        "lowest_inr": Trough(of="inr", meaning="lowest INR"),
-        "final_inr": Final(of="inr", meaning="INR at the end"),
-        "first_therapeutic": FirstTime(of="inr", above=2.0, meaning="first INR of 2 or more"),
-        "time_in_range": TimeShare(of="inr", low=2.0, high=3.0, meaning="share of time with INR 2 to 3"),
-        "time_above_4": Duration(of="inr", low=4.0, meaning="time with INR above 4"),
-    }
+    outcomes: ClassVar = INR_OUTCOMES
 
     def individual(self, p: Parameters, covariates: Covariates) -> Parameters:
         """Clearance by CYP2C9 and age, sensitivity by VKORC1: each allele adds its part."""

@@ -81,6 +81,9 @@ class RegimenParts(Closed):
     __pydantic_extra__: dict[str, Doses]  # pyright: ignore[reportIncompatibleVariableOverride]
 
     doses: Doses | None = Field(None, description="Text, or a list of doses")
+    events: dict[Name, list[Number]] | None = Field(
+        None, description="NONMEM's columns TIME, AMT, EVID, RATE, II, ADDL, SS, CMT, in row order; instead of doses"
+    )
     inputs: dict[Name, list[ChangeEntry]] = Field(default_factory=dict, description="The model's inputs, by name")
 
 
