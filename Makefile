@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-slow lint docs bench clean
+.PHONY: demo test test-slow style types docs bench clean
 
 demo: $(READY)
 	$(BIN)/twin simulate scenarios/warfarin/genotype_guided.yaml --out results
@@ -15,9 +15,12 @@ test: $(READY)
 test-slow: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "slow or not slow"
 
-lint: $(READY)
+style: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+
+types: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pyright[nodejs]==1.1.414'
 	$(BIN)/pyright
 
 docs: $(READY)

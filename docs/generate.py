@@ -2,6 +2,7 @@
 
     python docs/generate.py                 parameter tables (fast)
     python docs/generate.py --references    also runs every model against the numbers known about it
+    python docs/generate.py --demo          runs the README's scenario; its table and figure as they come out
     python docs/generate.py --check         writes nothing; exit code 1 if a page is stale
 
 What is generated stands between markers such as `<!-- parameters -->` and `<!-- /parameters -->`.
@@ -12,12 +13,16 @@ from __future__ import annotations
 import argparse
 import collections
 import re
+import shutil
+import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ROOT / "docs" / "models"
+DEMO = "scenarios/warfarin/genotype_guided.yaml"
 sys.path.insert(0, str(ROOT))
 
 from tests.reference import modules  # noqa: E402
@@ -126,9 +131,23 @@ def generate(*, with_references: bool) -> dict[Path, str]:
     return found | {index: fill(index.read_text(encoding="utf-8"), "evidence", evidence(pages))}
 
 
+def demo() -> None:
+    """The README's table and figure, from a run of its command."""
+    with tempfile.TemporaryDirectory() as folder:
+        ran = subprocess.run(
+            [sys.executable, "-m", "cli.main", "simulate", DEMO, "--out", folder],
+            cwd=ROOT, check=True, capture_output=True, text=True,
+        )  # fmt: skip
+        shutil.copy(Path(folder) / Path(DEMO).stem / "figure.png", ROOT / "docs" / "figures" / "warfarin.png")
+        shown = ran.stdout.replace(folder, "results").strip()
+    readme = ROOT / "README.md"
+    readme.write_text(fill(readme.read_text(), "demo", f"```\n{shown}\n```"))
+
+
 def main() -> int:
     reader = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     reader.add_argument("--references", action="store_true", help="also the tables of known numbers (a minute or so)")
+    reader.add_argument("--demo", action="store_true", help="also the README's table and figure")
     reader.add_argument("--check", action="store_true", help="write nothing; exit 1 if a page is stale")
     asked = reader.parse_args()
     stale = [
@@ -140,6 +159,8 @@ def main() -> int:
         print(f"{path.relative_to(ROOT)}: {'stale; run python docs/generate.py' if asked.check else 'written'}")
         if not asked.check:
             path.write_text(text, encoding="utf-8")
+    if asked.demo and not asked.check:
+        demo()
     return 1 if asked.check and stale else 0
 
 
