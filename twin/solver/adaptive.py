@@ -57,16 +57,20 @@ def integrate(
             return full
         return full.at[where_exact].set(propagator.after(launched, s * stretch.length))
 
-    def field(s: Any, z: Any, args: Any) -> Any:
-        p, propagator, launched, stretch = args
+    def flow(s: Any, full: Any, p: Individual, stretch: Stretch) -> Any:
+        """The rate of change of every state at the share `s` of the stretch."""
         inside = jnp.clip(s, 1e-9, 1 - 1e-7)  # never past a switch that sits exactly on an end
         t = stretch.begin + inside * stretch.length
-        flat = state_at(s, z, propagator, launched, stretch)
-        flow = pack(model.derivatives(t, unpack(kind.State, list(flat)), p))
-        flow = jnp.stack([jnp.asarray(f, y.dtype) for f in flow]) + stretch.rate
+        rates = pack(model.derivatives(t, unpack(kind.State, list(full)), p))
+        total = jnp.stack([jnp.asarray(r, y.dtype) for r in rates]) + stretch.rate
         if stretch.smooth is not None:
-            flow = flow + transit_input(t, stretch.smooth, len(y))
-        return stretch.length * flow[where_moving]
+            total = total + transit_input(t, stretch.smooth, len(y))
+        return total
+
+    def field(s: Any, z: Any, args: Any) -> Any:
+        p, propagator, launched, stretch = args
+        full = state_at(s, z, propagator, launched, stretch)
+        return stretch.length * flow(s, full, p, stretch)[where_moving]
 
     args = (p, propagator, launched, stretch)
     stiff = choice.name == "stiff"
@@ -89,4 +93,7 @@ def integrate(
     )
     assert solution.ys is not None
     end = state_at(jnp.ones((), y.dtype), solution.ys[0], propagator, launched, stretch)
-    return jnp.where(stretch.length > 0, end, y), solution.result == diffrax.RESULTS.successful
+    # A stretch of no length does not move, but its ends do when a lag meets a sample: keep that derivative.
+    still = flow(0.0, y, p, stretch)
+    still = y + stretch.length * jnp.where(jnp.isfinite(still), still, 0.0)
+    return jnp.where(stretch.length > 0, end, still), solution.result == diffrax.RESULTS.successful
