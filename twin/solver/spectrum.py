@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from ..types import Array
 
-_TAYLOR_TERMS = 15  # spread 1 about the centre: 0.5^15 / 15! is below rounding
+_TAYLOR_TERMS = 18  # offsets up to 1: 1 / 18! is below rounding
 _ROUNDING = 1e-6  # how far beyond real roots rounding may put a discriminant, relative; further they are complex
 
 
@@ -30,37 +30,45 @@ def _slope(a: Array, b: Array) -> Array:
     return jnp.exp(b) * jnp.where(small, near, jnp.expm1(safe) / safe)
 
 
-def _close(nodes: Sequence[Array]) -> Array:
-    """exp[nodes] for nodes within one of each other, from the Taylor series about their centre."""
-    order = len(nodes) - 1
-    centre = functools.reduce(jnp.add, nodes) / len(nodes)
-    # complete homogeneous polynomials of the offsets, built one node at a time
-    powers = [jnp.ones_like(centre)] + [jnp.zeros_like(centre)] * (_TAYLOR_TERMS - 1)
-    for node in nodes:
-        offset = jnp.clip(node - centre, -1.0, 1.0)  # outside, the other branch is taken
-        for m in range(1, _TAYLOR_TERMS):
-            powers[m] = powers[m] + offset * powers[m - 1]
-    terms = [power * (1 / math.factorial(m + order)) for m, power in enumerate(powers)]
-    return jnp.exp(centre) * functools.reduce(jnp.add, reversed(terms))
+def _close(first: Array, rest: Sequence[Array]) -> list[Array]:
+    """exp[first, ..., z] for each z of `rest` (ascending), where that is within one of `first`: Taylor's series.
+
+    The complete homogeneous polynomials of the offsets are built one degree at a time for all of them; every
+    term is positive, so nothing cancels.
+    """
+    offsets = [jnp.minimum(z - first, 1.0) for z in rest]  # beyond one, the other branch is taken
+    degree = [jnp.ones_like(first)] * len(rest)
+    sums = [jnp.ones_like(first) / math.factorial(order) for order in range(1, len(rest) + 1)]
+    for m in range(1, _TAYLOR_TERMS):
+        lower = jnp.zeros_like(first)
+        for k, offset in enumerate(offsets):
+            lower = lower + offset * degree[k]
+            degree[k] = lower
+            sums[k] = sums[k] + lower * (1 / math.factorial(m + k + 1))
+    return [jnp.exp(first) * total for total in sums]
 
 
 def divided_exponentials(nodes: Sequence[Array]) -> list[Array]:
     """exp[z0], exp[z0, z1], ... exp[z0, ..., zn] for nodes in ascending order."""
+    near = [_close(nodes[i], nodes[i + 1 :]) for i in range(len(nodes) - 2)]
     row = [jnp.exp(z) for z in nodes]
     first = [row[0]]
     for order in range(1, len(nodes)):
         if order == 1:
             row = [_slope(nodes[i], nodes[i + 1]) for i in range(len(nodes) - 1)]
         else:
-            row = [_next(nodes[i : i + order + 1], row[i], row[i + 1]) for i in range(len(nodes) - order)]
+            row = [
+                _next(nodes[i + order] - nodes[i], row[i], row[i + 1], near[i][order - 1])
+                for i in range(len(nodes) - order)
+            ]
         first.append(row[0])
     return first
 
 
-def _next(nodes: Sequence[Array], left: Array, right: Array) -> Array:
-    gap = nodes[-1] - nodes[0]
-    near = gap < 1.0
-    return jnp.where(near, _close(nodes), (right - left) / jnp.where(near, 1.0, gap))
+def _next(gap: Array, left: Array, right: Array, near: Array) -> Array:
+    """A divided difference from two of one order less, unless its nodes are close."""
+    close = gap < 1.0
+    return jnp.where(close, near, (right - left) / jnp.where(close, 1.0, gap))
 
 
 def ascending(values: Sequence[Array]) -> list[Array]:
