@@ -6,7 +6,6 @@ are accurate where eigenvalues meet, which is where textbook formulas divide zer
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Sequence
 
