@@ -17,6 +17,7 @@ from twin.outcome import FirstTime, Peak, TimeShare
 from twin.population import reference_covariates
 from twin.scenario import Scenario, check, load_scenario
 from twin.schedule import build_schedule
+from twin.simulation import simulate
 
 SHIPPED = sorted(
     path for path in (Path(__file__).parents[1] / "scenarios").rglob("*.yaml") if path.parent.name != "patients"
@@ -77,6 +78,27 @@ def test_it_builds_patients_from_files_and_from_the_text(good):
     assert (ana.id, ben.id) == ("ana", "ben")
     assert ana.assumed == ("vkorc1", "baseline_inr")
     assert ben.assumed == ()
+
+
+def test_doses_beyond_the_domain_of_validity_are_warned_of(tmp_path):
+    """250 mg is the most docetaxel was studied at; 160 mg/m2 of 1.8 m2 is 288 mg."""
+    path = tmp_path / "large.yaml"
+    path.write_text(
+        "model: docetaxel\npatients: [{id: ana}]\nregimens: {a: 160 mg/m2 over 1 h, b: 100 mg/m2 over 1 h}\n"
+    )
+    (warning,) = [w for w in check(str(path)).warnings if "regimen" in w]
+    assert "regimen 'a': 288 mg of 'infusion' is more than 250 mg" in warning
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_no_trajectory_of_a_shipped_scenario_fails(path):
+    scenario = load_scenario(path)
+    model = scenario.build_model()
+    result = simulate(
+        model, scenario.build_patients(model), regimens=scenario.build_regimens(model),
+        outcomes=scenario.build_outcomes(model), until=scenario.build_until(model), draws=8, seed=1, times=[],
+    )  # fmt: skip
+    assert int((result["sample_stats/status"] != 0).sum()) == 0
 
 
 def test_a_regimen_may_be_an_event_table(tmp_path):

@@ -132,6 +132,20 @@ def test_measurements_have_the_residual_error_and_are_paired():
     np.testing.assert_allclose(ratio.sel(regimen="usual"), ratio.sel(regimen="double"), rtol=1e-9)
 
 
+@pytest.mark.parametrize("doses", [1, 3, 5, 6, 11], ids=lambda doses: f"{doses} doses")
+def test_padding_a_schedule_changes_nothing(doses):
+    """Infusions beside a patient with more of them: the same course, to the last bit, and no failure."""
+    alone = twin.simulate(
+        OralTwo(), ANA, regimens={"few": f"20 mg blood over 1 h q12h x{doses}"}, draws=4, seed=1, until=200.0
+    )  # fmt: skip
+    both = {"few": f"20 mg blood over 1 h q12h x{doses}", "many": "5 mg blood over 2 h q6h x30"}
+    padded = twin.simulate(OralTwo(), ANA, regimens=both, draws=4, seed=1, until=200.0).sel(regimen=["few"])
+    assert int((padded["sample_stats/status"] != 0).sum()) == 0
+    same(alone, padded)
+    mixed = twin.simulate(OralTwo(), ANA, regimens=both, draws=4, seed=1, until=200.0, solver="ode")
+    assert int((mixed["sample_stats/status"] != 0).sum()) == 0
+
+
 def test_individuals_from_elsewhere_are_used_as_they_are():
     """A hundred given clearances: exposure is dose over clearance, whatever the spread would have drawn."""
     clearance = np.linspace(1.0, 9.0, 100)[None]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .modelling import DiseaseModel
 
 MOST_DOSES = 100_000
+SIZES = {"kg": "weight", "m2": "body_surface_area"}  # the covariate an amount "per" something is multiplied by
 NUMBER = r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|[-+]?\.\d+(?:[eE][-+]?\d+)?"
 _TIME_WORDS = {"d": "day", "days": "day", "hr": "h", "hrs": "h", "hour": "h", "hours": "h", "mins": "min"}
 _TIME_WORDS |= {word: word for word in ("min", "h", "day", "week", "month", "year")}  # in capitals too
@@ -77,7 +78,7 @@ def find_treatment(dose: Dose, model: DiseaseModel) -> int:
     unit = model.treatments()[names[index]].unit
     if dose.unit is not None and not units.compatible(dose.unit, unit):
         raise TwinError(f"the amount's unit '{dose.unit}' cannot be converted to '{unit}' of '{names[index]}'")
-    needed = {"kg": "weight", "m2": "body_surface_area"}.get(dose.per or "")
+    needed = SIZES.get(dose.per or "")
     if needed and needed not in model.covariates():
         raise TwinError(f"an amount per {dose.per} needs the covariate '{needed}', which '{model.name}' has not")
     return index

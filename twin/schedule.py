@@ -17,7 +17,7 @@ import equinox as eqx
 import numpy as np
 
 from . import units
-from .dose import Dose, find_treatment
+from .dose import SIZES, Dose, find_treatment
 from .errors import TwinError
 from .modelling import DiseaseModel
 from .regimen import Regimen
@@ -122,7 +122,7 @@ def _written_out(
     declared = list(model.treatments().values())[index]
     amount = dose.amount if dose.unit is None else units.convert(dose.amount, dose.unit, declared.unit)
     if dose.per:
-        amount *= covariates[{"kg": "weight", "m2": "body_surface_area"}[dose.per]]
+        amount *= covariates[SIZES[dose.per]]
     mode, value = _mode(dose, unit)
     first, interval = dose.time.within(unit), dose.every.within(unit) if dose.every else 0.0
     count = dose.count

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..dose import parse_time
+from .. import units
+from ..dose import SIZES, find_treatment, parse_time
 from ..errors import TwinError, TwinErrors, suggest
 from ..patient import BoundPatient
 from ..regimen import Regimen
@@ -66,12 +67,13 @@ class Reading:
         if model is None:
             return []
         patients = self.patients(model)
-        self.regimens(model)
+        regimens = self.regimens(model)
         self.outcomes(model)
         until, times = self.until(model), self.times(model)
         if until is not None and times and times[-1] > until:
             self.problem(("times",), f"the last, {times[-1]:g} {model.time_unit}, is after until; end them together")
-        return [warning for patient in patients for warning in _notes(patient)]
+        large = [warning for name, given in regimens.items() for warning in _large(name, given, model, patients)]
+        return [*(warning for patient in patients for warning in _notes(patient)), *large]
 
     def model(self) -> DiseaseModel | None:
         from ..library import load_model
@@ -217,3 +219,24 @@ def _yaml_files(folder: Path, base: Path) -> list[str]:
         return [os.path.relpath(path, base) for path in folder.glob("*.y*ml")]
     except (OSError, ValueError):
         return []
+
+
+def _large(name: str, regimen: Regimen, model: DiseaseModel, patients: Sequence[BoundPatient]) -> Iterator[str]:
+    """Doses above the largest for which the model is meant, the largest of each treatment."""
+    treatments = list(model.treatments().values())
+    most: dict[str, float] = {}
+    for dose in regimen.doses:
+        treatment = treatments[find_treatment(dose, model)]
+        amount = dose.amount if dose.unit is None else units.convert(dose.amount, dose.unit, treatment.unit)
+        if dose.per:
+            size = SIZES[dose.per]
+            amount *= max((p.covariates[size] for p in patients), default=0.0)
+        most[treatment.name] = max(most.get(treatment.name, 0.0), amount)
+    for treatment in treatments:
+        limit = model.domain.largest_dose.get(treatment.name)
+        given = most.get(treatment.name, 0.0)
+        if limit is not None and given > limit:
+            yield (
+                f"regimen '{name}': {given:g} {treatment.unit} of '{treatment.name}' is more than {limit:g} "
+                f"{treatment.unit}, the most for which model '{model.name}' is meant"
+            )

@@ -95,7 +95,7 @@ def give(model: DiseaseModel, schedule: Schedule, person: Callable[[Array], Indi
             start=start,
             amount=jnp.where(infused | transit, 0.0, entering * scale),
             rate=jnp.where(infused & alive, per_time * scale, 0.0),
-            length=jnp.minimum(length, jnp.maximum(cut - start, 0.0)),
+            length=jnp.where(jnp.isfinite(cut), jnp.minimum(length, jnp.maximum(cut - start, 0.0)), length),
             target=jnp.asarray(targets(model))[treatment],
             lag=lag,
             smooth=jnp.where(transit, entering * scale, 0.0),
