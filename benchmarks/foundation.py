@@ -19,7 +19,7 @@ from workloads import WORKLOADS, Workload
 
 import twin
 
-REFERENCE = 100  # individuals solved again at 1e-11
+REFERENCE = 100  # individuals solved again at 1e-10
 USUAL_SIZE = {"W1": 10_000, "W2": 2_000, "W3": 500}
 
 
@@ -72,7 +72,7 @@ def main(names: tuple[str, ...], solver: str | None, dtype: str, n: int | None, 
         result, seconds = solve(workload, individuals, repeats, **words)
         few = {parameter: values[:, :REFERENCE] for parameter, values in individuals.items()}
         careful = "ode" if workload.solver == "linear" else workload.solver
-        known, _ = solve(workload, few, 0, solver=careful, rtol=1e-11, atol=1e-14)
+        known, _ = solve(workload, few, 0, solver=careful, rtol=1e-10, atol=1e-13)
         worst, middle = errors(result, known)
         run = statistics.median(seconds)
         size = result["sample_stats/status"].size

@@ -134,9 +134,10 @@ class Reading:
         written = self.settings.model_dump(include={"regimens"}, exclude_unset=True)["regimens"]
         for name, said in written.items():
             with self.at("regimens", name):
-                found[name] = Regimen.build(said)
-                if problems := found[name].check(model):
+                built = Regimen.build(said)
+                if problems := built.check(model):
                     raise TwinErrors(problems)
+                found[name] = built
         return found
 
     def outcomes(self, model: DiseaseModel) -> dict[str, Outcome]:
