@@ -1,5 +1,6 @@
 """Every test runs in float64, with strict dtype promotion, and without touching the user's cache."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -19,3 +20,16 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no public data at {folder}; set TWIN_SHARED to run this test")
     return folder
+
+
+_MOST_MAPS = 15_000  # of the 65,530 memory maps that Linux allows a process
+
+
+@pytest.fixture(autouse=True)
+def few_programs():
+    """Forget compiled programs before their memory maps run out: each holds several, and then XLA crashes."""
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > _MOST_MAPS:
+        jax.clear_caches()
+        gc.collect()
