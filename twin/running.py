@@ -28,6 +28,7 @@ from .solver.course import Question, solve_course
 
 _BLOCK = {"linear": 256}  # trajectories per compiled call, by solver
 _SMALL_BLOCK, _USUAL_BLOCK = 8, 64  # 64: the fastest of 32 to 1024 tried for integrated models on a CPU
+_MOST_PROGRAMS = 16  # compiled and kept; a folder of a thousand scenarios must not keep them all
 _WAVE = 64  # blocks in flight unless a chunk is asked for
 
 
@@ -165,6 +166,8 @@ def _compiled(batch: Batch, block: int) -> Any:
     key = (lanes, block, repr(described))
     if key not in _COMPILED:
         index = jax.ShapeDtypeStruct((block,), jnp.int32)
+        if len(_COMPILED) >= _MOST_PROGRAMS:  # each holds memory maps, of which a process may have only so many
+            del _COMPILED[next(iter(_COMPILED))]
         _COMPILED[key] = lanes.lower(described, index, index, index).compile()
     return _COMPILED[key]
 
