@@ -3,11 +3,13 @@
 Individual parameters are typical * exp(omega * z), z standard normal from NumPy's default_rng(seed), drawn
 as an (n, parameters) matrix with columns in the order below. W1: oral two-compartment kinetics, linear.
 W2: docetaxel and neutrophils (a benchmark, not a clinical model). W3: target-mediated disposition, stiff.
+Lorenz: three states, the end state only, one parameter spread evenly; what GPU solvers are compared on.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import equinox as eqx
@@ -161,31 +163,102 @@ class Binding(DiseaseModel):
         return y.receptor
 
 
-@dataclasses.dataclass(frozen=True)
-class Workload:
-    """A model, what is given, when it is looked at, and how its individuals are drawn."""
+class LorenzParameters(eqx.Module):
+    rho: Scalar = parameter(21.0, "1", "rho")
 
-    model: type[DiseaseModel]
-    regimen: str
-    times: Any
+
+class LorenzState(eqx.Module):
+    x: Scalar = state("1", "x")
+    y: Scalar = state("1", "y")
+    z: Scalar = state("1", "z")
+
+
+class Lorenz(DiseaseModel):
+    name, title, time_unit = "lorenz", "Lorenz: three states, end state only", "h"
+    State, Parameters = LorenzState, LorenzParameters
+
+    def initial(self, p):
+        return LorenzState(1.0, 0.0, 0.0)
+
+    def derivatives(self, t, y, p):
+        sigma, beta = 10.0, 8 / 3
+        return LorenzState(sigma * (y.y - y.x), p.rho * y.x - y.y - y.x * y.z, y.x * y.y - beta * y.z)
+
+    @observable(unit="1")
+    def x(self, t, y, p):
+        return y.x
+
+    @observable(unit="1")
+    def y(self, t, y, p):
+        return y.y
+
+    @observable(unit="1")
+    def z(self, t, y, p):
+        return y.z
+
+
+@dataclasses.dataclass(frozen=True)
+class LogNormal:
+    """Individuals spread about the model's typical values, `omega` on each parameter in their order."""
+
     seed: int
     omega: tuple[float, ...]
+
+    def draw(self, model: type[DiseaseModel], n: int) -> np.ndarray:
+        return next(self.batches(model, n))
+
+    def batches(self, model: type[DiseaseModel], n: int) -> Iterator[np.ndarray]:
+        """Individuals n at a time, without end; together they are those of one draw."""
+        typical = np.array([declared.value for declared in model.parameters().values()])
+        generator = np.random.default_rng(self.seed)
+        while True:
+            yield typical * np.exp(np.array(self.omega) * generator.standard_normal((n, len(typical))))
+
+    def checked(self, n: int, most: int) -> np.ndarray:
+        return np.arange(min(n, most))
+
+
+@dataclasses.dataclass(frozen=True)
+class Even:
+    """One parameter, spread evenly from `low` to `high`."""
+
+    low: float
+    high: float
+
+    def draw(self, model: type[DiseaseModel], n: int) -> np.ndarray:
+        return np.linspace(self.low, self.high, n)[:, None]
+
+    def checked(self, n: int, most: int) -> np.ndarray:
+        return np.unique(np.linspace(0, n - 1, most).astype(int))
+
+
+@dataclasses.dataclass(frozen=True)
+class Workload:
+    """A model, what is given, when it is looked at, and who its individuals are."""
+
+    model: type[DiseaseModel]
+    regimen: str | None
+    times: Any
+    spread: LogNormal | Even
     solver: str
 
-    def individuals(self, n: int) -> dict[str, np.ndarray]:
-        """Parameters of n individuals, as simulate() takes them: name -> (patient, draw) = (1, n)."""
-        names = list(self.model.parameters())
-        typical = np.array([self.model.parameters()[name].value for name in names])
-        z = np.random.default_rng(self.seed).standard_normal((n, len(names)))
-        values = typical * np.exp(np.array(self.omega) * z)
-        return {name: values[None, :, i] for i, name in enumerate(names)}
+    def parameters(self, n: int) -> np.ndarray:
+        """Parameters of n individuals as a matrix (individual, parameter)."""
+        return self.spread.draw(self.model, n)
+
+    def individuals(self, parameters: np.ndarray) -> dict[str, np.ndarray]:
+        """The same as simulate() takes them: name -> (patient, draw) = (1, n)."""
+        return {name: parameters[None, :, i] for i, name in enumerate(self.model.parameters())}
+
+    def checked(self, n: int, most: int) -> np.ndarray:
+        """Which of n individuals are compared with a reference."""
+        return self.spread.checked(n, most)
 
 
+MARROW_OMEGA = (0.3, 0.1, 0.42, 0.16, 0.039, 0.33, 0.5)
 WORKLOADS = {
-    "W1": Workload(Oral, "100 mg q12h x14", 1.75 * np.arange(97), 101, (0.3,) * 5, "linear"),
-    "W2": Workload(
-        Marrow, "180 mg over 1 h q504h x3", 24.0 * np.arange(64), 202,
-        (0.3, 0.1, 0.42, 0.16, 0.039, 0.33, 0.5), "adaptive",
-    ),
-    "W3": Workload(Binding, "1000 nmol q28d x3", 1.0 * np.arange(85), 303, (0.3,) * 5, "stiff"),
-}  # fmt: skip
+    "W1": Workload(Oral, "100 mg q12h x14", 1.75 * np.arange(97), LogNormal(101, (0.3,) * 5), "linear"),
+    "W2": Workload(Marrow, "180 mg over 1 h q504h x3", 24.0 * np.arange(64), LogNormal(202, MARROW_OMEGA), "adaptive"),
+    "W3": Workload(Binding, "1000 nmol q28d x3", 1.0 * np.arange(85), LogNormal(303, (0.3,) * 5), "stiff"),
+    "lorenz": Workload(Lorenz, None, np.array([1.0]), Even(0.0, 21.0), "adaptive"),
+}

@@ -9,10 +9,12 @@ from pathlib import Path
 import click
 
 from twin.errors import TwinError
+from twin.processor import fast_cpu
 
 
 def prepare_jax() -> None:
-    """Turns on 64-bit numbers and keeps compiled programs between runs (a second run starts in seconds)."""
+    """Fast loops, 64-bit numbers, and compiled programs kept between runs (a second run starts in seconds)."""
+    fast_cpu()
     import jax
 
     jax.config.update("jax_enable_x64", True)

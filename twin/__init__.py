@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from .library import load_model, model_names
     from .modelling import DiseaseModel
     from .patient import Observation, Patient, load_patient
+    from .processor import fast_cpu
     from .regimen import Regimen
     from .scenario import load_scenario
     from .simulation import simulate
     from .solving import solve
     from .summary import summarise
+    from .together import solve_many
 
 __all__ = [
     "DiseaseModel",
@@ -33,6 +35,7 @@ __all__ = [
     "Regimen",
     "TwinError",
     "contrast",
+    "fast_cpu",
     "load_model",
     "load_patient",
     "load_result",
@@ -41,6 +44,7 @@ __all__ = [
     "save_result",
     "simulate",
     "solve",
+    "solve_many",
     "summarise",
 ]
 
@@ -54,6 +58,7 @@ _HOME = {
     "Regimen": "regimen",
     "TwinError": "errors",
     "contrast": "counterfactual",
+    "fast_cpu": "processor",
     "load_model": "library",
     "load_patient": "patient",
     "load_result": "dataset",
@@ -62,6 +67,7 @@ _HOME = {
     "save_result": "dataset",
     "simulate": "simulation",
     "solve": "solving",
+    "solve_many": "together",
     "summarise": "summary",
 }
 _OTHER_NAME = {"load_result": "load", "save_result": "save"}

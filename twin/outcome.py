@@ -6,7 +6,9 @@ A solver hands each outcome the pieces of its observable's course, in order (see
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
+import operator
 from abc import abstractmethod
 from typing import Any
 
@@ -210,7 +212,7 @@ class TimeShare(Duration):
 def _first(so_far: Any, piece: Piece, level: Scalar, sign: float) -> Any:
     """The first time `sign * value >= sign * level`; infinite while it has not happened."""
     crossed = piece.crossings(level)
-    passed = crossed.first(piece, (sign * crossed.low < 0) & (sign * crossed.high >= 0))
+    passed = crossed.first(piece, crossed.rises(sign))
     when = jnp.where(sign * (piece.v0 - level) >= 0, piece.t0, passed)
     return (jnp.minimum(so_far[0], when),)
 
@@ -257,8 +259,9 @@ class Recovery(_Time):
     def add(self, so_far, piece, chance):
         fell, when = so_far
         crossed = piece.crossings(self.above)
-        when = jnp.minimum(when, crossed.first(piece, (crossed.low < 0) & (crossed.high >= 0)))
-        fell = jnp.where((piece.v0 < self.above) | jnp.any(crossed.high < 0, axis=0), 1.0, fell)
+        when = jnp.minimum(when, crossed.first(piece, crossed.rises()))
+        below = functools.reduce(operator.or_, (high < 0 for high in crossed.high), piece.v0 < self.above)
+        fell = jnp.where(below, 1.0, fell)
         return fell, when
 
     def result(self, so_far):
@@ -278,7 +281,8 @@ class Crossings(Outcome):
         count, last = so_far
         count = count + jnp.where((last < 0) & (piece.v0 >= self.above), 1.0, 0.0)  # a jump across it
         crossed = piece.crossings(self.above)
-        count = count + jnp.sum(jnp.where((crossed.low < 0) & (crossed.high >= 0), 1.0, 0.0), axis=0)
+        for rises in crossed.rises():
+            count = count + jnp.where(rises, 1.0, 0.0)
         return count, piece.v1 - self.above
 
     def result(self, so_far):

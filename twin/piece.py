@@ -6,14 +6,21 @@ Arithmetic only: the same code runs per patient, batched, or inside a fused kern
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 
 from .types import Scalar
 
-_ROOT_STEPS = 6  # of safeguarded Newton, from the secant; more change nothing at 1e-9 of a piece
+_ROOT_STEPS = 12  # of safeguarded Newton, from the secant; three or four are usual
+_SETTLED = 1e-6  # of a piece: closer than this, one more step is exact
+
+Scalars = list[Scalar]
 
 
 class Piece(eqx.Module):
@@ -26,6 +33,7 @@ class Piece(eqx.Module):
     d0: Scalar
     d1: Scalar
     whole_area: Scalar | None = None  # the area under all of it, where the solver knows it exactly
+    crossed: dict[float, Crossed] = eqx.field(default_factory=dict)  # by level: outcomes of one level share the search
 
     @property
     def length(self) -> Scalar:
@@ -94,40 +102,87 @@ class Piece(eqx.Module):
 
     def crossings(self, level: Scalar) -> Crossed:
         """The piece cut where it turns, and in each of these one-way parts where it passes the level."""
+        if not isinstance(level, float):
+            return self._crossings(level)
+        if level not in self.crossed:
+            self.crossed[level] = self._crossings(level)
+        return self.crossed[level]
+
+    def _crossings(self, level: Scalar) -> Crossed:
         first, second = self.turns()
         none = jnp.zeros_like(first)
-        edges = jnp.stack([none, jnp.minimum(first, second), jnp.maximum(first, second), none + 1])
-        over = jnp.asarray(self.at(edges) - level)  # parts come first: a "scalar" may be a block of patients
-        s0, s1, low, high = edges[:-1], edges[1:], over[:-1], over[1:]
-        left, right = s0, s1
-        gap = high - low
-        s = s0 - low * (s1 - s0) / jnp.where(gap == 0, 1.0, gap)
-        for _ in range(_ROOT_STEPS):  # Newton, kept between the ends of a shrinking bracket
-            value, steep = self.at(s) - level, self.slope(s)
-            same = value * low > 0
-            left, right = jnp.where(same, s, left), jnp.where(same, right, s)
-            step = s - value / jnp.where(steep == 0, 1.0, steep)
-            s = jnp.where((step >= left) & (step <= right) & (steep != 0), step, (left + right) / 2)
-        return Crossed(s0, s1, low, high, s)
+        edges = [none, jnp.minimum(first, second), jnp.maximum(first, second), none + 1]
+        over = [self.at(edge) - level for edge in edges]
+        start, end, low, high = edges[:-1], edges[1:], over[:-1], over[1:]
+        guess = []
+        for s0, s1, below, above in zip(start, end, low, high, strict=True):
+            gap = above - below
+            guess.append(s0 - below * (s1 - s0) / jnp.where(gap == 0, 1.0, gap))
+
+        still = jax.lax.stop_gradient(self)
+        signs = [jnp.where(below * above < 0, 1.0, 0.0) for below, above in zip(low, high, strict=True)]
+
+        def unsettled(at: Any) -> Any:
+            count, *_, moved = at
+            return (count < _ROOT_STEPS) & (jnp.max(functools.reduce(jnp.maximum, moved)) > _SETTLED)
+
+        def closer(at: Any) -> Any:
+            count, left, right, s, _ = at
+            parts = [still._closer(level, *part) for part in zip(left, right, s, low, strict=True)]
+            left, right, after = (list(column) for column in zip(*parts, strict=True))
+            moved = [jnp.abs(b - a) * sign for a, b, sign in zip(s, after, signs, strict=True)]
+            return count + 1, left, right, after, moved
+
+        # A loop that ends when no lane moves (at once where none crosses): written out, dozens of searches make
+        # a program that compiles for minutes. It finds a place; the step after it carries the derivative.
+        begin = jax.lax.stop_gradient((jnp.zeros((), jnp.int32), list(start), list(end), guess, signs))
+        *_, near, _ = jax.lax.while_loop(unsettled, closer, begin)
+        at = []
+        for s, s0, s1 in zip(near, start, end, strict=True):
+            steep = still.slope(s)
+            at.append(jnp.clip(s - (self.at(s) - level) / jnp.where(steep == 0, 1.0, steep), s0, s1))
+        return Crossed(start, end, low, high, at)
+
+    def _closer(self, level: Scalar, left: Scalar, right: Scalar, s: Scalar, low: Scalar) -> tuple[Scalar, ...]:
+        """One step of Newton, kept between the ends of a shrinking bracket."""
+        value, steep = self.at(s) - level, self.slope(s)
+        same = value * low > 0
+        left, right = jnp.where(same, s, left), jnp.where(same, right, s)
+        step = s - value / jnp.where(steep == 0, 1.0, steep)
+        inside = (step >= left) & (step <= right) & (steep != 0)
+        return left, right, jnp.where(inside, step, (left + right) / 2)
 
     def share_below(self, level: Scalar) -> Scalar:
         """The share of the piece's time spent below the level."""
         c = self.crossings(level)
-        before, after = jnp.where(c.low < 0, c.at - c.start, 0.0), jnp.where(c.high < 0, c.end - c.at, 0.0)
-        one_side = (c.low < 0) == (c.high < 0)
-        whole = jnp.where(c.low < 0, c.end - c.start, 0.0)
-        return jnp.sum(jnp.where(one_side, whole, before + after), axis=0)
+        total = 0.0
+        for start, end, low, high, at in c.parts():
+            before, after = jnp.where(low < 0, at - start, 0.0), jnp.where(high < 0, end - at, 0.0)
+            whole = jnp.where(low < 0, end - start, 0.0)
+            total = total + jnp.where((low < 0) == (high < 0), whole, before + after)
+        return total
 
 
 class Crossed(eqx.Module):
     """Per part of a piece: its ends, what the value is over the level there, and where it passes it."""
 
-    start: Scalar
-    end: Scalar
-    low: Scalar
-    high: Scalar
-    at: Scalar
+    start: Sequence[Scalar]
+    end: Sequence[Scalar]
+    low: Sequence[Scalar]
+    high: Sequence[Scalar]
+    at: Sequence[Scalar]
 
-    def first(self, piece: Piece, passed: Scalar) -> Scalar:
+    def parts(self) -> zip:
+        """(start, end, low, high, at) of each part."""
+        return zip(self.start, self.end, self.low, self.high, self.at, strict=True)
+
+    def first(self, piece: Piece, passed: Sequence[Scalar]) -> Scalar:
         """The time of the first passage among the parts where `passed` holds; infinite if there is none."""
-        return jnp.min(jnp.where(passed, piece.t0 + self.at * piece.length, jnp.inf), axis=0)
+        when = jnp.inf
+        for here, at in zip(passed, self.at, strict=True):
+            when = jnp.minimum(when, jnp.where(here, piece.t0 + at * piece.length, jnp.inf))
+        return when
+
+    def rises(self, sign: float = 1.0) -> list[Scalar]:
+        """Whether each part passes the level upwards (downwards for -1)."""
+        return [(sign * low < 0) & (sign * high >= 0) for low, high in zip(self.low, self.high, strict=True)]

@@ -37,6 +37,8 @@ from .solver.affine import has_exact_area, linear_block, states_used
 from .solver.base import choose
 from .solver.blocks import exact_in_time
 from .solver.course import Question
+from .solver.ensemble import windows
+from .solver.ensemble.events import fixed_ranks, times_are_fixed
 from .solver.timeline import targets, transit_treatments
 
 _LOOKS = 200  # times at which outcomes look if the model does not say
@@ -132,7 +134,6 @@ def _prepare(model: DiseaseModel, patients: Any, regimens: Mapping[str, Any], ou
         raise TwinError(f"draws {how.draws} is not between 1 and 10000000")
     people = _people(model, patients)
     arms = _arms(model, regimens)
-    choice = choose(model, how.solver, relative=how.rtol, absolute=how.atol, dtype=how.dtype)
     asked = select_outcomes(model, outcomes)
     start, end = _span(model, people, arms, how.until, how.times)
     covers(asked, end, model.time_unit)
@@ -146,6 +147,9 @@ def _prepare(model: DiseaseModel, patients: Any, regimens: Mapping[str, Any], ou
     )
     seen = tuple(model.observables()) if samples.size else ()
     question = make_question(model, asked, schedules, observables=seen)
+    choice = choose(
+        model, how.solver, relative=how.rtol, absolute=how.atol, dtype=how.dtype, together=True, steady=question.steady
+    )
     _fits_in_memory(len(people) * len(arms) * how.draws, len(asked) + len(seen) * samples.size * (1 + how.noise))
     resolution = resolution_of(model, start, end)
     number = np.dtype(how.dtype)
@@ -156,6 +160,9 @@ def _prepare(model: DiseaseModel, patients: Any, regimens: Mapping[str, Any], ou
         "looks": look_times(asked, start, end, resolution),
         "span": np.array([start, end, resolution]),
     }
+    arrays["windows"], arrays["bounds"] = windows(samples, end)
+    if question.fixed and choice.method:
+        arrays["rank"] = fixed_ranks(model, schedules, end, infused=question.infused)
     arrays["individuals"] = _individuals(model, how.individuals, (len(people), how.draws))
     arrays = jax.tree.map(lambda x: x.astype(number) if x.dtype.kind == "f" else x, arrays)
     keys = {"keys": np.stack([patient_key(how.seed, p.id) for p in people]), "shared": study_key(how.seed)}
@@ -280,7 +287,11 @@ def make_question(
     graded = any(states_used(type(model), o.of) & fast for o in outcomes.values()) and bool(given.any())
     closed = exact_in_time(type(model))
     areas = {o.of for o in outcomes.values() if closed and o.needs_area and has_exact_area(type(model), o.of)}
-    return Question(observables, tuple(outcomes.items()), infused, constant, graded, tuple(sorted(areas)))
+    return Question(
+        observables, tuple(outcomes.items()), infused, constant, graded, tuple(sorted(areas)),
+        resets=schedules.reset.size > 0, steady=bool(np.any(schedules.steady_kind > 0)),
+        fixed=times_are_fixed(model, schedules),
+    )  # fmt: skip
 
 
 def _transit_is_simple(model: DiseaseModel, schedules: Schedule) -> None:

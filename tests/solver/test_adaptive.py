@@ -1,8 +1,6 @@
-"""The adaptive solvers: against closed forms, published end states, and differences for gradients."""
+"""The adaptive solvers: against closed forms, and differences for gradients; stiff ones in test_stiff_models."""
 
 from __future__ import annotations
-
-import json
 
 import equinox as eqx
 import jax
@@ -11,9 +9,10 @@ import pytest
 import scipy.special
 
 import twin
+from tests.stiff import Robertson
 from tests.toys import BLOCKS, MichaelisMenten, One, OralOne, OralTwo, Savic, Turnover
 from twin.errors import TwinError
-from twin.modelling import DiseaseModel, Nothing, observable, parameter, state
+from twin.modelling import DiseaseModel, parameter, state
 from twin.solver.base import choose
 from twin.types import Scalar
 
@@ -73,59 +72,6 @@ def test_exact_kinetics_with_an_integrated_response_equal_everything_integrated(
     for name in Turnover.states():
         one, other = mixed[f"state.{name}"], whole[f"state.{name}"]
         np.testing.assert_allclose(one, other, atol=2e-8 * np.max(np.abs(other)))
-
-
-def _stiff(name: str, states: tuple[str, ...], start: list[float], rates) -> type[DiseaseModel]:
-    """A model as a user writes one, from a table of the test set."""
-    kind = type(
-        "State",
-        (eqx.Module,),
-        {"__annotations__": dict.fromkeys(states, Scalar), **{s: state("1", s) for s in states}},
-    )
-
-    class Written(DiseaseModel):
-        time_unit = "s"
-        State, Parameters = kind, Nothing
-        stiff = True
-
-        def initial(self, p):
-            return kind(*start)
-
-        def derivatives(self, t, y, p):
-            return kind(*rates(*(getattr(y, s) for s in states)))
-
-        @observable(unit="1")
-        def last(self, t, y, p):
-            return getattr(y, states[-1])
-
-    Written.name = Written.title = name
-    return Written
-
-
-STIFF = {
-    "rober": lambda a, b, c: (-0.04 * a + 1e4 * b * c, 0.04 * a - 1e4 * b * c - 3e7 * b * b, 3e7 * b * b),
-    "orego": lambda a, b, c: (
-        77.27 * (b + a * (1 - 8.375e-6 * a - b)),
-        (c - (1 + a) * b) / 77.27,
-        0.161 * (a - c),
-    ),
-    "vdpol": lambda a, b: (b, ((1 - a * a) * b - a) / 1e-6),
-}
-
-
-@pytest.mark.parametrize("name", STIFF)
-def test_published_end_states_of_stiff_problems(name, shared_data):
-    """1e-6 relative at a tolerance of 1e-8: global error over thousands of steps of a stiff problem."""
-    known = json.loads((shared_data / "stiff_odes" / "reference.json").read_text())[name]
-    model = _stiff(name, tuple("abc"[: len(known["y0"])]), known["y0"], STIFF[name])()
-    found = twin.solve(model, None, [known["t_end"]], rtol=1e-8, atol=1e-16)
-    ends = [float(found[f"state.{s}"][0]) for s in model.states()]
-    np.testing.assert_allclose(ends, known["y_end"], rtol=1e-6)
-    result = twin.simulate(
-        model, twin.Patient("one"), regimens={"none": None}, draws=1, times=[known["t_end"]], rtol=1e-8, atol=1e-16
-    )  # fmt: skip
-    assert result.attrs["solver"] == "stiff"
-    np.testing.assert_allclose(result["predictions/last"].values.ravel(), known["y_end"][-1:], rtol=1e-6)
 
 
 # --- gradients: through amounts, lag, infusion ends and parameters, against the closed form ------------
@@ -215,6 +161,12 @@ def test_a_parameter_that_is_no_number_ends_at_once():
 def test_auto_takes_the_exact_solver_where_it_can(kind):
     choice = choose(kind())
     assert (choice.name, choice.reason) == ("linear", "every state is linear, so the course is exact")
+
+
+def test_auto_takes_the_stiff_solver_where_a_model_asks_for_it():
+    choice = choose(Robertson())
+    assert choice.name == "stiff"
+    assert choice.reason.endswith("the model is declared stiff")
 
 
 def test_auto_says_why_it_integrates():

@@ -11,7 +11,11 @@ from .affine import linear_block
 from .blocks import exact_in_time
 from .timeline import uses_transit
 
-SOLVERS = ("auto", "linear", "adaptive", "stiff", "ode")  # "ode" integrates every state, linear ones too
+# One trajectory at a time, differentiable both ways ("ode" integrates every state, linear ones too) ...
+COURSE_SOLVERS = ("auto", "linear", "adaptive", "stiff", "ode")
+# ... and many at once: "ensemble" chooses its method by itself, the last two name it.
+_METHODS = {"ensemble": "auto", "tsit5": "tsit5", "rosenbrock": "rosenbrock"}
+SOLVERS = (*COURSE_SOLVERS, *_METHODS)
 
 
 class Status:
@@ -21,7 +25,8 @@ class Status:
     STEP_LIMIT = 1
     NOT_FINITE = 2
     NO_PATIENT = 3
-    meanings = ("ok", "step_limit", "not_finite", "no_admissible_patient")
+    STIFF = 4  # only inside: an explicit method gave up, and the course is solved again by the stiff one
+    meanings = ("ok", "step_limit", "not_finite", "no_admissible_patient", "stiff")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +40,7 @@ class Choice:
     max_steps: int = 16384
     forward: bool = False  # differentiate forward instead of in reverse
     exact: bool = False  # the linear block is advanced exactly, not integrated
+    method: str = ""  # of the ensemble engine, which runs this choice: "auto", "tsit5", "rosenbrock" or "exact"
 
 
 @functools.cache
@@ -56,7 +62,18 @@ def _runs_exactly(model: DiseaseModel, solver: str, nonlinear: str) -> bool:
         return True
     kind = type(model)
     beside = bool(linear_block(kind).states) and bool(nonlinear) and exact_in_time(kind) and not uses_transit(model)
-    return solver in ("adaptive", "stiff") and beside
+    return solver in ("adaptive", "stiff", *_METHODS) and beside
+
+
+def _not_together(model: DiseaseModel, steady: bool, nonlinear: str) -> str:
+    """Why the ensemble engine cannot solve a model; empty if it can."""
+    if uses_transit(model):
+        return "a treatment enters through a transit chain"
+    if not nonlinear and not exact_in_time(type(model)):
+        return "the linear block has no closed form"
+    if steady and nonlinear:
+        return "a steady state of a nonlinear model is found by repetition"
+    return ""
 
 
 def choose(
@@ -68,21 +85,32 @@ def choose(
     dtype: str = "float64",
     max_steps: int | None = None,
     forward: bool = False,
+    together: bool = False,
+    steady: bool = False,
 ) -> Choice:
-    """The solver for a model. One asked for by name is used or refused, never replaced."""
-    if asked not in SOLVERS:
-        raise TwinError(f"unknown solver '{asked}'; {suggest(asked, SOLVERS)}")
+    """The solver for a model. One asked for by name is used or refused, never replaced.
+
+    `together` tells that many trajectories are to be solved at once, `steady` that some begin in a steady state.
+    """
+    names = SOLVERS if together else COURSE_SOLVERS
+    if asked not in names:
+        raise TwinError(f"unknown solver '{asked}'; {suggest(asked, names)}")
     nonlinear = _is_linear(type(model))
     if asked == "linear" and nonlinear:
         raise TwinError(f"solver 'linear' cannot solve model '{model.name}': {nonlinear}; use 'auto' or 'adaptive'")
+    barred = _not_together(model, steady, nonlinear)
+    if asked in _METHODS and barred:
+        raise TwinError(f"solver '{asked}' cannot solve model '{model.name}': {barred}; use 'auto' or 'adaptive'")
     if asked != "auto":
         choice = Choice(asked, "asked for by name")
     elif not nonlinear:
         choice = Choice("linear", "every state is linear, so the course is exact")
+    elif together and not barred:
+        choice = Choice("ensemble", nonlinear)
     elif model.stiff:
-        choice = Choice("stiff", f"{nonlinear}; the model is declared stiff")
+        choice = Choice("stiff", f"{barred or nonlinear}; the model is declared stiff")
     else:
-        choice = Choice("adaptive", nonlinear)
+        choice = Choice("adaptive", barred or nonlinear)
     if dtype == "float32":  # as close as its 24 bits allow over a course
         choice = dataclasses.replace(choice, relative=1e-5, absolute=1e-7)
     given = {"relative": relative, "absolute": absolute}
@@ -90,5 +118,19 @@ def choose(
         if value is not None and not 0 < value < 1:
             raise TwinError(f"{name} tolerance {value} is not between 0 and 1")
     given |= {"max_steps": max_steps}
-    choice = dataclasses.replace(choice, forward=forward, exact=_runs_exactly(model, choice.name, nonlinear))
+    exact = _runs_exactly(model, choice.name, nonlinear)
+    choice = dataclasses.replace(
+        choice, forward=forward, exact=exact, method=_method(model, choice.name, together, barred)
+    )
     return dataclasses.replace(choice, **{k: v for k, v in given.items() if v is not None})
+
+
+def _method(model: DiseaseModel, name: str, together: bool, barred: str) -> str:
+    """How the ensemble engine runs a solver; empty if it does not."""
+    if not together or barred:
+        return ""
+    if name == "linear":
+        return "exact"
+    if name == "ensemble" and model.stiff:
+        return "rosenbrock"
+    return _METHODS.get(name, "")

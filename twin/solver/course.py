@@ -41,7 +41,8 @@ class Question:
 
     `infused` says whether any dose may run over time, `constant` whether all covariates and inputs stay
     as they are, `graded` whether outcomes look more often after each dose, `areas` the observables whose
-    area is wanted and exact.
+    area is wanted and exact, `resets` and `steady` whether any schedule has such records, `fixed` whether
+    all times of events are known before an individual is drawn.
     """
 
     observables: tuple[str, ...]
@@ -50,6 +51,9 @@ class Question:
     constant: bool
     graded: bool
     areas: tuple[str, ...]
+    resets: bool
+    steady: bool
+    fixed: bool
 
 
 class Course(eqx.Module):
@@ -107,7 +111,7 @@ def solve_course(
     always = person_at(start) if question.constant else None
     engine = _Engine(model, choice, question, given, running, _propagator(model, choice, question, always, dtype))
     y0 = engine.initial(person_at(start), dtype)
-    steady = _steady_states(engine, schedule, person_at, y0)
+    steady = _steady_states(engine, schedule, person_at, y0) if schedule.sizes[1] else None
     one_hot = jnp.eye(len(y0), dtype=dtype)
 
     def act(y: Array, time: Array, kind: Array, index: Array) -> Array:
@@ -254,12 +258,26 @@ class _Engine:
         return constant * here.length + through
 
 
-def _steady_states(
-    engine: _Engine, schedule: Schedule, person_at: Callable[[Scalar], Individual], y0: Array
+def steady_states(
+    model: DiseaseModel,
+    choice: Choice,
+    question: Question,
+    schedule: Schedule,
+    person_at: Callable[[Scalar], Individual],
 ) -> Array | None:
-    """The steady state of every record that asks for one."""
+    """The steady state (record, state) of every record of a wholly linear model's schedule; None without records."""
     if not schedule.sizes[1]:
         return None
+    dtype = schedule.time.dtype
+    given = give(model, schedule, person_at, dtype)
+    always = person_at(schedule.time[0]) if question.constant else None
+    propagator = _propagator(model, choice, question, always, dtype)
+    engine = _Engine(model, choice, question, given, infusions(schedule, given), propagator)
+    return _steady_states(engine, schedule, person_at, engine.initial(person_at(schedule.time[0]), dtype))
+
+
+def _steady_states(engine: _Engine, schedule: Schedule, person_at: Callable[[Scalar], Individual], y0: Array) -> Array:
+    """The steady state of every record that asks for one."""
     given = engine.given
 
     def one(dose: Array, interval: Array) -> Array:

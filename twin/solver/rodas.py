@@ -17,10 +17,10 @@ import jax
 import jax.numpy as jnp
 
 _WRITTEN_OUT = 8  # states up to which the linear algebra is written out
-_GAMMA = 0.25
-_TIMES = (0.0, 0.386, 0.21, 0.63, 1.0, 1.0)
-_SLOPES = (0.25, -0.1043, 0.1035, -0.0362, 0.0, 0.0)  # weights of df/dt
-_A = (
+GAMMA = 0.25
+TIMES = (0.0, 0.386, 0.21, 0.63, 1.0, 1.0)
+SLOPES = (0.25, -0.1043, 0.1035, -0.0362, 0.0, 0.0)  # weights of df/dt
+A = (
     (),
     (1.544,),
     (0.9466785280815826, 0.2557011698983284),
@@ -28,13 +28,17 @@ _A = (
     (1.221224509226641, 6.019134481288629, 12.53708332932087, -0.6878860361058950),
     (1.221224509226641, 6.019134481288629, 12.53708332932087, -0.6878860361058950, 1.0),
 )
-_C = (
+C = (
     (),
     (-5.6688,),
     (-2.430093356833875, -0.2063599157091915),
     (-0.1073529058151375, -9.594562251023355, -20.47028614809616),
     (7.496443313967647, -10.24680431464352, -33.99990352819905, 11.70890893206160),
     (8.083246795921522, -7.981132988064893, -31.52159432874371, 16.31930543123136, -6.058818238834054),
+)
+DENSE = (  # the interpolant: y0 (1 - s) + s (y1 + (1 - s) (d0 + s d1)), of order 3
+    (10.12623508344586, -7.487995877610167, -34.80091861555747, -7.992771707568823, 1.025137723295662),
+    (-0.6762803392806898, 6.087714651680015, 16.43084320892478, 24.76722511418386, -6.594389125716872),
 )
 
 
@@ -89,10 +93,10 @@ class Rodas4(diffrax.AbstractAdaptiveSolver):
     def step(self, terms: Any, t0: Any, t1: Any, y0: Any, args: Any, solver_state: Any, made_jump: Any) -> Any:
         h = t1 - t0
         (jacobian, in_time), _ = jax.jacfwd(lambda y, t: (terms.vf(t, y, args),) * 2, (0, 1), has_aux=True)(y0, t0)
-        matrix = jnp.eye(y0.shape[0], dtype=y0.dtype) / (_GAMMA * h) - jacobian
+        matrix = jnp.eye(y0.shape[0], dtype=y0.dtype) / (GAMMA * h) - jacobian
         solve = _solver(matrix)
         stages: list[Any] = []
-        for time, slope, a, c in zip(_TIMES, _SLOPES, _A, _C, strict=True):
+        for time, slope, a, c in zip(TIMES, SLOPES, A, C, strict=True):
             at = y0 + sum((w * u for w, u in zip(a, stages, strict=True)), jnp.zeros_like(y0))
             right = terms.vf(t0 + time * h, at, args) + slope * h * in_time
             right = right + sum((w / h * u for w, u in zip(c, stages, strict=True)), jnp.zeros_like(y0))

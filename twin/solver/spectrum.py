@@ -7,7 +7,8 @@ are accurate where eigenvalues meet, which is where textbook formulas divide zer
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax.numpy as jnp
 
@@ -96,8 +97,8 @@ def _pair(a: Array, d: Array, product: Array) -> list[Array]:
     return [jnp.where(meet, middle, far), jnp.where(meet, middle, near)]
 
 
-def _triple(a: Array) -> list[Array]:
-    """Eigenvalues of a 3x3 matrix, by trigonometry and one Newton step; not numbers if not all real."""
+def _triple(a: Mapping[tuple[int, int], Array]) -> list[Array]:
+    """Eigenvalues of a 3x3 matrix given by its entries, by trigonometry and one Newton step; not numbers if not all real."""
     m = (a[0, 0] + a[1, 1] + a[2, 2]) / 3
     b00, b11, b22 = a[0, 0] - m, a[1, 1] - m, a[2, 2] - m
     p01, p02, p12 = a[0, 1] * a[1, 0], a[0, 2] * a[2, 0], a[1, 2] * a[2, 1]
@@ -125,7 +126,8 @@ def _triple(a: Array) -> list[Array]:
     return [polish(x) for x in roots]
 
 
-def eigenvalues(matrix: Array, groups: Sequence[Sequence[int]]) -> list[Array]:
+def eigenvalues(matrix: Any, groups: Sequence[Sequence[int]]) -> list[Array]:
+    """Eigenvalues, ascending, of a matrix (anything indexed by row and column) with these coupled groups."""
     values: list[Array] = []
     for group in groups:
         if len(group) == 1:
@@ -134,5 +136,6 @@ def eigenvalues(matrix: Array, groups: Sequence[Sequence[int]]) -> list[Array]:
             i, j = group
             values += _pair(matrix[i, i], matrix[j, j], matrix[i, j] * matrix[j, i])
         else:
-            values += _triple(matrix[jnp.ix_(jnp.asarray(group), jnp.asarray(group))])
+            places = [(i, j) for i in range(3) for j in range(3)]
+            values += _triple({(i, j): matrix[group[i], group[j]] for i, j in places})
     return ascending(values)

@@ -1,0 +1,11 @@
+"""The ensemble engine: many trajectories at once, each with its own steps, only results leaving the loop.
+
+`solve` takes a block of lanes and is what a kernel does too (`kernel.py`); `solve_batch` any number of lanes;
+`differentiable` gives either derivatives. `twin.running` spreads a run over calls and devices.
+"""
+
+from .body import Problem, Setup
+from .engine import Solved, solve, solve_batch, windows
+from .gradient import differentiable
+
+__all__ = ["Problem", "Setup", "Solved", "differentiable", "solve", "solve_batch", "windows"]

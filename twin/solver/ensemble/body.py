@@ -1,0 +1,508 @@
+"""The course of a block of lanes: one body for every device.
+
+Lanes run side by side: each has its own events, its own steps and its own end. Three loops nest: over windows
+(groups of requested samples, the same for all lanes), over each lane's stretches between events, and over its
+steps. Only requested samples and outcomes leave the body; everything is elementwise arithmetic on lanes, so the
+same code is a blocked XLA loop on a CPU and a kernel on a GPU, and can be differentiated forward.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from ...modelling import DiseaseModel, Individual, pack, unpack
+from ...piece import Piece
+from ...types import Array
+from ..affine import linear_block
+from ..base import Choice, Status
+from ..course import Question
+from ..timeline import targets
+from . import control
+from .events import DO_BOLUS, DO_CHANGE, DO_RESET, DO_START, DO_STEADY, DO_STOP, Events
+from .explicit import Explicit
+from .modes import Block, Lanes
+from .rosenbrock import Rosenbrock
+
+
+_STIFF_RATE, _STIFF_COUNT = 3.0, 25  # steps in a row this close to the stability limit of Tsit5 (3.5)
+
+
+class Problem(eqx.Module):
+    """A block of trajectories; the last axis of everything is the lane."""
+
+    persons: Individual  # (change, lane): the individual from each change of covariates on
+    events: Events  # (event, lane)
+    steady: tuple[Array, ...] | None  # (record, lane) for each state
+    steady_kind: Array | None  # (record, lane)
+    chances: dict[str, Array]
+    start: Array
+    resolution: Array
+
+
+class Rows:
+    """A table (row, lane) of which every lane reads a row of its own; a kernel reads it from memory instead."""
+
+    def __init__(self, values: Array):
+        self.values = values
+
+    def __len__(self) -> int:
+        return self.values.shape[0]
+
+    def pick(self, row: Array) -> Array:
+        """Each lane's entry; past the last row, the last."""
+        if len(self) == 1:
+            return self.values[0]
+        row = jnp.clip(row, 0, len(self) - 1)
+        return jnp.take_along_axis(self.values, row[None], axis=0)[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class Setup:
+    """What is fixed while a block's body compiles."""
+
+    model: DiseaseModel
+    choice: Choice
+    question: Question
+
+    @property
+    def kind(self) -> type[DiseaseModel]:
+        return type(self.model)
+
+    @property
+    def exact(self) -> tuple[int, ...]:
+        return linear_block(self.kind).states if self.choice.exact else ()
+
+    @property
+    def moving(self) -> tuple[int, ...]:
+        return tuple(i for i in range(len(self.kind.states())) if i not in self.exact)
+
+    @property
+    def method(self) -> Any:
+        return Rosenbrock if self.choice.method == "rosenbrock" else Explicit
+
+    @property
+    def targets(self) -> tuple[int, ...]:
+        return tuple(sorted(set(targets(self.model))))
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """Observables that outcomes look at."""
+        return tuple(sorted({o.of for _, o in self.question.outcomes}))
+
+
+class Now(eqx.Module):
+    """Where every lane is between two events."""
+
+    time: Array
+    pointer: Array  # its next event
+    change: Array  # how many changes of covariates it has had
+    y: tuple[Array, ...]
+    rate: tuple[Array, ...]  # what runs into each target
+    running: tuple[Array, ...]  # how many infusions that is
+    step: Array
+    status: Array
+    totals: dict[str, Any]
+    largest: dict[str, Array]  # the largest size of each observable that outcomes look at
+    caught: dict[str, tuple[Array, ...]]
+    steps: Array
+
+
+class Inside(eqx.Module):
+    """Where every lane is between two steps of a stretch."""
+
+    t: Array
+    step: Array
+    z: tuple[Array, ...]
+    slopes: tuple[Array, ...]
+    log_error: Array
+    todo: Array
+    status: Array
+    totals: dict[str, Any]
+    largest: dict[str, Array]
+    caught: dict[str, tuple[Array, ...]]
+    ends: dict[str, tuple[Array, Array]]  # each looked-at observable's value and slope here
+    steps: Array
+    stiff: Array
+
+
+@dataclasses.dataclass(frozen=True)
+class _Stretch:
+    """A stretch about to be solved: what holds throughout it."""
+
+    setup: Setup
+    p: Individual
+    begin: Array
+    length: Array
+    block: Any  # Launched | None
+    rate: Lanes  # into every state
+    zero: Array
+
+    def state(self, t: Array, z: Any) -> Lanes:
+        """Every state, a time `t` into the stretch, where the integrated ones are `z`."""
+        full: list[Any] = [None] * (len(self.setup.exact) + len(self.setup.moving))
+        if self.block is not None:
+            for i, value in zip(self.setup.exact, self.block.at(t), strict=True):
+                full[i] = value
+        for i, value in zip(self.setup.moving, z, strict=True):
+            full[i] = value
+        return full
+
+    def flow(self, t: Array, y: Lanes) -> Lanes:
+        """The rate of change of every state."""
+        model = self.setup.model
+        rates = pack(model.derivatives(self.begin + t, unpack(self.setup.kind.State, y), self.p))
+        return [self.zero + r + more for r, more in zip(rates, self.rate, strict=True)]
+
+    def moving(self, t: Array, z: Lanes) -> Lanes:
+        """The rate of change of the integrated states."""
+        flow = self.flow(t, self.state(t, z))
+        return [flow[i] for i in self.setup.moving]
+
+    def value(self, name: str, t: Array, y: Lanes) -> Array:
+        """An observable."""
+        seen = self.setup.kind.observables()[name]
+        return self.zero + seen.value(self.setup.model, self.begin + t, unpack(self.setup.kind.State, y), self.p)
+
+    def value_and_slope(self, name: str, t: Array, y: Lanes, flow: Lanes) -> tuple[Array, Array]:
+        """An observable and its derivative along the course."""
+        one = jnp.ones_like(t)
+        return jax.jvp(lambda t, *y: self.value(name, t, list(y)), (t, *y), (one, *flow))
+
+    def area(self, name: str, t: Array, h: Array) -> Array | None:
+        """The exact area of an observable affine in the block's states, where it is asked for."""
+        if name not in self.setup.question.areas or self.block is None:
+            return None
+        found = self.block.area(t, h)
+        if found is None:
+            return None
+        under = [self.zero] * (len(self.setup.exact) + len(self.setup.moving))
+        for i, value in zip(self.setup.exact, found, strict=True):
+            under[i] = value
+        still = [self.zero] * len(under)
+        constant, through = jax.jvp(lambda *y: self.value(name, t, list(y)), tuple(still), tuple(under))
+        return constant * h + through
+
+
+class Body:
+    """Solves a block; see the module."""
+
+    def __init__(self, setup: Setup, problem: Problem, rows: Callable[[Any], Any] = Rows):
+        self.setup, self.problem = setup, problem
+        self.persons, self.events = jax.tree.map(rows, problem.persons), jax.tree.map(rows, problem.events)
+        self.steady = None if problem.steady is None else [rows(state) for state in problem.steady]
+        self.steady_kind = None if problem.steady_kind is None else rows(problem.steady_kind)
+        self.zero = jnp.zeros_like(problem.start)
+        self.dtype = self.zero.dtype
+        self.always = None
+        if setup.question.constant:
+            self.always = self._person(jnp.zeros(self.zero.shape, jnp.int32))
+            self.block = self._block(self.always)
+
+    def _person(self, change: Array) -> Individual:
+        return jax.tree.map(lambda rows: rows.pick(change), self.persons)
+
+    def _block(self, p: Individual) -> Block | None:
+        if not self.setup.exact:
+            return None
+        return Block.of(self.setup.model, p, self.zero, infusions=self.setup.question.infused)
+
+    def initial(self, p: Individual) -> Lanes:
+        return [self.zero + jnp.asarray(v, self.dtype) for v in pack(self.setup.model.initial(p))]
+
+    def begin(self, samples: int) -> Now:
+        """Before anything has happened."""
+        zero, whole = self.zero, jnp.zeros(self.zero.shape, jnp.int32)
+        y = self.initial(self._person(whole))
+        born = _all([jnp.abs(v) < jnp.inf for v in y])
+        outcomes = self.setup.question.outcomes
+        targets = self.setup.targets
+        return Now(
+            time=self.problem.start, pointer=whole, change=whole, y=tuple(y),
+            rate=(zero,) * len(targets), running=(zero,) * len(targets),
+            step=zero + jnp.inf, status=jnp.where(born, Status.OK, Status.NOT_FINITE).astype(jnp.int32),
+            totals={n: tuple(zero + v for v in o.start()) for n, o in outcomes},
+            largest=dict.fromkeys(self.setup.seen, zero),
+            caught={name: (zero + jnp.nan,) * samples for name in self.setup.question.observables},
+            steps=whole,
+        )  # fmt: skip
+
+    def window(self, now: Now, samples: Lanes, bound: Array, *, first: Any) -> Now:
+        """From the last window's end to `bound`, catching samples on the way; `first` tells the very first window."""
+        setup = self.setup
+        now = eqx.tree_at(lambda w: w.caught, now, jax.tree.map(lambda v: jnp.full_like(v, jnp.nan), now.caught))
+        if setup.question.observables:  # a sample at the very start sees the moment before any event
+            here = self._stretch(now, self.problem.start)
+            values = {n: here.value(n, self.zero, list(now.y)) for n in setup.question.observables}
+            due = [first & (s <= now.time) for s in samples]
+            caught = {n: _caught(now.caught[n], due, v) for n, v in values.items()}
+            now = eqx.tree_at(lambda w: w.caught, now, caught)
+
+        def unfinished(now: Now) -> Array:
+            todo = (now.time < bound) & (now.status == Status.OK)
+            return jnp.max(jnp.where(todo, 1.0, 0.0)) > 0
+
+        return jax.lax.while_loop(unfinished, lambda now: self._stretch_on(now, samples, bound), now)
+
+    def results(self, now: Now) -> tuple[dict[str, Array], Array]:
+        """Outcomes, not numbers where a course failed, and how each ended."""
+        ok = now.status == Status.OK
+        found = {n: o.result(now.totals[n]) for n, o in self.setup.question.outcomes}
+        return {n: jnp.where(ok, v + self.zero, jnp.nan) for n, v in found.items()}, now.status
+
+    # --- between events --------------------------------------------------------------------------------
+
+    def _apply(self, now: Now, bound: Array) -> Now:
+        """The next event of every lane whose time has come."""
+        events = self.events
+        due = (events.time.pick(now.pointer) <= now.time) & (now.time < bound) & (now.status == Status.OK)
+        kind = jnp.where(due, events.kind.pick(now.pointer), 0)
+        y, rate, running = list(now.y), list(now.rate), list(now.running)
+        p = self.always if self.always is not None else self._person(now.change)
+        if self.setup.question.resets:
+            y = [jnp.where(kind == DO_RESET, new, old) for new, old in zip(self.initial(p), y, strict=True)]
+        if self.steady is not None:
+            record = jnp.where(kind == DO_STEADY, events.index.pick(now.pointer), 0)
+            adds = self.steady_kind.pick(record) == 2
+            for i in range(len(y)):
+                state = self.steady[i].pick(record)
+                y[i] = jnp.where(kind == DO_STEADY, state + jnp.where(adds, y[i], 0.0), y[i])
+        amount, target = events.amount.pick(now.pointer), events.target.pick(now.pointer)
+        for k, i in enumerate(self.setup.targets):
+            hit = target == i
+            y[i] = y[i] + jnp.where(hit & (kind == DO_BOLUS), amount, 0.0)
+            if self.setup.question.infused:
+                sign = jnp.where(kind == DO_START, 1.0, 0.0) - jnp.where(kind == DO_STOP, 1.0, 0.0)
+                sign = jnp.where(hit, sign, 0.0)
+                running[k] = running[k] + sign
+                rate[k] = jnp.where(running[k] > 0, rate[k] + sign * amount, 0.0)
+        change = now.change + jnp.where(kind == DO_CHANGE, 1, 0)
+        pointer = now.pointer + jnp.where(due, 1, 0)
+        return dataclasses.replace(
+            now, y=tuple(y), rate=tuple(rate), running=tuple(running), change=change, pointer=pointer
+        )
+
+    def _stretch(self, now: Now, stop: Array) -> _Stretch:
+        p, block = self.always, None
+        if p is None:
+            p = self._person(now.change)
+            block = self._block(p)
+        else:
+            block = self.block
+        rate = [self.zero] * len(now.y)
+        for k, i in enumerate(self.setup.targets):
+            rate[i] = now.rate[k]
+        launched = None
+        if block is not None:
+            launched = block.launch([now.y[i] for i in self.setup.exact], [rate[i] for i in self.setup.exact])
+        length = jnp.maximum(stop - now.time, 0.0)
+        return _Stretch(self.setup, p, now.time, length, launched, rate, self.zero)
+
+    def _stretch_on(self, now: Now, samples: Lanes, bound: Array) -> Now:
+        """Apply what is due and go on to the next event, or to the window's end."""
+        before = now.pointer
+        now = self._apply(now, bound)
+        active = (now.time < bound) & (now.status == Status.OK)
+        stop = jnp.where(active, jnp.minimum(self.events.time.pick(now.pointer), bound), now.time)
+        here = self._stretch(now, stop)
+        fresh = now.pointer > before
+        after = self._integrate(now, here, samples, fresh)
+        ended = jnp.where(after.status == Status.OK, after.t, 0.0)
+        y = here.state(ended, after.z)
+        finite = _all([jnp.abs(v) < jnp.inf for v in y])
+        status = jnp.where((after.status == Status.OK) & ~finite, Status.NOT_FINITE, after.status)
+        move = active & (here.length > 0)
+        return dataclasses.replace(
+            now, time=jnp.where(active, stop, now.time),
+            y=tuple(jnp.where(move, new, old) for new, old in zip(y, now.y, strict=True)),
+            step=after.step, status=status, totals=after.totals, largest=after.largest, caught=after.caught,
+            steps=after.steps,
+        )  # fmt: skip
+
+    # --- steps ------------------------------------------------------------------------------------------
+
+    def _integrate(self, now: Now, here: _Stretch, samples: Lanes, fresh: Array) -> Inside:
+        setup, zero = self.setup, self.zero
+        z = [now.y[i] for i in setup.moving]
+        slopes = setup.method.start(here.moving, zero, z) if z else []
+        ends: dict[str, Any] = {}
+        largest = dict(now.largest)
+        if setup.seen:
+            y = here.state(zero, z)
+            flow = here.flow(zero, y)
+            ends = {name: here.value_and_slope(name, zero, y, flow) for name in setup.seen}
+            largest = {n: jnp.maximum(largest[n], _finite(jnp.abs(ends[n][0]))) for n in setup.seen}
+        todo = jnp.where((here.length > 0) & (now.status == Status.OK), zero + 1, zero)
+        begin = Inside(
+            t=zero, step=self._first_step(now, here, z, slopes, fresh), z=tuple(z), slopes=tuple(slopes),
+            log_error=zero, todo=todo, status=now.status, totals=now.totals, largest=largest,
+            caught=now.caught, ends=ends, steps=now.steps, stiff=zero,
+        )  # fmt: skip
+        times = [s - here.begin for s in samples]
+        limit = now.steps + setup.choice.max_steps
+        return jax.lax.while_loop(lambda at: jnp.max(at.todo) > 0, lambda at: self._step(at, here, times, limit), begin)
+
+    def _first_step(self, now: Now, here: _Stretch, z: Lanes, slopes: Lanes, fresh: Array) -> Array:
+        """As long as the last one; after an event, at most a little of the time in which the state would change."""
+        if not z:
+            return here.length
+        choice = self.setup.choice
+        slopes = slopes or here.moving(self.zero, z)
+        size: Any = 0.0
+        speed: Any = 0.0
+        for y, f in zip(z, slopes, strict=True):
+            unit = choice.absolute + choice.relative * jnp.abs(y)
+            size, speed = size + (y / unit) ** 2, speed + (f / unit) ** 2
+        least = (1e-3 / choice.relative) ** 2
+        ratio = jnp.maximum(size, least) / jnp.maximum(speed, 1e-30)
+        guess = 0.01 * jnp.sqrt(ratio)
+        guess = jnp.where(guess < jnp.inf, guess, here.length)
+        step = jnp.where(fresh | ~(now.step < jnp.inf), jnp.minimum(guess, now.step), now.step)
+        return jax.lax.stop_gradient(jnp.where(step > 0, step, 1e-6 * here.length))
+
+    def _step(self, at: Inside, here: _Stretch, times: Lanes, limit: Array) -> Inside:
+        setup, choice, zero = self.setup, self.setup.choice, self.zero
+        upcoming, later = _next_two(times, at.t)
+        rest = here.length - at.t
+        wanted = jnp.minimum(at.step, jnp.minimum(0.999 * (later - at.t), rest))  # a step catches one sample
+        wanted = jax.lax.stop_gradient(wanted)
+        last = wanted >= jax.lax.stop_gradient(rest) * (1 - 1e-9 if self.dtype == jnp.float64 else 1 - 1e-5)
+        share = wanted / jax.lax.stop_gradient(jnp.where(here.length > 0, here.length, 1.0))
+        h = jnp.where(last, rest, share * here.length)  # a share of the stretch, whose length may have a derivative
+        z, slopes = list(at.z), list(at.slopes)
+        if z:
+            made = setup.method.step(here.moving, at.t, h, z, slopes)
+            squared = control.state_error(made.error, z, made.end, choice.relative, choice.absolute)
+        else:
+            made, squared = _Still, zero
+        t1 = jnp.where(last, here.length, at.t + h)
+        totals, ends, largest = at.totals, at.ends, at.largest
+        if setup.seen:
+            pieces, ends, largest, defect = self._looks(at, here, h, t1, made)
+            coarse = wanted > self.problem.resolution / 64  # a kink in an observable does not stop a course
+            squared = jnp.maximum(squared, jnp.where(coarse, defect, 0.0))
+            totals = self._folded(at.totals, pieces, at.todo)
+        verdict = control.judge(squared, at.log_error, setup.method.order)
+        doing = at.todo > 0
+        go = doing & verdict.accepted
+        keep = lambda new, old: jnp.where(go, new, old)  # noqa: E731
+        caught = at.caught
+        if setup.question.observables:
+            caught = self._catch(at, here, h, t1, upcoming, times, made, go)
+        steps = at.steps + jnp.where(doing, 1, 0)
+        stiff = self._stiffness(at, made, go)
+        tiny = wanted <= 1e-13 * (jnp.abs(here.begin) + here.length) if self.dtype == jnp.float64 else wanted <= 1e-30
+        status = at.status
+        stuck = doing & ~verdict.accepted & tiny
+        status = jnp.where(stuck, jnp.where(verdict.finite, Status.STEP_LIMIT, Status.NOT_FINITE), status)
+        over = doing & (steps >= limit) & ~(go & last) & (status == Status.OK)
+        status = jnp.where(over, jnp.where(verdict.finite, Status.STEP_LIMIT, Status.NOT_FINITE), status)
+        if choice.method == "auto":
+            status = jnp.where((stiff >= _STIFF_COUNT) & (status == Status.OK), Status.STIFF, status)
+        done = (go & last) | (status != Status.OK)
+        clipped = verdict.accepted & (wanted < at.step)  # shortened by a sample or an event, not by its error
+        following = jnp.where(clipped, jnp.maximum(at.step, wanted * verdict.factor), wanted * verdict.factor)
+        return Inside(
+            t=keep(t1, at.t), step=jnp.where(doing, following, at.step),
+            z=tuple(map(keep, made.end, at.z)), slopes=tuple(map(keep, made.slopes, at.slopes)),
+            log_error=keep(verdict.log_error, at.log_error), todo=jnp.where(done, 0.0, at.todo), status=status,
+            totals=jax.tree.map(keep, totals, at.totals), largest=jax.tree.map(keep, largest, at.largest),
+            caught=caught, ends=jax.tree.map(keep, ends, at.ends), steps=steps, stiff=stiff,
+        )  # fmt: skip
+
+    def _stiffness(self, at: Inside, made: Any, go: Array) -> Array:
+        """How many steps in a row were limited by stability rather than by what changes."""
+        if self.setup.choice.method != "auto" or made.rate is None:
+            return at.stiff
+        limited = jax.lax.stop_gradient(made.rate) > _STIFF_RATE
+        return jnp.where(go, jnp.where(limited, at.stiff + 1.0, 0.0), at.stiff)
+
+    def _looks(self, at: Inside, here: _Stretch, h: Array, t1: Array, made: Any) -> tuple[Any, Any, Any, Any]:
+        """The pieces of each looked-at observable over both halves of a step, and how far one cubic would be off."""
+        middle = at.t + 0.5 * h
+        pieces, ends, largest, defects, scales = {}, {}, {}, {}, {}
+        y_mid, y_end = here.state(middle, made.dense(0.5)), here.state(t1, made.end)
+        flow_mid, flow_end = here.flow(middle, y_mid), here.flow(t1, y_end)
+        for name in self.setup.seen:
+            v0, d0 = at.ends[name]
+            vm, dm = here.value_and_slope(name, middle, y_mid, flow_mid)
+            v1, d1 = here.value_and_slope(name, t1, y_end, flow_end)
+            begin, half = here.begin + at.t, here.begin + middle
+            first = Piece(begin, half, v0, vm, d0, dm, here.area(name, at.t, 0.5 * h)).limited()
+            second = Piece(half, here.begin + t1, vm, v1, dm, d1, here.area(name, middle, 0.5 * h)).limited()
+            pieces[name] = (first, second)
+            ends[name] = (v1, d1)
+            stop = jax.lax.stop_gradient
+            defects[name] = stop(vm - 0.5 * (v0 + v1) - 0.125 * h * (d0 - d1))
+            size = stop(jnp.maximum(_finite(jnp.abs(v1)), _finite(jnp.abs(vm))))
+            largest[name] = jnp.maximum(at.largest[name], size)
+            scales[name] = control.scale(size, largest[name])
+        return pieces, ends, largest, control.seen_error(defects, scales, self.setup.choice.relative)
+
+    def _folded(self, totals: dict[str, Any], pieces: dict[str, Any], todo: Array) -> dict[str, Any]:
+        """Outcomes after both halves of a step; a loop, so that they compile once."""
+
+        def half(index: Array, totals: dict[str, Any]) -> dict[str, Any]:
+            here = {n: jax.tree.map(lambda a, b: jnp.where(index == 0, a, b), *both) for n, both in pieces.items()}
+            chances = self.problem.chances
+            return {
+                name: outcome.update(totals[name], here[outcome.of], chances.get(outcome.of, self.zero))
+                for name, outcome in self.setup.question.outcomes
+            }
+
+        # a bound that the compiler cannot know keeps it from writing the loop out
+        return jax.lax.fori_loop(0, jnp.where(jnp.max(todo) > 0, 2, 0), half, totals)
+
+    def _catch(
+        self, at: Inside, here: _Stretch, h: Array, t1: Array, upcoming: Array, times: Lanes, made: Any, go: Array
+    ) -> dict[str, tuple[Array, ...]]:
+        """The samples of a lane whose step passes one."""
+        inside = go & (upcoming <= t1)
+        share = jnp.clip((upcoming - at.t) / jnp.where(h > 0, h, 1.0), 0.0, 1.0)
+        time = jnp.where(inside, upcoming, at.t)
+        y = here.state(time, made.dense(share))
+        due = [inside & (s == upcoming) for s in times]
+        names = self.setup.question.observables
+        return {n: _caught(at.caught[n], due, here.value(n, time, y)) for n in names}
+
+
+class _Still:
+    """The step of a model that has nothing to integrate."""
+
+    end: Lanes = []
+    slopes: Lanes = []
+    rate = None
+
+    @staticmethod
+    def dense(share: Any) -> Lanes:
+        return []
+
+
+def _next_two(times: Lanes, t: Array) -> tuple[Array, Array]:
+    """The next sample after `t` and the one after that; infinite where there is none."""
+    first = second = jnp.full_like(t, jnp.inf)
+    for time in times:
+        first = jnp.minimum(first, jnp.where(time > t, time, jnp.inf))
+    for time in times:
+        second = jnp.minimum(second, jnp.where(time > first, time, jnp.inf))
+    return first, second
+
+
+def _caught(held: tuple[Array, ...], due: Lanes, value: Array) -> tuple[Array, ...]:
+    return tuple(jnp.where(d, value, old) for d, old in zip(due, held, strict=True))
+
+
+def _all(conditions: list[Any]) -> Any:
+    result = conditions[0]
+    for condition in conditions[1:]:
+        result = result & condition
+    return result
+
+
+def _finite(value: Array) -> Array:
+    return jnp.where(value < jnp.inf, value, 0.0)

@@ -1,0 +1,69 @@
+"""Blocks of lanes, one after the other, through the body: plain XLA, or a kernel on an NVIDIA GPU."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ...types import Array
+from .body import Body, Problem, Setup
+
+_WINDOW = 8  # samples caught between two meetings of all lanes of a block
+
+
+class Solved(NamedTuple):
+    """What is known of every lane."""
+
+    samples: dict[str, Array]  # observable -> (sample, lane)
+    outcomes: dict[str, Array]
+    status: Array
+    steps: Array
+
+
+def windows(samples: np.ndarray, end: float) -> tuple[np.ndarray, np.ndarray]:
+    """Samples in rows of one window each (padded with infinity), and each window's end; the last is the end."""
+    count = max(1, math.ceil(len(samples) / _WINDOW))
+    size = min(_WINDOW, len(samples))
+    padded = np.full(count * size, np.inf)
+    padded[: len(samples)] = samples
+    table = padded.reshape(count, size)
+    bounds = np.array([row[np.isfinite(row)].max(initial=-np.inf) for row in table])
+    bounds[-1] = end
+    return table, bounds
+
+
+def solve(setup: Setup, problem: Problem, samples: Array, bounds: Array) -> Solved:
+    """One block. `samples` (window, sample) and `bounds` (window,) hold for all lanes, or have lanes as a last axis."""
+    body = Body(setup, problem)
+    size = samples.shape[1]
+
+    def window(now: Any, row: Any) -> tuple[Any, Any]:
+        wanted, bound, first = row
+        now = body.window(now, list(wanted), bound, first=first)
+        return now, {name: jnp.stack(values) for name, values in now.caught.items()} if size else {}
+
+    first = jnp.arange(len(bounds)) == 0
+    now, caught = jax.lax.scan(window, body.begin(size), (samples, bounds, first))
+    outcomes, status = body.results(now)
+    flat = {name: values.reshape(-1, values.shape[-1]) for name, values in caught.items()}
+    return Solved(flat, outcomes, status, now.steps)
+
+
+def solve_batch(setup: Setup, problem: Problem, samples: Array, bounds: Array, *, together: int) -> Solved:
+    """Any multiple of `together` lanes, in blocks of so many: lanes of a block wait for each other, blocks do not."""
+    shared = {"samples": samples.ndim == 2, "bounds": bounds.ndim == 1}
+
+    def cut(x: Array) -> Array:  # (..., lane) -> (block, ..., lane)
+        return jnp.moveaxis(x.reshape(*x.shape[:-1], -1, together), -2, 0)
+
+    def block(one: Any) -> Solved:
+        problem, own = one
+        return solve(setup, problem, own.get("samples", samples), own.get("bounds", bounds))
+
+    own = {name: x for name, x in (("samples", samples), ("bounds", bounds)) if not shared[name]}
+    solved = jax.lax.map(block, jax.tree.map(cut, (problem, own)))
+    return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -2).reshape(*x.shape[1:-1], -1), solved)

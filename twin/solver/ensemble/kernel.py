@@ -1,0 +1,104 @@
+"""The body as one kernel on an NVIDIA GPU: Pallas, Triton backend, a warp's lanes a program.
+
+The whole course of a lane runs in registers. Tables of events and of individuals are read row by row, samples
+are written window by window, and nothing else leaves the kernel.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.experimental import pallas as pl
+from jax.experimental.pallas import triton
+
+from ...types import Array
+from .body import Body, Problem, Setup
+
+LANES = 32  # of a program: one warp; 64 and 128 were slower in the prototypes
+
+
+class _Read:
+    """A table in memory, read a row at a time."""
+
+    def __init__(self, memory: Any):
+        self.memory = memory
+
+    def __len__(self) -> int:
+        return self.memory.shape[0]
+
+    def pick(self, row: Array) -> Array:
+        """Each lane's entry; past the last row, the last."""
+        if len(self) == 1:
+            return self.memory[0, :]
+        row = jnp.minimum(jnp.maximum(row, 0), len(self) - 1)
+        return self.memory[row, jnp.arange(self.memory.shape[1])]
+
+
+def solve_in_kernel(
+    setup: Setup, problem: Problem, samples: Array, bounds: Array, *, interpret: bool = False
+) -> tuple[dict[str, Any], ...]:
+    """As `solve`, for any number of lanes that is a multiple of LANES."""
+    count, size = samples.shape
+    lanes, number = problem.start.shape[0], problem.start.dtype
+    problem = jax.tree.map(lambda x: jnp.broadcast_to(x, (lanes,)) if x.ndim == 0 else x, problem)
+    inputs, structure = jax.tree.flatten(problem)
+    names = setup.question.observables if size else ()
+    row = jax.ShapeDtypeStruct((lanes,), number)
+    whole = jax.ShapeDtypeStruct((lanes,), jnp.int32)
+    results = (
+        {name: jax.ShapeDtypeStruct((count * size, lanes), number) for name in names},
+        {name: row for name, _ in setup.question.outcomes},
+        whole,
+        whole,
+    )
+    flat, shape = jax.tree.flatten(results)
+
+    def kernel(*memory: Any) -> None:
+        held = jax.tree.unflatten(structure, memory[: len(inputs)])
+        wanted, ends = memory[len(inputs) : len(inputs) + 2]
+        caught, outcomes, status, steps = jax.tree.unflatten(shape, memory[len(inputs) + 2 :])
+        loaded = Problem(
+            persons=held.persons, events=held.events, steady=held.steady, steady_kind=held.steady_kind,
+            chances={name: m[...] for name, m in held.chances.items()},
+            start=held.start[...], resolution=held.resolution[...],
+        )  # fmt: skip
+        body = Body(setup, loaded, rows=_Read)
+
+        def window(index: Array, now: Any) -> Any:
+            times = [wanted[index, j] for j in range(size)]
+            now = body.window(now, times, ends[index], first=index == 0)
+            for name in names:
+                for j, values in enumerate(now.caught[name]):
+                    caught[name][index * size + j, :] = values
+            return now
+
+        now = jax.lax.fori_loop(0, count, window, body.begin(size))
+        found, ended = body.results(now)
+        for name, values in found.items():
+            outcomes[name][...] = values
+        status[...], steps[...] = ended, now.steps
+
+    flattened = pl.pallas_call(
+        kernel,
+        grid=(lanes // LANES,),
+        in_specs=[*(_blocks(x.shape) for x in inputs), _all(samples.shape), _all(bounds.shape)],
+        out_specs=[_blocks(x.shape) for x in flat],
+        out_shape=flat,
+        compiler_params=triton.CompilerParams(num_warps=1, num_stages=1),
+        interpret=interpret,
+        name="course",
+    )(*inputs, samples, bounds)
+    return jax.tree.unflatten(shape, flattened)
+
+
+def _blocks(shape: tuple[int, ...]) -> pl.BlockSpec:
+    """Every row of a program's own lanes."""
+    if len(shape) == 1:
+        return pl.BlockSpec((LANES,), lambda i: (i,))
+    return pl.BlockSpec((shape[0], LANES), lambda i: (0, i))
+
+
+def _all(shape: tuple[int, ...]) -> pl.BlockSpec:
+    return pl.BlockSpec(shape, lambda i: (0,) * len(shape))

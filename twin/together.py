@@ -1,0 +1,248 @@
+"""solve_many(): many individuals' courses at the speed of the ensemble engine, with derivatives.
+
+import jax, twin
+model = twin.load_model("warfarin")
+patients = [twin.Patient("ana", covariates={"age": 71}), twin.Patient("ben")]
+
+def inr(clearance):                                   # (patient, draw)
+    found = twin.solve_many(model, patients, "5 mg q24h x14", [168, 336], parameters={"clearance": clearance})
+    return found["inr"]                               # (patient, draw, time)
+
+jax.jacfwd(inr), jax.grad(lambda c: inr(c).sum())     # both work
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .dose import parse_time
+from .errors import TwinError, suggest
+from .modelling import DiseaseModel
+from .outcome import Outcome
+from .patient import BoundPatient, Patient
+from .population import Draw, individual_at, with_own
+from .program import problem_of
+from .regimen import Regimen
+from .schedule import Schedule, build_schedule, span_of, stack
+from .simulation import covers, look_times, make_question, resolution_of, select_outcomes
+from .solver.base import Choice, choose
+from .solver.course import Question, solve_course
+from .solver.ensemble import Setup, differentiable, solve_batch, windows
+from .solver.ensemble.events import fixed_ranks
+from .types import Array
+
+_TOGETHER = 64
+
+
+def solve_many(
+    model: DiseaseModel,
+    patients: Patient | BoundPatient | Sequence[Patient | BoundPatient],
+    regimen: Any = None,
+    times: Sequence[float] | Sequence[Sequence[float]] | np.ndarray | None = None,
+    *,
+    parameters: Mapping[str, Any],
+    outcomes: Sequence[str] | Mapping[str, Outcome] = (),
+    until: float | str | None = None,
+    solver: str = "auto",
+    dtype: str = "float64",
+    rtol: float | None = None,
+    atol: float | None = None,
+    max_steps: int | None = None,
+) -> dict[str, Array]:
+    """The courses of many individuals, each with its own dosing history, as a pure function of their parameters.
+
+    Nothing is drawn: use it inside your own inference or optimisation. Call it inside `jax.jit`, and it is
+    prepared once.
+
+    Args:
+        patients: their covariates and dosing histories.
+        regimen: given to every patient besides their own doses.
+        times: when observables are wanted, for all patients or a list for each; doses of that time come after.
+        parameters: name -> values (patient, draw) of these individuals; the others are typical for the patient's
+            covariates. May be traced by JAX; derivatives forward and in reverse are with respect to these.
+
+    Returns:
+        name -> array: observables (patient, draw, time), not numbers past a patient's own times, outcomes
+        (patient, draw), and 'status' (0 is ok; values of a failed course are not numbers).
+    """
+    people = [p.bind(model) for p in ([patients] if isinstance(patients, Patient | BoundPatient) else patients)]
+    built = Regimen.build(regimen)
+    for problem in built.check(model):
+        raise TwinError(problem)
+    wanted = _times(times, len(people))
+    spans = [_span(model, built, p, t, until) for p, t in zip(people, wanted, strict=True)]
+    asked = select_outcomes(model, outcomes)
+    for _, end in spans:
+        covers(asked, end, model.time_unit)
+    schedules = stack(
+        [
+            build_schedule(model, built, end=end, covariates=p.covariates, series=p.series, history=p.doses)
+            for p, (_, end) in zip(people, spans, strict=True)
+        ]
+    )
+    question = make_question(model, asked, schedules, observables=tuple(model.observables()) if wanted[0].size else ())
+    choice = choose(
+        model, solver, relative=rtol, absolute=atol, dtype=dtype, max_steps=max_steps, together=True,
+        steady=question.steady,
+    )  # fmt: skip
+    with jax.enable_x64(True) if dtype == "float64" and not _wide() else contextlib.nullcontext():
+        own, shape = _own(model, parameters, len(people), jnp.dtype(dtype))
+        solve = _together if choice.method else _each
+        found = solve(model, choice, question, schedules, wanted, spans, own, shape)
+    return {n: v.reshape(*shape, *v.shape[1:]) for n, v in found.items()}
+
+
+def _together(
+    model: DiseaseModel, choice: Choice, question: Question, schedules: Schedule, wanted: list[np.ndarray],
+    spans: list[tuple[float, float]], own: dict[str, Array], shape: tuple[int, int],
+) -> dict[str, Array]:  # fmt: skip
+    """By the ensemble engine, whole blocks of lanes."""
+    number = next(iter(own.values())).dtype
+    count = max(len(t) for t in wanted)
+    tables = [
+        windows(np.pad(t, (0, count - len(t)), constant_values=np.inf), e)
+        for t, (_, e) in zip(wanted, spans, strict=True)
+    ]
+    samples, bounds = (jnp.asarray(np.stack(column, -1), number) for column in zip(*tables, strict=True))
+    who = _lanes(shape)
+    setup = Setup(model, choice, question)
+    rest = {
+        "schedule": jax.tree.map(lambda x: _number(x[who], number), schedules),
+        "span": jnp.asarray([(s, e, resolution_of(model, s, e)) for s, e in spans], number)[who],
+        "samples": samples[..., who],
+        "bounds": bounds[..., who],
+    }
+    if question.fixed:
+        ends = {e for _, e in spans}
+        ranks = np.stack([_ranks(model, schedules, e, question.infused) for e in sorted(ends)])
+        place = np.array([sorted(ends).index(e) for _, e in spans])
+        rest["rank"] = jnp.asarray(ranks[place, np.arange(len(spans))])[who]
+    padded = {n: v.reshape(-1)[np.minimum(np.arange(len(who)), shape[0] * shape[1] - 1)] for n, v in own.items()}
+    found = differentiable(functools.partial(_run, setup))(padded, rest)
+    kept = shape[0] * shape[1]
+    series = {n: v[:count, :kept].T for n, v in found.samples.items()}
+    return series | {n: v[:kept] for n, v in found.outcomes.items()} | {"status": found.status[:kept]}
+
+
+def _run(setup: Setup, own: dict[str, Array], rest: dict[str, Any]) -> Any:
+    population = _population(setup.model, rest["span"].dtype)
+
+    def lane(own: dict[str, Array], schedule: Schedule, span: Array, rank: Array | None) -> Any:
+        person = functools.partial(_person, setup.model, population, own)
+        return problem_of(setup, schedule, person, span, rank, {})
+
+    ranked = rest.get("rank")
+    problems = jax.vmap(lane, in_axes=(0, 0, 0, None if ranked is None else 0))(
+        own, rest["schedule"], rest["span"], ranked
+    )
+    problem = jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), problems)
+    return solve_batch(setup, problem, rest["samples"], rest["bounds"], together=_TOGETHER)
+
+
+def _each(
+    model: DiseaseModel, choice: Choice, question: Question, schedules: Schedule, wanted: list[np.ndarray],
+    spans: list[tuple[float, float]], own: dict[str, Array], shape: tuple[int, int],
+) -> dict[str, Array]:  # fmt: skip
+    """One by one, by diffrax: what the engine cannot solve."""
+    number = next(iter(own.values())).dtype
+    population = _population(model, number)
+    count = max(len(t) for t in wanted)
+    found: dict[str, list[Array]] = {}
+    for i, (times, (start, end)) in enumerate(zip(wanted, spans, strict=True)):
+        schedule = jax.tree.map(lambda x, i=i: _number(x[i], number), schedules)
+        resolution = resolution_of(model, start, end)
+        looks = look_times(dict(question.outcomes), start, end, resolution)
+
+        def one(own: dict[str, Array], schedule: Any = schedule, times: Any = times, looks: Any = looks,
+                span: Any = (start, end, resolution)) -> Any:  # fmt: skip
+            begin, finish, step = (jnp.asarray(v, number) for v in span)
+            return solve_course(
+                model, choice, question, schedule, functools.partial(_person, model, population, own),
+                samples=jnp.asarray(times, number), after=jnp.zeros(len(times), bool),
+                looks=jnp.asarray(looks, number), start=begin, end=finish, resolution=step, chances={},
+            )  # fmt: skip
+
+        course = jax.vmap(one)({n: v[i] for n, v in own.items()})
+        gap = ((0, 0), (0, count - len(times)))
+        series = {n: jnp.pad(v, gap, constant_values=jnp.nan) for n, v in course.samples.items()}
+        for name, values in (series | course.outcomes | {"status": course.status}).items():
+            found.setdefault(name, []).append(values)
+    return {name: jnp.concatenate(values) for name, values in found.items()}
+
+
+def _person(model: DiseaseModel, population: dict[str, Array], own: dict[str, Array], signals: Array) -> Any:
+    return with_own(individual_at(model, Draw({}, population, jnp.bool_(True)), signals), own)
+
+
+def _population(model: DiseaseModel, number: Any) -> dict[str, Array]:
+    return {n: jnp.asarray(getattr(model.typical(), n), number) for n in model.parameters()}
+
+
+def _own(
+    model: DiseaseModel, parameters: Mapping[str, Any], people: int, number: Any
+) -> tuple[dict[str, Array], tuple[int, int]]:
+    if not parameters:
+        raise TwinError("no parameters are given; name at least one, with values (patient, draw)")
+    own = {}
+    for name, values in parameters.items():
+        if name not in model.parameters():
+            raise TwinError(f"model '{model.name}' has no parameter '{name}'; {suggest(name, model.parameters())}")
+        own[name] = jnp.asarray(values, number)
+    shapes = {v.shape for v in own.values()}
+    shape = next(iter(shapes))
+    if len(shapes) > 1 or len(shape) != 2 or shape[0] != people:
+        said = ", ".join(f"'{n}' {v.shape}" for n, v in own.items())
+        raise TwinError(f"parameters have shapes {said}; all need ({people}, draws): patients, then draws")
+    return own, (shape[0], shape[1])
+
+
+def _times(times: Any, people: int) -> list[np.ndarray]:
+    if times is None:
+        return [np.zeros(0)] * people
+    ragged = len(times) > 0 and np.ndim(times[0]) == 1
+    if ragged and len(times) != people:
+        raise TwinError(f"times are given for {len(times)} patients; there are {people}")
+    each = [np.asarray(t, float) for t in times] if ragged else [np.asarray(times, float)] * people
+    for one in each:
+        if not np.all(np.isfinite(one)) or np.any(np.diff(one) < 0):
+            raise TwinError("times must be finite and in ascending order")
+    return each
+
+
+def _span(
+    model: DiseaseModel, built: Regimen, patient: BoundPatient, times: np.ndarray, until: Any
+) -> tuple[float, float]:
+    start, last = span_of(built, patient.doses, model.time_unit)
+    start = min([start, *times[:1]])
+    end = max([last, *times[-1:]]) if until is None else parse_time(until, model.time_unit)
+    if times.size and times[-1] > end:
+        raise TwinError(f"times end at {times[-1]:g}, after until {end:g} {model.time_unit}")
+    if end <= start:
+        raise TwinError(f"the course ends at {end:g} {model.time_unit}, not after its start {start:g}; set until")
+    return start, end
+
+
+def _ranks(model: DiseaseModel, schedules: Schedule, end: float, infused: bool) -> np.ndarray:
+    return fixed_ranks(model, schedules, end, infused=infused)
+
+
+def _lanes(shape: tuple[int, int]) -> np.ndarray:
+    """The patient of each lane, padded to whole blocks with the last."""
+    count = shape[0] * shape[1]
+    lanes = np.minimum(np.arange(-(-count // _TOGETHER) * _TOGETHER), count - 1)
+    return lanes // shape[1]
+
+
+def _number(x: np.ndarray, number: Any) -> Array:
+    return jnp.asarray(x, number if x.dtype.kind == "f" else None)
+
+
+def _wide() -> bool:
+    return jnp.asarray(0.0).dtype == jnp.float64
