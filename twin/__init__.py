@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .processor import fast_cpu
     from .regimen import Regimen
     from .scenario import load_scenario
-    from .simulation import simulate
+    from .simulation import simulate, stream
     from .solving import solve
     from .summary import summarise
     from .together import solve_many
@@ -45,6 +45,7 @@ __all__ = [
     "simulate",
     "solve",
     "solve_many",
+    "stream",
     "summarise",
 ]
 
@@ -68,6 +69,7 @@ _HOME = {
     "simulate": "simulation",
     "solve": "solving",
     "solve_many": "together",
+    "stream": "simulation",
     "summarise": "summary",
 }
 _OTHER_NAME = {"load_result": "load", "save_result": "save"}

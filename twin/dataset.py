@@ -45,14 +45,14 @@ def build(batch: Batch, values: Mapping[str, Any], attributes: Mapping[str, Any]
     coordinates: dict[str, Any] = {
         PATIENT: words(p.id for p in batch.patients),
         REGIMEN: words(batch.regimens),
-        DRAW: np.arange(batch.draws),
+        DRAW: np.array(batch.draws),
     }
     samples = np.asarray(batch.arrays["samples"], float)
     with_time = coordinates | {TIME: (TIME, samples, {"unit": model.time_unit})}
     groups: dict[str, xr.Dataset] = {
         OUTCOMES: _outcomes(batch, values["outcomes"], lanes, coordinates),
         PRIOR: _parameters(batch, values["parameters"], coordinates),
-        STATS: xr.Dataset({STATUS: (lanes, values["status"].astype(np.int8), _status_attributes())}, coordinates),
+        STATS: _stats(values, lanes, coordinates),
         COVARIATES: _covariates(batch),
     }
     for group, key in ((PREDICTIONS, "samples"), (MEASUREMENTS, "measured")):
@@ -72,6 +72,13 @@ def _rank(group: str) -> tuple[int, str]:
     """Where a group is listed; those of other programs come last, by name."""
     name = group.strip("/")
     return (_GROUPS.index(name) if name in _GROUPS else len(_GROUPS), name)
+
+
+def _stats(values: Mapping[str, Any], lanes: Any, coordinates: Any) -> xr.Dataset:
+    variables = {STATUS: (lanes, values["status"].astype(np.int8), _status_attributes())}
+    if "steps" in values:
+        variables["steps"] = (lanes, values["steps"], {"description": "steps tried by the ensemble engine"})
+    return xr.Dataset(variables, coordinates)
 
 
 def _outcomes(batch: Batch, values: Mapping[str, Any], lanes: Any, coordinates: Any) -> xr.Dataset:

@@ -23,6 +23,7 @@ from .solver.base import Choice, Status
 from .solver.course import Question, solve_course, steady_states
 from .solver.ensemble import Problem, Setup, solve_batch
 from .solver.ensemble.events import table_of
+from .solver.ensemble.kernel import solve_in_kernel
 from .types import Array
 
 
@@ -56,15 +57,25 @@ def program(task: Task, together: int) -> Any:
 
     `together` lanes share a block of the ensemble engine; 0 solves each by itself.
     """
+    body: Any = functools.partial(_blocks, task, task.kind(), together)
     if not together:
-        return jax.jit(jax.vmap(functools.partial(_alone, task, task.kind()), in_axes=(None, 0, 0, 0)))
-    return jax.jit(functools.partial(_blocks, task, task.kind(), together))
+        body = jax.vmap(functools.partial(_alone, task, task.kind()), in_axes=(None, 0, 0, 0))
+    devices = jax.local_devices()
+    if len(devices) > 1:  # each solves its own share of the trajectories
+        mesh = jax.sharding.Mesh(np.array(devices), ("lane",))
+        lanes = jax.sharding.PartitionSpec("lane")
+        whole = jax.sharding.PartitionSpec()
+        body = jax.shard_map(
+            body, mesh=mesh, in_specs=(whole, lanes, lanes, lanes), out_specs=lanes, check_vma=False
+        )  # fmt: skip
+    return jax.jit(body)
 
 
 def _lane(task: Task, model: DiseaseModel, arrays: dict[str, Any], which: Array, patient: Array, draw: Array) -> _Lane:
     schedule = jax.tree.map(lambda x: x[which], arrays["schedule"])
-    key = jax.random.fold_in(jax.random.wrap_key_data(arrays["keys"][patient]), draw)
-    shared = jax.random.fold_in(jax.random.wrap_key_data(arrays["shared"]), draw)
+    number = draw + arrays["first"]  # among all draws of the study, of which this run may be a part
+    key = jax.random.fold_in(jax.random.wrap_key_data(arrays["keys"][patient]), number)
+    shared = jax.random.fold_in(jax.random.wrap_key_data(arrays["shared"]), number)
     individual_key, hazard_key, noise_key = jax.random.split(key, 3)
     drawn = draw_individual(
         model, cholesky(model), arrays["population"], schedule.signal_value[0],
@@ -122,7 +133,11 @@ def _blocks(
     problems, found, parameters, person, noise_keys = jax.vmap(prepare)(which, patient, draw)
     problem = jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), problems)
     setup = Setup(model, task.choice, task.question)
-    solved = solve_batch(setup, problem, arrays["windows"], arrays["bounds"], together=together)
+    tables = arrays["windows"], arrays["bounds"]
+    if jax.default_backend() == "gpu":
+        solved = solve_in_kernel(setup, problem, *tables)
+    else:
+        solved = solve_batch(setup, problem, *tables, together=together)
     status = jnp.where(found, solved.status, Status.NO_PATIENT)
     ok = status == Status.OK
     samples = {n: v[: len(arrays["samples"])].T for n, v in solved.samples.items()}

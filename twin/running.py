@@ -1,4 +1,4 @@
-"""Running a batch: blocks of trajectories through one compiled program, on every device, in bounded memory.
+"""Running a batch: calls of one compiled program, spread over every device, in bounded memory.
 
 A block has a fixed number of trajectories, whatever the chunk, the order of patients or the number of
 threads: the compiled arithmetic is then the same for all of them, and results are equal to the last bit.
@@ -22,9 +22,13 @@ from .program import Task, compiled
 from .solver.base import Choice, Status
 from .solver.course import Question
 
-_SMALL, _TOGETHER, _BLOCKS = 8, 64, 16  # lanes of a small run, of a block, and blocks of a call
+_SMALL, _TOGETHER, _BLOCKS = 8, 64, 16  # lanes of a small run, of a block, and blocks of a call on a CPU
 _ALONE = 64  # trajectories a call where each is solved by itself: the fastest of 32 to 1024 tried on a CPU
+_ACCELERATED = 2**20  # trajectories of the largest call on an accelerator
+_MEMORY_SHARE = 0.25  # of its free memory that one call may take
 _WAVE = 64  # calls in flight unless a chunk is asked for
+
+Progress = Callable[[int, int], None] | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Batch:
     question: Question
     patients: tuple[BoundPatient, ...]
     regimens: tuple[str, ...]
-    draws: int
+    draws: range
     dtype: Any
     arrays: dict[str, Any]
     noise: bool
@@ -46,51 +50,52 @@ class Batch:
     @property
     def shape(self) -> tuple[int, int, int]:
         """Patients, regimens, draws."""
-        return (len(self.patients), len(self.regimens), self.draws)
+        return (len(self.patients), len(self.regimens), len(self.draws))
 
     @property
     def size(self) -> int:
         """Trajectories."""
         return self.shape[0] * self.shape[1] * self.shape[2]
 
+    @property
+    def numbers(self) -> int:
+        """How many numbers one trajectory takes while it is solved, at most."""
+        per_event = sum(x[0].size for x in jax.tree.leaves(self.arrays["schedule"]))
+        results = len(self.question.outcomes) + len(self.question.observables) * len(self.arrays["samples"])
+        return 2 * per_event + 2 * results * (1 + self.noise) + 4 * len(self.model.parameters()) + 64
+
     def task(self, choice: Choice) -> Task:
         """What a program for this batch is compiled from."""
-        return Task(
-            type(self.model), choice, self.question, self.dtype, self.noise, self.spread, self.uncertainty
-        )  # fmt: skip
-
-
-@dataclasses.dataclass
-class _Clock:
-    compiling: float = 0.0
+        return Task(type(self.model), choice, self.question, self.dtype, self.noise, self.spread, self.uncertainty)
 
 
 def run(
-    batch: Batch, *, chunk: int | None, workers: int | None, progress: Callable[[int, int], None] | None
-) -> tuple[dict[str, Any], float]:
-    """Every trajectory's results as arrays (patient, regimen, draw, ...), and the seconds spent compiling."""
-    clock = _Clock()
+    batch: Batch, *, chunk: int | None, workers: int | None, progress: Progress
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Every trajectory's results as arrays (patient, regimen, draw, ...), and what is worth recording of the run."""
     everyone = np.arange(batch.size)
-    store = _solve(batch, batch.choice, everyone, {}, clock, chunk, workers, progress)
+    store, seconds = _solve(batch, batch.choice, everyone, {}, chunk, workers, progress)
     stiff = everyone[store["status"] == Status.STIFF]
-    if len(stiff):  # the explicit method gave up on these
+    if len(stiff):  # stability limited the explicit method: these again, by the stiff one
         choice = dataclasses.replace(batch.choice, method="rosenbrock")
-        store = _solve(batch, choice, stiff, store, clock, chunk, workers, None)
-    return jax.tree.map(lambda x: x.reshape(*batch.shape, *x.shape[1:]), store), clock.compiling
+        store, more = _solve(batch, choice, stiff, store, chunk, workers, None)
+        seconds += more
+    told = {"compile_seconds": round(seconds, 3), "solved_as_stiff": len(stiff)}
+    return jax.tree.map(lambda x: x.reshape(*batch.shape, *x.shape[1:]), store), told
 
 
 def _solve(
-    batch: Batch, choice: Choice, lanes: np.ndarray, store: dict[str, Any], clock: _Clock, chunk: int | None,
-    workers: int | None, progress: Callable[[int, int], None] | None,
-) -> dict[str, Any]:  # fmt: skip
-    """Solve some of a batch's trajectories by one solver, and put the results into the store."""
-    together, size = _sizes(choice, len(lanes))
+    batch: Batch, choice: Choice, lanes: np.ndarray, store: dict[str, Any], chunk: int | None,
+    workers: int | None, progress: Progress,
+) -> tuple[dict[str, Any], float]:  # fmt: skip
+    """Some of a batch's trajectories by one solver, put into the store; and the seconds spent compiling."""
+    together, size = _sizes(batch, choice, len(lanes))
     wide = batch.dtype == np.float64
     with jax.enable_x64(wide):
         began = time.perf_counter()
         solver = compiled(batch.task(choice), batch.arrays, lanes=size, together=together)
-        clock.compiling += time.perf_counter() - began
-        arrays = jax.device_put(batch.arrays)
+        seconds = time.perf_counter() - began
+        arrays = jax.device_put(batch.arrays, solver.input_shardings[0][0])
 
     def call(lane: np.ndarray) -> tuple[np.ndarray, Any]:
         padded = np.concatenate([lane, np.full(size - len(lane), lane[-1])])
@@ -102,24 +107,42 @@ def _solve(
     in_flight = max(1, chunk // size) if chunk else _WAVE
     calls = [lanes[i : i + size] for i in range(0, len(lanes), size)]
     done = 0
-    with concurrent.futures.ThreadPoolExecutor(workers or min(in_flight, os.cpu_count() or 1)) as pool:
+    with concurrent.futures.ThreadPoolExecutor(workers or _workers(in_flight)) as pool:
         for wave in _waves(calls, in_flight):
-            for lane, found in pool.map(call, wave):
+            for lane, found in pool.map(call, wave):  # the next calls run while this one's results are put away
                 store = _put(store, found, lane, batch.size)
                 done += len(lane)
                 if progress:
                     progress(done, len(lanes))
-    return store
+    return store, seconds
 
 
-def _sizes(choice: Choice, lanes: int) -> tuple[int, int]:
+def _workers(in_flight: int) -> int:
+    """A CPU solves a call on one core, so as many calls run as there are cores; an accelerator wants the next queued."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    alone = jax.default_backend() == "cpu" and len(jax.local_devices()) == 1
+    return min(in_flight, cores if alone else 2)
+
+
+def _sizes(batch: Batch, choice: Choice, lanes: int) -> tuple[int, int]:
     """Lanes of a block of the ensemble engine (0 without it), and trajectories of a call."""
-    small = lanes <= _SMALL
+    devices = len(jax.local_devices())
     if not choice.method:
-        return 0, _SMALL if small else _ALONE
-    if small:
-        return _SMALL, _SMALL
-    return _TOGETHER, _TOGETHER * (_BLOCKS if lanes > _TOGETHER * _BLOCKS else 1)
+        return 0, (_SMALL if lanes <= _SMALL else _ALONE) * devices
+    if jax.default_backend() != "cpu":
+        return _TOGETHER, _accelerated(batch, lanes) * devices
+    if lanes <= _SMALL:
+        return _SMALL, _SMALL * devices
+    return _TOGETHER, _TOGETHER * devices * (_BLOCKS if lanes > _TOGETHER * _BLOCKS else 1)
+
+
+def _accelerated(batch: Batch, lanes: int) -> int:
+    """Trajectories a call and device: a power of two that its memory holds, no more than are asked for."""
+    stats = jax.local_devices()[0].memory_stats() or {}
+    free = stats.get("bytes_limit", 2**33) - stats.get("bytes_in_use", 0)
+    most = _MEMORY_SHARE * free / (batch.numbers * np.dtype(batch.dtype).itemsize)
+    fits = min(_ACCELERATED, 2 ** int(np.log2(max(most, _TOGETHER))))
+    return max(_TOGETHER, min(fits, 2 ** int(np.ceil(np.log2(max(lanes, 1))))))
 
 
 def _waves(calls: list[np.ndarray], size: int) -> Iterator[list[np.ndarray]]:

@@ -16,7 +16,7 @@ import dataclasses
 import math
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -49,7 +49,7 @@ _LARGEST_RESULT = 0.5  # of the machine's memory
 class _Settings:
     """How a question is to be answered, apart from the model, the patients, the regimens and the outcomes."""
 
-    draws: int
+    draws: range
     seed: int
     until: float | str | None
     times: Sequence[float] | np.ndarray | None
@@ -110,28 +110,71 @@ def simulate(
         A DataTree: /outcomes (patient, regimen, draw), /predictions (patient, regimen, draw, time), /prior
         (parameters: patient, draw), /sample_stats (status), /constant_data, /observed_data; provenance in attrs.
     """
-    began = time.perf_counter()
+    if not 1 <= draws <= 10**7:
+        raise TwinError(f"draws {draws} is not between 1 and 10000000; for more, take twin.stream")
     settings = _Settings(
-        draws, seed, until, times, solver, dtype, rtol, atol, spread, uncertainty, noise, individuals or {}
+        range(draws), seed, until, times, solver, dtype, rtol, atol, spread, uncertainty, noise, individuals or {}
     )
-    batch = _prepare(model, patients, regimens, outcomes, settings)
-    values, compile_seconds = run(batch, chunk=chunk, workers=workers, progress=progress)
-    attributes = {
-        "seed": seed,
-        "spread": spread,
-        "uncertainty": uncertainty,
-        "compile_seconds": round(compile_seconds, 3),
-        "run_seconds": round(time.perf_counter() - began - compile_seconds, 3),
-    }
-    return dataset.build(batch, values, attributes)
+    return _answer(model, patients, regimens, outcomes, settings, chunk, workers, progress)
+
+
+def stream(
+    model: DiseaseModel,
+    patients: Patient | BoundPatient | Sequence[Patient | BoundPatient],
+    *,
+    regimens: Mapping[str, Any],
+    draws: int,
+    part: int = 100_000,
+    outcomes: Sequence[str] | Mapping[str, Outcome] | None = None,
+    seed: int = 0,
+    until: float | str | None = None,
+    times: Sequence[float] | np.ndarray | None = (),
+    solver: str = "auto",
+    dtype: str = "float64",
+    rtol: float | None = None,
+    atol: float | None = None,
+    spread: bool = True,
+    uncertainty: bool = False,
+    noise: bool = False,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[xr.DataTree]:
+    """`simulate` in parts, for more draws than memory holds: reduce each part to what you need, and forget it.
+
+    Args:
+        part: how many draws of every patient a part has; together the parts are the draws that one call of
+            `simulate` with this seed would give, number by number.
+        progress: called with (done, total) draws.
+
+    Returns:
+        An iterator of results as `simulate` gives them; their `draw` coordinates follow one another.
+    """
+    if not 1 <= draws < 2**31:
+        raise TwinError(f"draws {draws} is not between 1 and {2**31 - 1}")
+    for first in range(0, draws, part):
+        numbers = range(first, min(first + part, draws))
+        settings = _Settings(numbers, seed, until, times, solver, dtype, rtol, atol, spread, uncertainty, noise, {})
+        yield _answer(model, patients, regimens, outcomes, settings, None, workers, None)
+        if progress:
+            progress(numbers.stop, draws)
+
+
+def _answer(
+    model: DiseaseModel, patients: Any, regimens: Mapping[str, Any], outcomes: Any, how: _Settings,
+    chunk: int | None, workers: int | None, progress: Any,
+) -> xr.DataTree:  # fmt: skip
+    began = time.perf_counter()
+    batch = _prepare(model, patients, regimens, outcomes, how)
+    values, told = run(batch, chunk=chunk, workers=workers, progress=progress)
+    seconds = time.perf_counter() - began - told["compile_seconds"]
+    attributes = {"seed": how.seed, "spread": how.spread, "uncertainty": how.uncertainty}
+    return dataset.build(batch, values, attributes | told | {"run_seconds": round(seconds, 3)})
 
 
 def _prepare(model: DiseaseModel, patients: Any, regimens: Mapping[str, Any], outcomes: Any, how: _Settings) -> Batch:
     """Everything checked, in the model's units and in arrays; nothing solved."""
     if how.dtype not in ("float64", "float32"):
         raise TwinError(f"unknown dtype '{how.dtype}'; write float64 or float32")
-    if not 1 <= how.draws <= 10**7:
-        raise TwinError(f"draws {how.draws} is not between 1 and 10000000")
     people = _people(model, patients)
     arms = _arms(model, regimens)
     asked = select_outcomes(model, outcomes)
@@ -150,7 +193,7 @@ def _prepare(model: DiseaseModel, patients: Any, regimens: Mapping[str, Any], ou
     choice = choose(
         model, how.solver, relative=how.rtol, absolute=how.atol, dtype=how.dtype, together=True, steady=question.steady
     )
-    _fits_in_memory(len(people) * len(arms) * how.draws, len(asked) + len(seen) * samples.size * (1 + how.noise))
+    _fits_in_memory(len(people) * len(arms) * len(how.draws), len(asked) + len(seen) * samples.size * (1 + how.noise))
     resolution = resolution_of(model, start, end)
     number = np.dtype(how.dtype)
     arrays = {
@@ -163,8 +206,9 @@ def _prepare(model: DiseaseModel, patients: Any, regimens: Mapping[str, Any], ou
     arrays["windows"], arrays["bounds"] = windows(samples, end)
     if question.fixed and choice.method:
         arrays["rank"] = fixed_ranks(model, schedules, end, infused=question.infused)
-    arrays["individuals"] = _individuals(model, how.individuals, (len(people), how.draws))
+    arrays["individuals"] = _individuals(model, how.individuals, (len(people), len(how.draws)))
     arrays = jax.tree.map(lambda x: x.astype(number) if x.dtype.kind == "f" else x, arrays)
+    arrays["first"] = np.int32(how.draws.start)
     keys = {"keys": np.stack([patient_key(how.seed, p.id) for p in people]), "shared": study_key(how.seed)}
     return Batch(
         model, choice, question, tuple(people), tuple(arms), how.draws, number, arrays | keys,

@@ -112,7 +112,7 @@ def _together(
     ]
     samples, bounds = (jnp.asarray(np.stack(column, -1), number) for column in zip(*tables, strict=True))
     who = _lanes(shape)
-    setup = Setup(model, choice, question)
+    setup = Setup(model, choice, question, looped=True)
     rest = {
         "schedule": jax.tree.map(lambda x: _number(x[who], number), schedules),
         "span": jnp.asarray([(s, e, resolution_of(model, s, e)) for s, e in spans], number)[who],

@@ -98,7 +98,7 @@ def _pair(a: Array, d: Array, product: Array) -> list[Array]:
 
 
 def _triple(a: Mapping[tuple[int, int], Array]) -> list[Array]:
-    """Eigenvalues of a 3x3 matrix given by its entries, by trigonometry and one Newton step; not numbers if not all real."""
+    """Eigenvalues of a 3x3 matrix by its entries: trigonometry and one Newton step; not numbers if not all real."""
     m = (a[0, 0] + a[1, 1] + a[2, 2]) / 3
     b00, b11, b22 = a[0, 0] - m, a[1, 1] - m, a[2, 2] - m
     p01, p02, p12 = a[0, 1] * a[1, 0], a[0, 2] * a[2, 0], a[1, 2] * a[2, 1]

@@ -29,7 +29,6 @@ from .explicit import Explicit
 from .modes import Block, Lanes
 from .rosenbrock import Rosenbrock
 
-
 _STIFF_RATE, _STIFF_COUNT = 3.0, 25  # steps in a row this close to the stability limit of Tsit5 (3.5)
 
 
@@ -69,6 +68,7 @@ class Setup:
     model: DiseaseModel
     choice: Choice
     question: Question
+    looped: bool = False  # stages in a loop: slower to run, far faster to compile
 
     @property
     def kind(self) -> type[DiseaseModel]:
@@ -228,7 +228,7 @@ class Body:
             step=zero + jnp.inf, status=jnp.where(born, Status.OK, Status.NOT_FINITE).astype(jnp.int32),
             totals={n: tuple(zero + v for v in o.start()) for n, o in outcomes},
             largest=dict.fromkeys(self.setup.seen, zero),
-            caught={name: (zero + jnp.nan,) * samples for name in self.setup.question.observables},
+            caught=dict.fromkeys(self.setup.question.observables, (zero + jnp.nan,) * samples),
             steps=whole,
         )  # fmt: skip
 
@@ -376,7 +376,7 @@ class Body:
         h = jnp.where(last, rest, share * here.length)  # a share of the stretch, whose length may have a derivative
         z, slopes = list(at.z), list(at.slopes)
         if z:
-            made = setup.method.step(here.moving, at.t, h, z, slopes)
+            made = setup.method.step(here.moving, at.t, h, z, slopes, looped=setup.looped)
             squared = control.state_error(made.error, z, made.end, choice.relative, choice.absolute)
         else:
             made, squared = _Still, zero

@@ -15,6 +15,7 @@ from jax.experimental.pallas import triton
 
 from ...types import Array
 from .body import Body, Problem, Setup
+from .engine import Solved
 
 LANES = 32  # of a program: one warp; 64 and 128 were slower in the prototypes
 
@@ -38,7 +39,7 @@ class _Read:
 
 def solve_in_kernel(
     setup: Setup, problem: Problem, samples: Array, bounds: Array, *, interpret: bool = False
-) -> tuple[dict[str, Any], ...]:
+) -> Solved:
     """As `solve`, for any number of lanes that is a multiple of LANES."""
     count, size = samples.shape
     lanes, number = problem.start.shape[0], problem.start.dtype
@@ -47,7 +48,7 @@ def solve_in_kernel(
     names = setup.question.observables if size else ()
     row = jax.ShapeDtypeStruct((lanes,), number)
     whole = jax.ShapeDtypeStruct((lanes,), jnp.int32)
-    results = (
+    results = Solved(
         {name: jax.ShapeDtypeStruct((count * size, lanes), number) for name in names},
         {name: row for name, _ in setup.question.outcomes},
         whole,
@@ -58,7 +59,7 @@ def solve_in_kernel(
     def kernel(*memory: Any) -> None:
         held = jax.tree.unflatten(structure, memory[: len(inputs)])
         wanted, ends = memory[len(inputs) : len(inputs) + 2]
-        caught, outcomes, status, steps = jax.tree.unflatten(shape, memory[len(inputs) + 2 :])
+        into = jax.tree.unflatten(shape, memory[len(inputs) + 2 :])
         loaded = Problem(
             persons=held.persons, events=held.events, steady=held.steady, steady_kind=held.steady_kind,
             chances={name: m[...] for name, m in held.chances.items()},
@@ -71,14 +72,14 @@ def solve_in_kernel(
             now = body.window(now, times, ends[index], first=index == 0)
             for name in names:
                 for j, values in enumerate(now.caught[name]):
-                    caught[name][index * size + j, :] = values
+                    into.samples[name][index * size + j, :] = values
             return now
 
         now = jax.lax.fori_loop(0, count, window, body.begin(size))
         found, ended = body.results(now)
         for name, values in found.items():
-            outcomes[name][...] = values
-        status[...], steps[...] = ended, now.steps
+            into.outcomes[name][...] = values
+        into.status[...], into.steps[...] = ended, now.steps
 
     flattened = pl.pallas_call(
         kernel,
