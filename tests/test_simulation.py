@@ -99,7 +99,8 @@ def test_without_spread_every_draw_is_the_typical_patient():
     result = run(patients=[ANA], spread=False, draws=3)
     assert np.unique(result["outcomes/peak"].sel(regimen="usual")).size == 1
     typical = twin.solve(OralTwo(), "20 mg oral q12h x4", outcomes=["peak"], times=[48.0])
-    np.testing.assert_allclose(result["outcomes/peak"].sel(regimen="usual"), float(typical["peak"]), rtol=1e-12)
+    # a single course looks at even spacing, the ensemble engine where its error asks for it: 1e-5 apart at most
+    np.testing.assert_allclose(result["outcomes/peak"].sel(regimen="usual"), float(typical["peak"]), rtol=1e-5)
 
 
 def test_uncertainty_moves_the_population_and_not_the_patients():
@@ -316,10 +317,10 @@ def test_what_cannot_be_simulated_is_refused_in_one_sentence(words, said):
 
 def test_one_program_serves_every_question_of_one_shape(monkeypatch):
     """Another seed, dose, patient or parameter value must not compile again."""
-    from twin import running
+    from twin import program
 
-    monkeypatch.setattr(running, "_COMPILED", {})
+    monkeypatch.setattr(program, "_COMPILED", {})
     run(OralOne(), regimens={"a": "20 mg oral q12h x4"})
     run(OralOne(), regimens={"b": "33 mg oral q6h x4"}, seed=5, patients=[EVA, BEN], until=48.0)
     run(OralOne().with_values(clearance=3.0), regimens={"c": "20 mg oral q12h x4"})
-    assert len(running._COMPILED) == 1
+    assert len(program._COMPILED) == 1

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+_SOLVERS = ["auto", "linear", "ensemble", "tsit5", "rosenbrock", "adaptive", "stiff"]
+
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
@@ -18,7 +20,7 @@ import click
     show_default=True,
     help="Where result folders go: OUT/<scenario name>.",
 )
-@click.option("--solver", type=click.Choice(["auto", "linear", "adaptive", "stiff"]), help="Solver to use.")
+@click.option("--solver", type=click.Choice(_SOLVERS), help="Solver to use.")
 @click.option("--dtype", type=click.Choice(["float64", "float32"]), help="Precision of the arithmetic.")
 @click.option("--dry-run", is_flag=True, help="Check everything and say what would be run.")
 def simulate(paths: tuple[str, ...], out: Path, dry_run: bool, **instead: int | str | None) -> None:

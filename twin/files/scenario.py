@@ -131,6 +131,8 @@ class ScenarioFile(Closed):
     uncertainty: bool = Field(False, description="Whether draws carry the uncertainty of population values")
     noise: bool = Field(False, description="Whether measured values, with residual error, are stored too")
     parameters: dict[Name, Quantity] = Field(default_factory=dict, description="Other typical values, by name")
-    solver: Literal["auto", "linear", "adaptive", "stiff"] = Field("auto", description="How the equations are solved")
+    solver: Literal["auto", "linear", "ensemble", "tsit5", "rosenbrock", "adaptive", "stiff"] = Field(
+        "auto", description="How the equations are solved"
+    )
     dtype: Literal["float64", "float32"] = Field("float64", description="Precision of the arithmetic")
     tolerance: Tolerance | None = Field(None, description="How exact the solver has to be")

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,33 +38,37 @@ Lanes = list[Array]  # one array of lanes for each of several named things
 
 @dataclasses.dataclass(frozen=True)
 class _Part:
-    """An independent part of the block: its states, the nodes' groups, and whether modes are safe."""
+    """An independent part of the block: its states, its coupled groups, and what is known of its eigenvalues."""
 
     states: tuple[int, ...]  # positions in the block
     groups: tuple[tuple[int, ...], ...]
-    apart: bool
+    apart: bool  # they differ, so that modes are safe
+    lasting: bool  # one is zero: something is kept for ever, such as a cumulative hazard
 
 
 @functools.cache
 def parts(kind: type[DiseaseModel]) -> tuple[_Part, ...]:
     """The parts of a model's block, each with closed-form eigenvalues."""
-    return tuple(_Part(c.states, c.groups, not _meets(kind, c.states, c.groups)) for c in components(kind))
+    found = []
+    for c in components(kind):
+        nodes = _at_random(kind, c.groups)
+        apart = len(c.states) == 1 or not all(np.any(np.diff(n) < 1e-6 * np.abs(n).max()) for n in nodes)
+        lasting = all(np.any(np.abs(n) <= 1e-12 * np.abs(n).max()) for n in nodes)
+        found.append(_Part(c.states, c.groups, apart, lasting))
+    return tuple(found)
 
 
-def _meets(kind: type[DiseaseModel], states: Sequence[int], groups: Any) -> bool:
-    """Whether eigenvalues meet by structure: at typical values and at randomly changed ones alike."""
-    if len(states) == 1:
-        return False
+def _at_random(kind: type[DiseaseModel], groups: Any) -> list[np.ndarray]:
+    """Eigenvalues at two random sets of parameters: what holds for both holds by structure."""
     leaves, tree = jax.tree.flatten(Individual(kind.Parameters(), kind.Covariates(), kind.Inputs()))
     generator = np.random.default_rng(1)
     with jax.ensure_compile_time_eval(), jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
+        found = []
         for _ in range(2):
             values = [jnp.asarray(v * generator.uniform(0.8, 1.2) + generator.uniform(1e-3, 1e-2)) for v in leaves]
             matrix, _ = rate_matrix(kind(), jax.tree.unflatten(tree, values), jnp.float64)
-            found = np.sort([float(v) for v in eigenvalues(matrix, groups)])
-            if not np.any(np.diff(found) < 1e-6 * np.abs(found).max()):
-                return False
-    return True
+            found.append(np.sort([float(v) for v in eigenvalues(matrix, groups)]))
+        return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,9 +130,12 @@ class Block:
                 launched.append(self._chain(part, nodes, start, forced))
         return Launched(tuple(part.states for part in self.parts), tuple(launched), len(x))
 
-    def _modes(self, part: _Part, nodes: tuple[Array, ...], start: Lanes, forced: Lanes) -> _Modes:
+    def _modes(self, part: _Part, nodes: tuple[Array, ...], start: Lanes, forced: Lanes) -> _Modes | _Lasting:
         amplitudes = self._amplitudes(part, nodes, start)
         constant = [self.matrix.zero] * len(start)
+        if self.forced and part.lasting:
+            response = self._amplitudes(part, nodes, forced)
+            return _Lasting(nodes, tuple(map(tuple, amplitudes)), tuple(map(tuple, response)))
         if self.forced:  # what flows in is its own mode's integral: (exp(l t) - 1) / l
             response = self._amplitudes(part, nodes, forced)
             for k, node in enumerate(nodes):
@@ -186,13 +194,37 @@ class _Modes:
         """The integral of each state from t to t + h."""
         grown = []
         for node in self.nodes:
-            safe = _away_from_zero(node, self.nodes)
-            grown.append(jnp.exp(node * t) * jnp.expm1(safe * h) / safe)
+            safe = jnp.where(node == 0, 1.0, node)
+            grown.append(jnp.exp(node * t) * jnp.where(node == 0, h, jnp.expm1(safe * h) / safe))
         return self._sum(grown, h)
 
     def _sum(self, modes: Lanes, one: Any) -> Lanes:
         rows = zip(self.amplitudes, self.constant, strict=True)
         return [functools.reduce(lambda s, am: s + am[0] * am[1], zip(a, modes, strict=True), c * one) for a, c in rows]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Lasting:
+    """Modes one of which may be zero, where what flows in grows for ever."""
+
+    nodes: tuple[Array, ...]
+    amplitudes: tuple[tuple[Array, ...], ...]
+    responses: tuple[tuple[Array, ...], ...]
+
+    def at(self, t: Array) -> Lanes:
+        grown = [jnp.expm1(node * t) for node in self.nodes]
+        flowed = [
+            jnp.where(node == 0, t, g / jnp.where(node == 0, 1.0, node))
+            for node, g in zip(self.nodes, grown, strict=True)
+        ]
+        result = []
+        for amplitude, response in zip(self.amplitudes, self.responses, strict=True):
+            terms = zip(amplitude, response, grown, flowed, strict=True)
+            result.append(functools.reduce(operator.add, (a * (g + 1) + r * f for a, r, g, f in terms)))
+        return result
+
+    def area(self, t: Array, h: Array) -> None:
+        return None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -219,7 +251,7 @@ class Launched:
     """The block's course after an event."""
 
     states: tuple[tuple[int, ...], ...]
-    terms: tuple[_Modes | _Newton, ...]
+    terms: tuple[_Modes | _Lasting | _Newton, ...]
     size: int
 
     def at(self, t: Array) -> Lanes:

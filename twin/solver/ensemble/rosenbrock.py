@@ -45,9 +45,7 @@ def _in_a_loop(
 ) -> tuple[list[Lanes], Lanes]:
     """The same, with the model's equations compiled once instead of six times."""
     n, count = len(z), len(A)
-    states, sources = (
-        jnp.asarray([[*row, *[0.0] * (count - len(row))] for row in table], h.dtype) for table in (A, C)
-    )
+    states, sources = (jnp.asarray([[*row, *[0.0] * (count - len(row))] for row in table], h.dtype) for table in (A, C))
     times, slopes = jnp.asarray(TIMES, h.dtype), jnp.asarray(SLOPES, h.dtype)
     inverse = 1 / h
 

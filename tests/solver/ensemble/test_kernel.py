@@ -1,0 +1,209 @@
+"""The kernel for NVIDIA GPUs, without one: every model lowers for CUDA, and interpreted it equals the engine."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import Any
+
+import jax
+import jax.export
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import twin
+from tests.agreement.test_solvers import QUESTIONS
+from tests.stiff import Alzheimer, BindingWithExactDepot, Robertson
+from tests.toys import BLOCKS, OralOne, Pk, Turnover
+from twin import program
+from twin.modelling import DiseaseModel, observable, parameter
+from twin.outcome import Area, Average, Crossings, EventTime, Peak, Recovery, TimeShare
+from twin.running import Batch
+from twin.simulation import _prepare, _Settings
+from twin.solver.ensemble import Problem, Setup, solve
+from twin.solver.ensemble.kernel import LANES, solve_in_kernel
+from twin.types import Scalar
+from twin.variability import log_normal
+
+TRITON = "__gpu$xla.gpu.triton"
+ALLOWED = [jax.export.DisabledSafetyCheck.custom_call(TRITON)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A model and what is asked of it; the outcomes are its own if None."""
+
+    model: type[DiseaseModel]
+    regimen: Any
+    times: tuple[float, ...]
+    solver: str
+    outcomes: Any = None
+    dtype: str = "float64"
+    draws: int = LANES
+
+    def batch(self) -> Batch:
+        """As `simulate` would run it, for one patient."""
+        settings = _Settings(
+            draws=range(self.draws), seed=1, until=None, times=self.times, solver=self.solver, dtype=self.dtype,
+            rtol=None, atol=None, spread=True, uncertainty=False, noise=False, individuals={},
+        )  # fmt: skip
+        return _prepare(self.model(), twin.Patient("ana"), {"one": self.regimen}, self.outcomes, settings)
+
+    def wide(self) -> Any:
+        return jax.enable_x64(self.dtype == "float64")
+
+
+def problem(batch: Batch, arrays: dict[str, Any], draw: Any) -> Problem:
+    """What the engine is given for some draws of a batch's only patient and regimen."""
+    task, setup, only = batch.task(batch.choice), setup_of(batch), jnp.int32(0)
+
+    def one(draw: Any) -> Problem:
+        lane = program._lane(task, batch.model, arrays, only, only, draw)
+        rank = arrays["rank"][0] if batch.question.fixed else None
+        return program.problem_of(setup, lane.schedule, lane.person_at, arrays["span"], rank, lane.chances)
+
+    return jax.vmap(one, out_axes=-1)(draw)
+
+
+def setup_of(batch: Batch) -> Setup:
+    return Setup(batch.model, batch.choice, batch.question)
+
+
+# --- it lowers ----------------------------------------------------------------------------------------
+
+
+def lowered(function: Any, *arguments: Any) -> str:
+    return jax.export.export(jax.jit(function), platforms=["cuda"], disabled_checks=ALLOWED)(*arguments).mlir_module()
+
+
+def lowered_case(case: Case) -> str:
+    """The module of a case's kernel for CUDA; nothing is compiled or run."""
+    with case.wide():
+        batch = case.batch()
+        shapes = jax.eval_shape(functools.partial(problem, batch), batch.arrays, jnp.arange(LANES, dtype=jnp.int32))
+        tables = (jax.ShapeDtypeStruct(t.shape, t.dtype) for t in (batch.arrays["windows"], batch.arrays["bounds"]))
+        return lowered(functools.partial(solve_in_kernel, setup_of(batch)), shapes, *tables)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("solver", ["tsit5", "rosenbrock"])
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_every_model_of_the_library_lowers(name, solver, dtype):
+    """With every observable sampled and every outcome of the model."""
+    regimen, times = QUESTIONS[name]
+    case = Case(lambda: twin.load_model(name), regimen, tuple(times[::8]), solver, dtype=dtype)
+    assert TRITON in lowered_case(case)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("model", BLOCKS, ids=lambda model: model.name)
+def test_every_linear_block_lowers(model, dtype):
+    assert TRITON in lowered_case(Case(model, "20 mg blood q12h x2", (0.0, 1.0, 24.0), "linear", dtype=dtype))
+
+
+class Lag(Pk):
+    lag: Scalar = parameter(1.0, "h", "lag", spread=log_normal(cv=0.8))
+
+
+class Lagged(Turnover):
+    """An indirect response to a drug that enters after a lag of each individual's own."""
+
+    name, Parameters = "toy_lagged", Lag
+
+
+class Hazardous(Turnover):
+    """With a hazard whose event happens at a drawn chance."""
+
+    name = "toy_hazardous"
+
+    @observable(unit="1")
+    def hazard(self, t, y, p):
+        return 0.05 * t
+
+
+class LaggedBlood(OralOne):
+    """Blood doses lag, those by mouth do not: which comes first differs between individuals."""
+
+    name, Parameters = "toy_lagged_blood", Lag
+
+
+SEVERAL = "10 mg blood at 0 h; 20 mg blood over 1 h at 1 h; 20 mg oral at 1.2 h"
+TIMES = (0.0, 1.1, 2.0, 6.0, 12.0, 24.0)
+INPUTS = {"production": [{"time": "3 h", "value": 2.0}, {"time": "9 h", "value": 0.5}]}
+EVERYTHING = {
+    "peak": Peak(of="biomarker", since=1.0), "average": Average(of="biomarker"),
+    "share": TimeShare(of="biomarker", low=8.0, high=10.5), "recovery": Recovery(of="biomarker", above=9.9),
+    "episodes": Crossings(of="biomarker", above=9.9), "squared": Area(of="square"),
+}  # fmt: skip
+EVENT = {"event": EventTime(of="hazard")}
+RESET = twin.Regimen.from_events(
+    TIME=[0, 4, 8], AMT=[100, 0, 50], RATE=[20, 0, -2], EVID=[1, 3, 1], CMT=[2, 2, 2]
+)  # an infusion cut by a reset, and one of modelled duration
+SMALL = {
+    "linear, steady state": Case(
+        OralOne, "20 mg oral q12h x3 at steady state; 5 mg blood over 2 h", TIMES, "linear", outcomes=["exposure"]
+    ),
+    "linear, resets": Case(OralOne, RESET, TIMES, "linear", outcomes=["peak", "exposure"]),
+    "linear, own events": Case(LaggedBlood, SEVERAL, TIMES, "linear", outcomes=["peak_time"]),
+    "explicit, own events": Case(Lagged, "20 mg q6h x3", TIMES, "ensemble", outcomes=["final"]),
+    "explicit, inputs over time": Case(
+        Turnover, {"doses": "20 mg q12h x2", "inputs": INPUTS}, TIMES, "tsit5", outcomes=EVERYTHING
+    ),
+    "explicit, a chance and no samples": Case(Hazardous, "20 mg q12h x2", (), "tsit5", outcomes=EVENT),
+    "stiff, float32": Case(
+        Robertson, None, (0.0, 0.4, 40.0), "rosenbrock", outcomes={"peak": Peak(of="second")}, dtype="float32"
+    ),
+}  # fmt: skip
+LARGER = {
+    "stiff, exact depot": Case(
+        BindingWithExactDepot, "600 nmol injection; 20 nmol intravenous at 5 day", (0.1, 5.0, 9.0), "rosenbrock",
+        outcomes={"peak": Peak(of="ligand")},
+    ),
+    "stiff, inputs over time": Case(
+        Alzheimer, {"inputs": {"lecanemab": [{"time": "27 year", "value": 135.0}]}}, (1.0, 28.0), "rosenbrock",
+        outcomes=[],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SMALL | LARGER)
+def test_every_kind_of_event_and_outcome_lowers(name):
+    assert TRITON in lowered_case(dataclasses.replace((SMALL | LARGER)[name], dtype="float32"))
+
+
+def test_a_whole_run_lowers(monkeypatch):
+    """Drawing individuals and sorting their events around the kernel: what `simulate` compiles on a GPU."""
+    case = SMALL["linear, own events"]
+    with case.wide():
+        batch = case.batch()
+        lanes = jax.ShapeDtypeStruct((2 * LANES,), jnp.int32)
+        run = functools.partial(program._blocks, batch.task(batch.choice), batch.model, LANES)
+        monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+        assert TRITON in lowered(run, batch.arrays, lanes, lanes, lanes)
+
+
+# --- it gives the engine's numbers --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [*SMALL, *(pytest.param(name, marks=pytest.mark.slow) for name in LARGER)])
+def test_interpreted_it_equals_the_engine(name):
+    """The same arithmetic, of which only the reading of tables differs: equal to the last bit where this was
+    written; what is allowed is rounding, for a machine on which XLA fuses the two differently."""
+    case = (SMALL | LARGER)[name]
+    with case.wide():
+        batch = case.batch()
+        lanes = jnp.arange(LANES, dtype=jnp.int32)
+        given = jax.jit(functools.partial(problem, batch))(batch.arrays, lanes)
+        tables = (jnp.asarray(batch.arrays["windows"]), jnp.asarray(batch.arrays["bounds"]))
+        known = jax.jit(functools.partial(solve, setup_of(batch)))(given, *tables)
+        found = jax.jit(functools.partial(solve_in_kernel, setup_of(batch), interpret=True))(given, *tables)
+    assert not np.any(known.status)
+    assert len(np.unique(known.steps)) > 1 or case.solver == "linear"  # lanes go their own ways
+    np.testing.assert_array_equal(known.status, found.status)
+    np.testing.assert_allclose(found.steps, known.steps, rtol=0.01, atol=1)
+    allowed = 1e-10 if case.dtype == "float64" else 1e-4  # of the largest value
+    for one, other in zip(jax.tree.leaves(known[:2]), jax.tree.leaves(found[:2]), strict=True):
+        np.testing.assert_allclose(
+            other, one, rtol=0, atol=allowed * np.nanmax(np.abs(one), initial=0.0, where=np.isfinite(one))
+        )
