@@ -118,7 +118,7 @@ def _solve(
 
 
 def _workers(in_flight: int) -> int:
-    """A CPU solves a call on one core, so as many calls run as there are cores; an accelerator wants the next queued."""
+    """A CPU solves a call on one core, so as many run as there are cores; an accelerator wants the next queued."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     alone = jax.default_backend() == "cpu" and len(jax.local_devices()) == 1
     return min(in_flight, cores if alone else 2)
