@@ -127,11 +127,15 @@ class Piece(eqx.Module):
             return (count < _ROOT_STEPS) & (jnp.max(functools.reduce(jnp.maximum, moved)) > _SETTLED)
 
         def closer(at: Any) -> Any:
-            count, left, right, s, _ = at
-            parts = [still._closer(level, *part) for part in zip(left, right, s, low, strict=True)]
-            left, right, after = (list(column) for column in zip(*parts, strict=True))
-            moved = [jnp.abs(b - a) * sign for a, b, sign in zip(s, after, signs, strict=True)]
-            return count + 1, left, right, after, moved
+            count, left, right, s, moved = at
+            found = []
+            for part in zip(left, right, s, low, moved, strict=True):
+                closer = still._closer(level, *part[:4])
+                going = part[4] > _SETTLED  # each lane ends by itself: its bits are not its neighbours' affair
+                kept = [jnp.where(going, new, old) for new, old in zip(closer, part[:3], strict=True)]
+                found.append((*kept, jnp.where(going, jnp.abs(kept[2] - part[2]), 0.0)))
+            left, right, s, moved = (list(column) for column in zip(*found, strict=True))
+            return count + 1, left, right, s, moved
 
         # A loop that ends when no lane moves (at once where none crosses): written out, dozens of searches make
         # a program that compiles for minutes. It finds a place; the step after it carries the derivative.

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -22,7 +23,7 @@ from .population import NORMALS, cholesky, draw_individual, individual_at, with_
 from .solver.base import Choice, Status
 from .solver.course import Question, solve_course, steady_states
 from .solver.ensemble import Problem, Setup, solve_batch
-from .solver.ensemble.events import table_of
+from .solver.ensemble.events import DO_CHANGE, NOTHING, table_of
 from .solver.ensemble.kernel import solve_in_kernel
 from .types import Array
 
@@ -166,13 +167,16 @@ def problem_of(
     changes = schedule.signal_value[:1] if question.constant else schedule.signal_value
     over_time = _person_over_time(schedule, person_at, constant=question.constant)
     steady = steady_states(setup.model, setup.choice, question, schedule, over_time)
+    events = table_of(setup.model, schedule, over_time, span[1], rank, infused=question.infused)
+    begun = (events.kind == DO_CHANGE) & (events.time <= span[0])  # these hold from the start
     return Problem(
         persons=jax.tree.map(lambda x: jnp.asarray(x, dtype), jax.vmap(person_at)(changes)),
-        events=table_of(setup.model, schedule, over_time, span[1], rank, infused=question.infused),
+        events=eqx.tree_at(lambda e: e.kind, events, jnp.where(begun, NOTHING, events.kind)),
         steady=None if steady is None else tuple(steady.T),
         steady_kind=None if steady is None else schedule.steady_kind,
         chances=chances,
         start=span[0],
+        begun=jnp.sum(begun, dtype=jnp.int32),
         resolution=span[2],
     )
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import numpy as np
 import pytest
 
 import twin
+from tests.stiff import factors, individuals
+from twin.outcome import Duration, FirstTime, TroughTime
 from twin.solver.base import choose
 
 # What is given and followed: hours or minutes by the model, long enough for two doses and their effect.
@@ -58,6 +62,80 @@ def test_float32_agrees(name, careful):
         np.testing.assert_allclose(
             found[observable], known, rtol=0, atol=5e-4 * np.abs(known).max(), err_msg=observable
         )
+
+
+# --- many individuals at once ----------------------------------------------------------------------------
+
+DRAWS = 4
+# A few outcomes each; every one makes a program longer, and tests/solver/ensemble asks for all kinds.
+ASKED = {
+    "docetaxel_neutropenia": ("neutrophil_nadir", "nadir_time", "time_below_1"),
+    "type1_diabetes_replaybg": ("time_in_range_70_180", "mean_glucose", "peak_glucose"),
+    "warfarin_hamberg2007": ("highest_inr", "time_in_range"),
+    "warfarin_hamberg2010": ("highest_inr", "first_therapeutic"),
+}
+QUICK = ("docetaxel_neutropenia", "warfarin_hamberg2010")
+
+
+def sparing(names, quick=QUICK):
+    """All of them, those that are not quick marked slow."""
+    return [pytest.param(name, marks=() if name in quick else pytest.mark.slow) for name in names]
+
+
+@functools.cache
+def together(name, solver, dtype="float64", outcomes=()):
+    """The typical individual and three who differ from it, the same whoever solves them."""
+    model = twin.load_model(name)
+    regimen, times = QUESTIONS[name]
+    people = individuals(model, factors(type(model), DRAWS))
+    found = twin.simulate(
+        model, twin.Patient("all"), regimens={"one": regimen}, draws=DRAWS, spread=False, times=times, dtype=dtype,
+        individuals={n: values[None] for n, values in people.items()}, outcomes=list(outcomes), solver=solver,
+    )  # fmt: skip
+    assert found.attrs["solver"] == solver
+    assert not np.any(found["sample_stats/status"].values)
+    return found
+
+
+def course(name, solver, **how):
+    """Its observables, from the run that outcomes are asked of, too, where that is a quick one."""
+    return together(name, solver, outcomes=ASKED[name] if name in QUICK else (), **how)["predictions"]
+
+
+@pytest.mark.parametrize("solver", sparing(["ensemble", "rosenbrock", "tsit5"], quick=["ensemble", "rosenbrock"]))
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_individuals_together_agree(name, solver, careful):
+    """2e-6 of the largest value, as one by one. The first individual is the typical one, known carefully.
+
+    The others are compared with what the implicit method says: it shares the equations only with the explicit one.
+    """
+    found, other = course(name, solver), course(name, "rosenbrock")
+    for observable in twin.load_model(name).observables():
+        known = other[observable].values[0, 0].copy()
+        known[0] = careful[name][observable]
+        allowed = 2e-6 * np.abs(known).max()
+        np.testing.assert_allclose(found[observable].values[0, 0], known, rtol=0, atol=allowed, err_msg=observable)
+
+
+@pytest.mark.parametrize("name", sparing(QUESTIONS))
+def test_outcomes_together_agree(name):
+    """Explicit against implicit steps, each with pieces of its own: 1e-5 of a value, or of the course if a time."""
+    one, other = (together(name, solver, outcomes=ASKED[name])["outcomes"] for solver in ("ensemble", "rosenbrock"))
+    for outcome in ASKED[name]:
+        kind = twin.load_model(name).outcomes[outcome]
+        size = QUESTIONS[name][1][-1] if isinstance(kind, TroughTime | FirstTime | Duration) else 0.0
+        np.testing.assert_allclose(one[outcome], other[outcome], rtol=1e-5, atol=1e-5 * size, err_msg=outcome)
+
+
+@pytest.mark.parametrize("solver", sparing(["ensemble", "rosenbrock"], quick=["ensemble"]))
+@pytest.mark.parametrize("name", sparing(QUESTIONS))
+def test_individuals_together_agree_in_single_precision(name, solver):
+    """5e-4 of the largest value: single precision at 1e-5 a step."""
+    found, wide = together(name, solver, "float32")["predictions"], course(name, "ensemble")
+    for observable in twin.load_model(name).observables():
+        values, known = found[observable].values, wide[observable].values
+        assert values.dtype == np.float32
+        np.testing.assert_allclose(values, known, rtol=0, atol=5e-4 * np.abs(known).max(), err_msg=observable)
 
 
 @pytest.mark.parametrize("name", QUESTIONS)

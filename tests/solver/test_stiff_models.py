@@ -26,7 +26,7 @@ from tests.stiff import (
 )
 from twin.modelling import DiseaseModel
 
-SOLVERS = ("stiff", "ensemble", "rosenbrock")  # those of simulate()
+SOLVERS = ("stiff", "ensemble", "rosenbrock")  # those of simulate(); for these models the last two are one method
 DRAWS = 6  # the first is the typical individual
 RELATIVE = 1e-8  # asked of a step
 ALLOWED = 2e-7  # of a course: errors of thousands of steps add up; the largest seen is 3e-8, the references' 1e-10

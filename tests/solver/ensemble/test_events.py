@@ -266,7 +266,7 @@ def at_doses(solver):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("solver", ["linear", "ensemble", "adaptive"])
+@pytest.mark.parametrize("solver", ["linear", "ensemble"])
 @pytest.mark.parametrize("way", AT_DOSES)
 def test_a_sample_and_a_final_value_at_a_dose_are_taken_before_it(way, solver):
     """However the dose comes to be at that time; 1e-8 of what is left covers 1e-10 a step."""

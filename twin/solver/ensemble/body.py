@@ -41,6 +41,7 @@ class Problem(eqx.Module):
     steady_kind: Array | None  # (record, lane)
     chances: dict[str, Array]
     start: Array
+    begun: Array  # how many changes of covariates lie at or before the start
     resolution: Array
 
 
@@ -218,12 +219,12 @@ class Body:
     def begin(self, samples: int) -> Now:
         """Before anything has happened."""
         zero, whole = self.zero, jnp.zeros(self.zero.shape, jnp.int32)
-        y = self.initial(self._person(whole))
+        y = self.initial(self._person(self.problem.begun))
         born = _all([jnp.abs(v) < jnp.inf for v in y])
         outcomes = self.setup.question.outcomes
         targets = self.setup.targets
         return Now(
-            time=self.problem.start, pointer=whole, change=whole, y=tuple(y),
+            time=self.problem.start, pointer=whole, change=self.problem.begun, y=tuple(y),
             rate=(zero,) * len(targets), running=(zero,) * len(targets),
             step=zero + jnp.inf, status=jnp.where(born, Status.OK, Status.NOT_FINITE).astype(jnp.int32),
             totals={n: tuple(zero + v for v in o.start()) for n, o in outcomes},
@@ -232,20 +233,14 @@ class Body:
             steps=whole,
         )  # fmt: skip
 
-    def window(self, now: Now, samples: Lanes, bound: Array, *, first: Any) -> Now:
-        """From the last window's end to `bound`, catching samples on the way; `first` tells the very first window."""
-        setup = self.setup
+    def window(self, now: Now, samples: Lanes, bound: Array) -> Now:
+        """From the last window's end to `bound`, catching samples on the way."""
         now = eqx.tree_at(lambda w: w.caught, now, jax.tree.map(lambda v: jnp.full_like(v, jnp.nan), now.caught))
-        if setup.question.observables:  # a sample at the very start sees the moment before any event
-            here = self._stretch(now, self.problem.start)
-            values = {n: here.value(n, self.zero, list(now.y)) for n in setup.question.observables}
-            due = [first & (s <= now.time) for s in samples]
-            caught = {n: _caught(now.caught[n], due, v) for n, v in values.items()}
-            now = eqx.tree_at(lambda w: w.caught, now, caught)
+        # what is wanted where a window begins, such as at the start, sees the moment before any dose
+        now = self._catch_here(now, samples, jnp.full(self.zero.shape, True))
 
         def unfinished(now: Now) -> Array:
-            todo = (now.time < bound) & (now.status == Status.OK)
-            return jnp.max(jnp.where(todo, 1.0, 0.0)) > 0
+            return jnp.max(jnp.where(self._waits(now, bound), 1.0, 0.0)) > 0
 
         return jax.lax.while_loop(unfinished, lambda now: self._stretch_on(now, samples, bound), now)
 
@@ -257,10 +252,28 @@ class Body:
 
     # --- between events --------------------------------------------------------------------------------
 
+    def _waits(self, now: Now, bound: Array) -> Array:
+        """Whether a lane has more to do before `bound`; a change of covariates at that very moment comes before it."""
+        waits = now.time < bound
+        if not self.setup.question.constant:
+            change = self.events.kind.pick(now.pointer) == DO_CHANGE
+            waits = waits | (change & (self.events.time.pick(now.pointer) <= now.time) & (now.time <= bound))
+        return waits & (now.status == Status.OK)
+
+    def _catch_here(self, now: Now, samples: Lanes, which: Array) -> Now:
+        """Samples of this very moment."""
+        if not self.setup.question.observables or not samples:
+            return now
+        here = self._stretch(now, now.time)
+        due = [which & (now.status == Status.OK) & (s == now.time) for s in samples]
+        names = self.setup.question.observables
+        caught = {n: _caught(now.caught[n], due, here.value(n, self.zero, list(now.y))) for n in names}
+        return eqx.tree_at(lambda w: w.caught, now, caught)
+
     def _apply(self, now: Now, bound: Array) -> Now:
         """The next event of every lane whose time has come."""
         events = self.events
-        due = (events.time.pick(now.pointer) <= now.time) & (now.time < bound) & (now.status == Status.OK)
+        due = (events.time.pick(now.pointer) <= now.time) & self._waits(now, bound)
         kind = jnp.where(due, events.kind.pick(now.pointer), 0)
         y, rate, running = list(now.y), list(now.rate), list(now.running)
         p = self.always if self.always is not None else self._person(now.change)
@@ -305,8 +318,10 @@ class Body:
 
     def _stretch_on(self, now: Now, samples: Lanes, bound: Array) -> Now:
         """Apply what is due and go on to the next event, or to the window's end."""
-        before = now.pointer
+        before, changes = now.pointer, now.change
         now = self._apply(now, bound)
+        if not self.setup.question.constant:
+            now = self._catch_here(now, samples, now.change > changes)
         active = (now.time < bound) & (now.status == Status.OK)
         stop = jnp.where(active, jnp.minimum(self.events.time.pick(now.pointer), bound), now.time)
         here = self._stretch(now, stop)
@@ -384,7 +399,7 @@ class Body:
         totals, ends, largest = at.totals, at.ends, at.largest
         if setup.seen:
             pieces, ends, largest, defect = self._looks(at, here, h, t1, made)
-            coarse = wanted > self.problem.resolution / 64  # a kink in an observable does not stop a course
+            coarse = wanted > self.problem.resolution / 4096  # a kink in an observable does not stop a course
             squared = jnp.maximum(squared, jnp.where(coarse, defect, 0.0))
             totals = self._folded(at.totals, pieces, at.todo)
         verdict = control.judge(squared, at.log_error, setup.method.order)

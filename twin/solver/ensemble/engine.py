@@ -42,12 +42,11 @@ def solve(setup: Setup, problem: Problem, samples: Array, bounds: Array) -> Solv
     size = samples.shape[1]
 
     def window(now: Any, row: Any) -> tuple[Any, Any]:
-        wanted, bound, first = row
-        now = body.window(now, list(wanted), bound, first=first)
+        wanted, bound = row
+        now = body.window(now, list(wanted), bound)
         return now, {name: jnp.stack(values) for name, values in now.caught.items()} if size else {}
 
-    first = jnp.arange(len(bounds)) == 0
-    now, caught = jax.lax.scan(window, body.begin(size), (samples, bounds, first))
+    now, caught = jax.lax.scan(window, body.begin(size), (samples, bounds))
     outcomes, status = body.results(now)
     flat = {name: values.reshape(-1, values.shape[-1]) for name, values in caught.items()}
     return Solved(flat, outcomes, status, now.steps)

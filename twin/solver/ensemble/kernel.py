@@ -46,6 +46,8 @@ def solve_in_kernel(
     problem = jax.tree.map(lambda x: jnp.broadcast_to(x, (lanes,)) if x.ndim == 0 else x, problem)
     inputs, structure = jax.tree.flatten(problem)
     names = setup.question.observables if size else ()
+    if not size:  # memory has no tables without entries
+        samples = jnp.full((count, 1), jnp.inf, number)
     row = jax.ShapeDtypeStruct((lanes,), number)
     whole = jax.ShapeDtypeStruct((lanes,), jnp.int32)
     results = Solved(
@@ -63,13 +65,13 @@ def solve_in_kernel(
         loaded = Problem(
             persons=held.persons, events=held.events, steady=held.steady, steady_kind=held.steady_kind,
             chances={name: m[...] for name, m in held.chances.items()},
-            start=held.start[...], resolution=held.resolution[...],
+            start=held.start[...], begun=held.begun[...], resolution=held.resolution[...],
         )  # fmt: skip
         body = Body(setup, loaded, rows=_Read)
 
         def window(index: Array, now: Any) -> Any:
             times = [wanted[index, j] for j in range(size)]
-            now = body.window(now, times, ends[index], first=index == 0)
+            now = body.window(now, times, ends[index])
             for name in names:
                 for j, values in enumerate(now.caught[name]):
                     into.samples[name][index * size + j, :] = values

@@ -3,7 +3,7 @@
 `exact.py` serves one patient with arrays; this serves a block of lanes (or a kernel) with elementwise
 arithmetic only, and as cheaply as it can: between two events a state of the block is
 
-    x_i(t) = c_i + sum_k a_ik exp(l_k t),
+    x_i(t) = sum_k a_ik exp(l_k t) + b_ik (exp(l_k t) - 1) / l_k,
 
 one exponential a mode, whatever the number of states. The amplitudes a_ik are found once an event, from
 Newton's interpolation of the exponential on the eigenvalues. They divide by differences of eigenvalues, so
@@ -31,7 +31,6 @@ from ..blocks import components, has_constant, rate_matrix
 from ..spectrum import ascending, divided_exponentials, eigenvalues
 
 _APART = {"float64": 1e-5, "float32": 1e-3}  # least relative distance of eigenvalues; see above
-_FLOOR = 1e-9  # of the largest eigenvalue: what counts as zero
 
 Lanes = list[Array]  # one array of lanes for each of several named things
 
@@ -43,7 +42,6 @@ class _Part:
     states: tuple[int, ...]  # positions in the block
     groups: tuple[tuple[int, ...], ...]
     apart: bool  # they differ, so that modes are safe
-    lasting: bool  # one is zero: something is kept for ever, such as a cumulative hazard
 
 
 @functools.cache
@@ -53,8 +51,7 @@ def parts(kind: type[DiseaseModel]) -> tuple[_Part, ...]:
     for c in components(kind):
         nodes = _at_random(kind, c.groups)
         apart = len(c.states) == 1 or not all(np.any(np.diff(n) < 1e-6 * np.abs(n).max()) for n in nodes)
-        lasting = all(np.any(np.abs(n) <= 1e-12 * np.abs(n).max()) for n in nodes)
-        found.append(_Part(c.states, c.groups, apart, lasting))
+        found.append(_Part(c.states, c.groups, apart))
     return tuple(found)
 
 
@@ -130,21 +127,10 @@ class Block:
                 launched.append(self._chain(part, nodes, start, forced))
         return Launched(tuple(part.states for part in self.parts), tuple(launched), len(x))
 
-    def _modes(self, part: _Part, nodes: tuple[Array, ...], start: Lanes, forced: Lanes) -> _Modes | _Lasting:
+    def _modes(self, part: _Part, nodes: tuple[Array, ...], start: Lanes, forced: Lanes) -> _Modes:
         amplitudes = self._amplitudes(part, nodes, start)
-        constant = [self.matrix.zero] * len(start)
-        if self.forced and part.lasting:
-            response = self._amplitudes(part, nodes, forced)
-            return _Lasting(nodes, tuple(map(tuple, amplitudes)), tuple(map(tuple, response)))
-        if self.forced:  # what flows in is its own mode's integral: (exp(l t) - 1) / l
-            response = self._amplitudes(part, nodes, forced)
-            for k, node in enumerate(nodes):
-                safe = _away_from_zero(node, nodes)
-                for i in range(len(start)):
-                    share = response[i][k] / safe
-                    amplitudes[i][k] = amplitudes[i][k] + share
-                    constant[i] = constant[i] - share
-        return _Modes(nodes, tuple(map(tuple, amplitudes)), tuple(constant))
+        responses = self._amplitudes(part, nodes, forced) if self.forced else None
+        return _Modes(nodes, amplitudes, responses)
 
     def _amplitudes(self, part: _Part, nodes: tuple[Array, ...], start: Lanes) -> list[Lanes]:
         """a[i][k], from Newton's vectors: sum over j >= k of v_j / prod of (l_k - l_i), i <= j, i != k."""
@@ -183,48 +169,41 @@ class Block:
 
 @dataclasses.dataclass(frozen=True)
 class _Modes:
+    """What was there decays in each mode; what flows in gathers as the mode's integral."""
+
     nodes: tuple[Array, ...]
-    amplitudes: tuple[tuple[Array, ...], ...]  # [state][mode]
-    constant: tuple[Array, ...]
+    amplitudes: list[Lanes]  # [state][mode]
+    responses: list[Lanes] | None
 
     def at(self, t: Array) -> Lanes:
-        return self._sum([jnp.exp(node * t) for node in self.nodes], 1.0)
+        modes = [jnp.exp(node * t) for node in self.nodes]
+        gathered = []
+        for node, mode in zip(self.nodes, modes, strict=True):
+            x = node * t
+            slow, safe = _slow(x), _not_zero(node)
+            gathered.append(jnp.where(slow, t * (1 + x * (1 / 2 + x / 6)), (mode - 1) / safe))
+        return self._sum(modes, gathered)
 
     def area(self, t: Array, h: Array) -> Lanes:
         """The integral of each state from t to t + h."""
-        grown = []
+        grown, gathered = [], []
         for node in self.nodes:
-            safe = jnp.where(node == 0, 1.0, node)
-            grown.append(jnp.exp(node * t) * jnp.where(node == 0, h, jnp.expm1(safe * h) / safe))
-        return self._sum(grown, h)
+            safe, end = _not_zero(node), t + h
+            slow = _slow(node * end)
+            grow = jnp.exp(node * t) * jnp.where(node == 0, h, jnp.expm1(safe * h) / safe)
+            square, cube = (end * end - t * t) / 2, (end * end * end - t * t * t) / 6
+            grown.append(grow)
+            gathered.append(jnp.where(slow, square + node * cube, (grow - h) / safe))
+        return self._sum(grown, gathered)
 
-    def _sum(self, modes: Lanes, one: Any) -> Lanes:
-        rows = zip(self.amplitudes, self.constant, strict=True)
-        return [functools.reduce(lambda s, am: s + am[0] * am[1], zip(a, modes, strict=True), c * one) for a, c in rows]
-
-
-@dataclasses.dataclass(frozen=True)
-class _Lasting:
-    """Modes one of which may be zero, where what flows in grows for ever."""
-
-    nodes: tuple[Array, ...]
-    amplitudes: tuple[tuple[Array, ...], ...]
-    responses: tuple[tuple[Array, ...], ...]
-
-    def at(self, t: Array) -> Lanes:
-        grown = [jnp.expm1(node * t) for node in self.nodes]
-        flowed = [
-            jnp.where(node == 0, t, g / jnp.where(node == 0, 1.0, node))
-            for node, g in zip(self.nodes, grown, strict=True)
-        ]
+    def _sum(self, modes: Lanes, gathered: Lanes) -> Lanes:
         result = []
-        for amplitude, response in zip(self.amplitudes, self.responses, strict=True):
-            terms = zip(amplitude, response, grown, flowed, strict=True)
-            result.append(functools.reduce(operator.add, (a * (g + 1) + r * f for a, r, g, f in terms)))
+        for i, amplitude in enumerate(self.amplitudes):
+            terms = [a * m for a, m in zip(amplitude, modes, strict=True)]
+            if self.responses is not None:
+                terms += [r * g for r, g in zip(self.responses[i], gathered, strict=True)]
+            result.append(functools.reduce(operator.add, terms))
         return result
-
-    def area(self, t: Array, h: Array) -> None:
-        return None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -251,7 +230,7 @@ class Launched:
     """The block's course after an event."""
 
     states: tuple[tuple[int, ...], ...]
-    terms: tuple[_Modes | _Lasting | _Newton, ...]
+    terms: tuple[_Modes | _Newton, ...]
     size: int
 
     def at(self, t: Array) -> Lanes:
@@ -305,6 +284,10 @@ def _spread(nodes: Lanes) -> Lanes:
     return nodes
 
 
-def _away_from_zero(node: Array, nodes: Sequence[Array]) -> Array:
-    least = _FLOOR * functools.reduce(jnp.maximum, [jnp.abs(n) for n in nodes]) + 1e-30
-    return jnp.where(jnp.abs(node) < least, -least, node)
+def _slow(x: Array) -> Array:
+    """Whether a mode has moved so little that its integral is better taken from a series."""
+    return jnp.abs(x) < (1e-4 if x.dtype == jnp.float64 else 1e-2)
+
+
+def _not_zero(node: Array) -> Array:
+    return jnp.where(node == 0, 1.0, node)
