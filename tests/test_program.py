@@ -1,0 +1,139 @@
+"""What compiles, and how often: one program for every run of the same shape, and none that grows unseen."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.monitoring
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.extend.core import jaxprs_in_params
+
+import twin
+from tests.agreement.test_solvers import QUESTIONS
+from tests.toys import One, Turnover
+from twin import program
+from twin.simulation import _prepare, _Settings
+
+COMPILED = "/jax/core/compile/backend_compile_duration"
+
+
+@pytest.fixture
+def compilations() -> Iterator[list[float]]:
+    """The seconds of every compilation by XLA while a test runs, whoever asks for it."""
+    seen: list[float] = []
+
+    def listen(event: str, seconds: float, **_: Any) -> None:
+        if event == COMPILED:
+            seen.append(seconds)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    yield seen
+    jax.monitoring.unregister_event_duration_listener(listen)
+
+
+class Counted(Turnover):
+    """An indirect response that counts how often its equations are traced."""
+
+    name = "toy_counted"
+    traces = 0
+
+    def derivatives(self, t, y, p):
+        Counted.traces += 1
+        return Turnover.derivatives(self, t, y, p)
+
+
+def run(**changed: Any) -> Any:
+    usual = {
+        "regimens": {"usual": "20 mg q12h x2", "double": "40 mg q12h x2"}, "outcomes": ["final"], "draws": 30,
+        "times": [6.0, 24.0], "seed": 1,
+    }  # fmt: skip
+    patients = changed.pop("patients", [twin.Patient("ana"), twin.Patient("ben")])
+    return twin.simulate(Counted(), patients, **(usual | changed))
+
+
+@pytest.fixture(scope="module")
+def first() -> None:
+    """A run of the usual shape."""
+    run()
+
+
+SAME_SHAPE = {
+    "the same again": {},
+    "another seed": {"seed": 2},
+    "more draws": {"draws": 45},  # 180 trajectories instead of 120, both in calls of one block of 64
+    "other amounts": {"regimens": {"usual": "7 mg q12h x2", "double": "11 mg q12h x2"}},
+    "other times of doses": {"regimens": {"usual": "20 mg q8h x2", "double": "40 mg q6h x2"}},
+    "other names": {"regimens": {"one": "20 mg q12h x2", "other": "40 mg q12h x2"}},
+    "other sample times": {"times": [5.0, 24.0]},
+    "other patients": {"patients": [twin.Patient("eva"), twin.Patient("kim")]},
+    "a chunk and threads": {"chunk": 64, "workers": 2},
+}
+
+
+@pytest.mark.parametrize("changed", SAME_SHAPE.values(), ids=SAME_SHAPE)
+@pytest.mark.usefixtures("first")
+def test_a_run_of_the_same_shape_compiles_nothing(changed, compilations):
+    """Neither by XLA nor by tracing the model's equations again."""
+    held, traces = len(program._COMPILED), Counted.traces
+    result = run(**changed)
+    assert not np.any(result["sample_stats/status"])
+    assert compilations == []
+    assert Counted.traces == traces
+    assert len(program._COMPILED) == held
+    assert result.attrs["compile_seconds"] < 0.1
+
+
+@pytest.mark.usefixtures("first")
+def test_what_changes_the_arithmetic_does_compile(compilations):
+    """Else the test above would pass by counting nothing."""
+    run(times=[6.0, 12.0, 24.0])
+    assert compilations
+    assert Counted.traces > 0
+
+
+def test_only_so_many_programs_are_kept(monkeypatch):
+    monkeypatch.setattr(program, "_COMPILED", {})
+    monkeypatch.setattr(program, "_MOST_PROGRAMS", 2)
+    for count in range(3):
+        times = np.arange(1.0, 2.0 + count)
+        twin.simulate(One(), twin.Patient("ana"), regimens={"none": None}, outcomes=[], draws=2, times=times)
+    assert len(program._COMPILED) == 2
+
+
+# --- size ---------------------------------------------------------------------------------------------
+
+# Equations of a block with every outcome and observable, as traced, with a fifth to spare. A loop over states,
+# outcomes or samples that is written out where it was not, or a model's equations traced once more a step, shows
+# here first, and later as minutes of compiling: XLA takes about a second for each 1,000.
+LARGEST = {
+    "docetaxel_neutropenia": {"ensemble": 9_000, "rosenbrock": 10_400},
+    "type1_diabetes_replaybg": {"ensemble": 27_300, "rosenbrock": 32_400},
+    "warfarin_hamberg2007": {"ensemble": 9_100, "rosenbrock": 10_800},
+    "warfarin_hamberg2010": {"ensemble": 7_900, "rosenbrock": 9_000},
+}
+
+
+def equations(jaxpr: Any) -> int:
+    """How many there are, those of loops and calls included."""
+    return sum(1 + sum(map(equations, jaxprs_in_params(e.params))) for e in jaxpr.eqns)
+
+
+@pytest.mark.parametrize("solver", ["ensemble", "rosenbrock"])
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_a_block_stays_small(name, solver):
+    regimen, times = QUESTIONS[name]
+    settings = _Settings(
+        draws=range(64), seed=1, until=None, times=times, solver=solver, dtype="float64", rtol=None, atol=None,
+        spread=True, uncertainty=False, noise=False, individuals={},
+    )  # fmt: skip
+    model = twin.load_model(name)
+    batch = _prepare(model, twin.Patient("ana"), {"one": regimen}, None, settings)
+    lanes = jnp.zeros(64, jnp.int32)
+    body = functools.partial(program._blocks, batch.task(batch.choice), model, 64)
+    count = equations(jax.make_jaxpr(body)(batch.arrays, lanes, lanes, lanes).jaxpr)
+    assert 0.5 * LARGEST[name][solver] < count <= LARGEST[name][solver], f"{count:,} equations"
