@@ -168,6 +168,7 @@ def problem_of(
     over_time = _person_over_time(schedule, person_at, constant=question.constant)
     steady = steady_states(setup.model, setup.choice, question, schedule, over_time)
     events = table_of(setup.model, schedule, over_time, span[1], rank, infused=question.infused)
+    whole = ~jnp.any(jnp.isnan(events.time))  # when something happens is known of everything
     begun = (events.kind == DO_CHANGE) & (events.time <= span[0])  # these hold from the start
     return Problem(
         persons=jax.tree.map(lambda x: jnp.asarray(x, dtype), jax.vmap(person_at)(changes)),
@@ -175,7 +176,7 @@ def problem_of(
         steady=None if steady is None else tuple(steady.T),
         steady_kind=None if steady is None else schedule.steady_kind,
         chances=chances,
-        start=span[0],
+        start=jnp.where(whole, span[0], jnp.nan),
         begun=jnp.sum(begun, dtype=jnp.int32),
         resolution=span[2],
     )

@@ -173,9 +173,7 @@ def _answer(
 
 def _prepare(model: DiseaseModel, patients: Any, regimens: Mapping[str, Any], outcomes: Any, how: _Settings) -> Batch:
     """Everything checked, in the model's units and in arrays; nothing solved."""
-    if how.dtype not in ("float64", "float32"):
-        raise TwinError(f"unknown dtype '{how.dtype}'; write float64 or float32")
-    people = _people(model, patients)
+    people = bound_patients(model, patients)
     arms = _arms(model, regimens)
     asked = select_outcomes(model, outcomes)
     start, end = _span(model, people, arms, how.until, how.times)
@@ -227,7 +225,8 @@ def _individuals(model: DiseaseModel, given: Mapping[str, Any], shape: tuple[int
     return found
 
 
-def _people(model: DiseaseModel, patients: Any) -> list[BoundPatient]:
+def bound_patients(model: DiseaseModel, patients: Any) -> list[BoundPatient]:
+    """One patient or several, each with what the model reads of them."""
     listed = [patients] if isinstance(patients, Patient | BoundPatient) else list(patients)
     if not listed:
         raise TwinError("no patient is given; name at least one")

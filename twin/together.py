@@ -31,7 +31,7 @@ from .population import Draw, individual_at, with_own
 from .program import problem_of
 from .regimen import Regimen
 from .schedule import Schedule, build_schedule, span_of, stack
-from .simulation import covers, look_times, make_question, resolution_of, select_outcomes
+from .simulation import bound_patients, covers, look_times, make_question, resolution_of, select_outcomes
 from .solver.base import Choice, choose
 from .solver.course import Question, solve_course
 from .solver.ensemble import Setup, differentiable, solve_batch, windows
@@ -72,7 +72,7 @@ def solve_many(
         name -> array: observables (patient, draw, time), not numbers past a patient's own times, outcomes
         (patient, draw), and 'status' (0 is ok; values of a failed course are not numbers).
     """
-    people = [p.bind(model) for p in ([patients] if isinstance(patients, Patient | BoundPatient) else patients)]
+    people = bound_patients(model, patients)
     built = Regimen.build(regimen)
     for problem in built.check(model):
         raise TwinError(problem)

@@ -165,7 +165,7 @@ def test_gradients_to_every_parameter_are_finite_and_right(name):
 
 def test_the_choice_is_recorded():
     for name in twin.model_names():
-        choice = choose(twin.load_model(name))
+        choice = choose(twin.load_model(name), together=True)
         words = {"regimens": {"none": None}, "outcomes": [], "draws": 1, "until": 1.0, "times": []}
         result = twin.simulate(twin.load_model(name), twin.Patient("ana"), **words)
         assert (result.attrs["solver"], result.attrs["solver_reason"]) == (choice.name, choice.reason)

@@ -95,6 +95,8 @@ def choose(
     names = SOLVERS if together else COURSE_SOLVERS
     if asked not in names:
         raise TwinError(f"unknown solver '{asked}'; {suggest(asked, names)}")
+    if dtype not in ("float64", "float32"):
+        raise TwinError(f"unknown dtype '{dtype}'; write float64 or float32")
     nonlinear = _is_linear(type(model))
     if asked == "linear" and nonlinear:
         raise TwinError(f"solver 'linear' cannot solve model '{model.name}': {nonlinear}; use 'auto' or 'adaptive'")

@@ -40,7 +40,7 @@ class Problem(eqx.Module):
     steady: tuple[Array, ...] | None  # (record, lane) for each state
     steady_kind: Array | None  # (record, lane)
     chances: dict[str, Array]
-    start: Array
+    start: Array  # not a number fails the course
     begun: Array  # how many changes of covariates lie at or before the start
     resolution: Array
 
@@ -220,7 +220,7 @@ class Body:
         """Before anything has happened."""
         zero, whole = self.zero, jnp.zeros(self.zero.shape, jnp.int32)
         y = self.initial(self._person(self.problem.begun))
-        born = _all([jnp.abs(v) < jnp.inf for v in y])
+        born = _all([jnp.abs(v) < jnp.inf for v in [self.problem.start, *y]])
         outcomes = self.setup.question.outcomes
         targets = self.setup.targets
         return Now(
@@ -363,9 +363,17 @@ class Body:
         return jax.lax.while_loop(lambda at: jnp.max(at.todo) > 0, lambda at: self._step(at, here, times, limit), begin)
 
     def _first_step(self, now: Now, here: _Stretch, z: Lanes, slopes: Lanes, fresh: Array) -> Array:
-        """As long as the last one; after an event, at most a little of the time in which the state would change."""
-        if not z:
+        """As long as the last one; after an event, at most a little of the time in which the state would change.
+
+        The exact block's fastest mode limits it, too: what it drives may not have begun to change.
+        """
+        if not z and not self.setup.seen:
             return here.length
+        fastest = jnp.full_like(self.zero, jnp.inf) if here.block is None else 1 / (here.block.fastest + 1e-30)
+        fastest = jnp.where(fresh & (fastest < jnp.inf), fastest, jnp.inf)
+        before = jnp.minimum(jnp.where(now.step < jnp.inf, now.step, here.length), fastest)
+        if not z:
+            return jax.lax.stop_gradient(before)
         choice = self.setup.choice
         slopes = slopes or here.moving(self.zero, z)
         size: Any = 0.0
@@ -377,7 +385,7 @@ class Body:
         ratio = jnp.maximum(size, least) / jnp.maximum(speed, 1e-30)
         guess = 0.01 * jnp.sqrt(ratio)
         guess = jnp.where(guess < jnp.inf, guess, here.length)
-        step = jnp.where(fresh | ~(now.step < jnp.inf), jnp.minimum(guess, now.step), now.step)
+        step = jnp.where(fresh | ~(now.step < jnp.inf), jnp.minimum(guess, before), before)
         return jax.lax.stop_gradient(jnp.where(step > 0, step, 1e-6 * here.length))
 
     def _step(self, at: Inside, here: _Stretch, times: Lanes, limit: Array) -> Inside:

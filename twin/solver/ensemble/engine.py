@@ -57,7 +57,7 @@ def solve_batch(setup: Setup, problem: Problem, samples: Array, bounds: Array, *
     shared = {"samples": samples.ndim == 2, "bounds": bounds.ndim == 1}
 
     def cut(x: Array) -> Array:  # (..., lane) -> (block, ..., lane)
-        return jnp.moveaxis(x.reshape(*x.shape[:-1], -1, together), -2, 0)
+        return jnp.moveaxis(x.reshape(*x.shape[:-1], x.shape[-1] // together, together), -2, 0)
 
     def block(one: Any) -> Solved:
         problem, own = one

@@ -87,7 +87,8 @@ def times_are_fixed(model: DiseaseModel, schedules: Schedule) -> bool:
     if np.any((modes == Mode.MODELLED_RATE) | (modes == Mode.MODELLED_DURATION)):
         return False
     person = Individual(model.typical(), model.Covariates(), model.Inputs())
-    found = eqx.filter_eval_shape(lambda p: deliveries(model, p), person)
+    drawn = jax.tree.map(lambda x: np.asarray(x) if isinstance(x, float) else x, person)  # numbers that may differ
+    found = eqx.filter_eval_shape(lambda p: deliveries(model, p), drawn)
     by_rate = bool(np.any(modes == Mode.RATE))
     return all(
         isinstance(d.lag, float | int) and (not by_rate or isinstance(d.bioavailability, float | int)) for d in found

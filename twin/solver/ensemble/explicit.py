@@ -72,7 +72,7 @@ def _in_a_loop(flow: Flow, t: Array, h: Array, z: Lanes, first: Lanes) -> tuple[
 
     begin = [jnp.zeros((count, *h.shape), h.dtype).at[0].set(k) for k in first]
     # a bound that the compiler cannot know keeps it from writing the loop out
-    last = jnp.where(jnp.max(h) < jnp.inf, count, 1)
+    last = jnp.where(jnp.max(jnp.where(h > 0, 1.0, 0.0)) < 2, count, 1)
     slopes, before, at = jax.lax.fori_loop(1, last, stage, (begin, z, z))
     return [[slopes[d][j] for d in range(n)] for j in range(count)], before, at
 

@@ -125,7 +125,8 @@ class Block:
                 launched.append(self._modes(part, nodes, start, forced))
             else:
                 launched.append(self._chain(part, nodes, start, forced))
-        return Launched(tuple(part.states for part in self.parts), tuple(launched), len(x))
+        fastest = functools.reduce(jnp.maximum, [jnp.abs(nodes[0]) for nodes in self.nodes])
+        return Launched(tuple(part.states for part in self.parts), tuple(launched), len(x), fastest)
 
     def _modes(self, part: _Part, nodes: tuple[Array, ...], start: Lanes, forced: Lanes) -> _Modes:
         amplitudes = self._amplitudes(part, nodes, start)
@@ -232,6 +233,7 @@ class Launched:
     states: tuple[tuple[int, ...], ...]
     terms: tuple[_Modes | _Newton, ...]
     size: int
+    fastest: Array  # rate of any mode
 
     def at(self, t: Array) -> Lanes:
         """Every state of the block, a time `t` after the event."""
