@@ -28,6 +28,7 @@ from .events import DO_BOLUS, DO_CHANGE, DO_RESET, DO_START, DO_STEADY, DO_STOP,
 from .explicit import Explicit
 from .modes import Block, Lanes
 from .rosenbrock import Rosenbrock
+from .step import unknown
 
 _STIFF_RATE, _STIFF_COUNT = 3.0, 25  # steps in a row this close to the stability limit of Tsit5 (3.5)
 
@@ -478,8 +479,7 @@ class Body:
                 for name, outcome in self.setup.question.outcomes
             }
 
-        # a bound that the compiler cannot know keeps it from writing the loop out
-        return jax.lax.fori_loop(0, jnp.where(jnp.max(todo) > 0, 2, 0), half, totals)
+        return jax.lax.fori_loop(0, unknown(2, todo), half, totals)
 
     def _catch(
         self, at: Inside, here: _Stretch, h: Array, t1: Array, upcoming: Array, times: Lanes, made: Any, go: Array

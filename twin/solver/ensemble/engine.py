@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -11,6 +12,7 @@ import numpy as np
 
 from ...types import Array
 from .body import Body, Problem, Setup
+from .step import unknown
 
 _WINDOW = 8  # samples caught between two meetings of all lanes of a block
 
@@ -52,6 +54,20 @@ def solve(setup: Setup, problem: Problem, samples: Array, bounds: Array) -> Solv
     return Solved(flat, outcomes, status, now.steps)
 
 
+def _one_by_one(block: Callable[[Any], Any], blocks: Any, count: int) -> Any:
+    """`jax.lax.map`, but a loop for one block, too: its arithmetic must not depend on how many there are."""
+    if count == 1:  # taking one of one is no operation, and its arithmetic would be compiled into what comes before
+        blocks = jax.tree.map(lambda x: jnp.concatenate([x, x]), blocks)
+
+    def one(i: Array, found: Any) -> Any:
+        solved = block(jax.tree.map(lambda x: x[i], blocks))
+        return jax.tree.map(lambda all_, new: all_.at[i].set(new), found, solved)
+
+    shapes = jax.eval_shape(block, jax.tree.map(lambda x: x[0], blocks))
+    found = jax.tree.map(lambda x: jnp.zeros((count, *x.shape), x.dtype), shapes)
+    return jax.lax.fori_loop(0, unknown(count, blocks[0].start), one, found)
+
+
 def solve_batch(setup: Setup, problem: Problem, samples: Array, bounds: Array, *, together: int) -> Solved:
     """Any multiple of `together` lanes, in blocks of so many: lanes of a block wait for each other, blocks do not."""
     shared = {"samples": samples.ndim == 2, "bounds": bounds.ndim == 1}
@@ -64,5 +80,5 @@ def solve_batch(setup: Setup, problem: Problem, samples: Array, bounds: Array, *
         return solve(setup, problem, own.get("samples", samples), own.get("bounds", bounds))
 
     own = {name: x for name, x in (("samples", samples), ("bounds", bounds)) if not shared[name]}
-    solved = jax.lax.map(block, jax.tree.map(cut, (problem, own)))
+    solved = _one_by_one(block, jax.tree.map(cut, (problem, own)), problem.start.shape[-1] // together)
     return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -2).reshape(*x.shape[1:-1], -1), solved)

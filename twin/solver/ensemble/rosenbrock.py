@@ -17,7 +17,7 @@ from jax.extend import core
 
 from ...types import Array
 from ..rodas import DENSE, GAMMA, SLOPES, TIMES, A, C
-from .step import Flow, Lanes, Step, combine
+from .step import Flow, Lanes, Step, combine, unknown
 
 Matrix = list[list[Any]]  # None where structurally zero
 
@@ -59,8 +59,7 @@ def _in_a_loop(
         return [k.at[i].set(u) for k, u in zip(stages, found, strict=True)], here
 
     begin = [jnp.zeros((count, *h.shape), h.dtype)] * n
-    last = jnp.where(jnp.max(jnp.where(h > 0, 1.0, 0.0)) < 2, count, 1)  # a bound that the compiler cannot know: it stays a loop
-    stages, at = jax.lax.fori_loop(0, last, stage, (begin, z))
+    stages, at = jax.lax.fori_loop(0, unknown(count, h), stage, (begin, z))
     return [[stages[d][j] for d in range(n)] for j in range(count)], at
 
 

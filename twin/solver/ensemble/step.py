@@ -6,6 +6,8 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
+
 from ...types import Array
 
 Lanes = list[Array]  # one array of lanes for each integrated state
@@ -20,6 +22,11 @@ class Step(NamedTuple):
     error: Lanes
     dense: Callable[[Any], Lanes]  # share of the step -> states
     rate: Array | None  # step times fastest rate, if the method can tell
+
+
+def unknown(count: int, like: Array) -> Array:
+    """A number of turns as one that the compiler cannot know, so that it does not write a loop out."""
+    return jnp.where(jnp.max(jnp.where(like > 0, 1.0, 0.0)) < 2, count, 0)
 
 
 def combine(weights: Sequence[Any], values: Sequence[Any]) -> Any:
