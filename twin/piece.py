@@ -70,8 +70,9 @@ class Piece(eqx.Module):
         if math.isinf(since) and math.isinf(until):
             return self
         h = jnp.where(self.length > 0, self.length, 1.0)
-        a = jnp.clip((since - self.t0) / h, 0.0, 1.0)
-        b = jnp.maximum(a, jnp.clip((until - self.t0) / h, 0.0, 1.0))
+        none = jnp.zeros_like(h)  # a share of infinity has no derivative
+        a = none if math.isinf(since) else jnp.clip((since - self.t0) / h, 0.0, 1.0)
+        b = none + 1 if math.isinf(until) else jnp.maximum(a, jnp.clip((until - self.t0) / h, 0.0, 1.0))
         t0, t1 = self.t0 + a * self.length, self.t0 + b * self.length
         part = Piece(t0, t1, self.at(a), self.at(b), self.slope(a) / h, self.slope(b) / h)
         if self.whole_area is None:
