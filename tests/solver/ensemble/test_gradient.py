@@ -112,10 +112,6 @@ def agrees_with_diffrax(case: Case, names: Sequence[str]) -> None:
 
 @pytest.mark.parametrize("name", QUICK)
 def test_derivatives_by_some_parameters_equal_those_of_diffrax(name):
-    if name == "docetaxel_neutropenia":
-        # Known and not understood: in this very program XLA gives a derivative of the drug that is 12 % off,
-        # while the same derivative asked for by itself is right to 1e-12.
-        pytest.xfail("a wrong derivative in one compiled program; see docs/solvers.md")
     agrees_with_diffrax(CASES[name], CASES[name].few)
 
 
