@@ -92,6 +92,7 @@ HOSTILE = {
     "a drug that grows out of bounds": ({"clearance": -1e3}, FAILED),
     "beats too fast to be followed": ({"beat": 1e9}, {Status.STEP_LIMIT}),
     "an enormous rate": ({"loss": 1e12}, {Status.OK}),
+    "a rate beyond measure": ({"loss": 1e300}, {Status.OK, *FAILED}),
 }
 
 

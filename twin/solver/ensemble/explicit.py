@@ -78,7 +78,7 @@ def _in_a_loop(flow: Flow, t: Array, h: Array, z: Lanes, first: Lanes) -> tuple[
 class Explicit:
     """For models whose fastest rate is not far above what has to be followed."""
 
-    order = 5
+    order, stiff = 5, False
 
     @staticmethod
     def start(flow: Flow, t: Array, z: Lanes) -> Lanes:

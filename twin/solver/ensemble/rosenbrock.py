@@ -66,7 +66,7 @@ def _in_a_loop(
 class Rosenbrock:
     """For stiff models: one Jacobian and one factorisation a step."""
 
-    order = 4
+    order, stiff = 4, True
 
     @staticmethod
     def start(flow: Flow, t: Array, z: Lanes) -> Lanes:
