@@ -169,8 +169,8 @@ MEETING = {
     "equal absorption steps": ((Tablet,), RATES, {"dissolution": RATES["absorption"]}, 1e-7),
     "nearly equal absorption steps": ((Tablet,), RATES, {"dissolution": RATES["absorption"] * NEARLY}, 1e-7),
     "three are equal": (
-        (Tablet,), RATES, NO_TISSUE | dict.fromkeys(("dissolution", "absorption"), RATES["loss"]), 1e-3
-    ),  # three by accident: a known limit of modes, 2.5e-4 here
+        (Tablet,), RATES, NO_TISSUE | dict.fromkeys(("dissolution", "absorption"), RATES["loss"]), 1e-6
+    ),
 }  # fmt: skip
 VANISHING = {
     "no elimination": ((One, OralOne, OralThree), PK, {"clearance": NONE}),

@@ -30,7 +30,8 @@ from ..affine import linear_block
 from ..blocks import components, has_constant, rate_matrix
 from ..spectrum import ascending, divided_exponentials, eigenvalues
 
-_APART = {"float64": 1e-5, "float32": 1e-3}  # least relative distance of eigenvalues; see above
+# Least relative distances of two eigenvalues, and of three neighbours; see above. Three lose the inverse square.
+_APART = {"float64": (1e-5, 1.2e-4), "float32": (1e-3, 1.6e-2)}
 
 Lanes = list[Array]  # one array of lanes for each of several named things
 
@@ -274,14 +275,23 @@ def _entries(model: DiseaseModel, p: Individual, zero: Array) -> tuple[_Entries,
 
 
 def _spread(nodes: Lanes) -> Lanes:
-    """Ascending nodes moved apart, each pair about its middle, until they differ by the least distance."""
-    apart = _APART[nodes[0].dtype.name]
+    """Ascending nodes moved apart about their middle, three that meet and then each pair, to the least distance."""
+    two, three = _APART[nodes[0].dtype.name]
     nodes = list(nodes)
     largest = functools.reduce(jnp.maximum, [jnp.abs(n) for n in nodes])
+
+    def size(low: Array, high: Array) -> Array:
+        return jnp.maximum(jnp.maximum(jnp.abs(low), jnp.abs(high)), 1e-6 * largest)
+
+    for i in range(2, len(nodes)):
+        low, middle, high = nodes[i - 2 : i + 1]
+        least, centre = three * size(low, high), (low + middle + high) / 3
+        meet = high - low < least
+        moved = (centre - least, centre, centre + least)
+        nodes[i - 2 : i + 1] = [jnp.where(meet, new, old) for new, old in zip(moved, (low, middle, high), strict=True)]
     for i in range(1, len(nodes)):
         low, high = nodes[i - 1], nodes[i]
-        least = apart * jnp.maximum(jnp.maximum(jnp.abs(low), jnp.abs(high)), 1e-6 * largest)
-        short = jnp.maximum(least - (high - low), 0.0) / 2
+        short = jnp.maximum(two * size(low, high) - (high - low), 0.0) / 2
         nodes[i - 1], nodes[i] = low - short, high + short
     return nodes
 
