@@ -32,7 +32,7 @@ from .patient import BoundPatient, Patient
 from .population import patient_key, study_key
 from .regimen import Regimen
 from .running import Batch, run
-from .schedule import Mode, Schedule, build_schedule, repeats, span_of, stack
+from .schedule import SAMPLE_BEFORE, Mode, Schedule, build_schedule, repeats, span_of, stack
 from .solver.affine import has_exact_area, linear_block, states_used
 from .solver.base import choose
 from .solver.blocks import exact_in_time
@@ -334,6 +334,7 @@ def make_question(
         observables, tuple(outcomes.items()), infused, constant, graded, tuple(sorted(areas)),
         resets=schedules.reset.size > 0, steady=bool(np.any(schedules.steady_kind > 0)),
         fixed=times_are_fixed(model, schedules),
+        early=not constant or bool(np.any((np.minimum(schedules.order, schedules.lagged_order) < SAMPLE_BEFORE) & given)),
     )  # fmt: skip
 
 

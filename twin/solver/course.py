@@ -42,7 +42,8 @@ class Question:
     `infused` says whether any dose may run over time, `constant` whether all covariates and inputs stay
     as they are, `graded` whether outcomes look more often after each dose, `areas` the observables whose
     area is wanted and exact, `resets` and `steady` whether any schedule has such records, `fixed` whether
-    all times of events are known before an individual is drawn.
+    all times of events are known before an individual is drawn, `early` whether anything may come before a sample
+    of its time and alter what it sees.
     """
 
     observables: tuple[str, ...]
@@ -54,6 +55,7 @@ class Question:
     resets: bool
     steady: bool
     fixed: bool
+    early: bool
 
 
 class Course(eqx.Module):

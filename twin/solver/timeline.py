@@ -184,7 +184,8 @@ def build_timeline(
     order = jnp.concatenate([jnp.asarray(r[1], dtype) for r in rows])
     kind = jnp.concatenate([jnp.full(r[0].shape, r[2], jnp.int32) for r in rows])
     index = jnp.concatenate([jnp.arange(r[0].shape[0], dtype=jnp.int32) for r in rows])
-    kind = jnp.where(time > end, BOUNDARY, kind)
+    unseen = (time >= end) & (order > SAMPLE_BEFORE) & ~jnp.any(after & (samples >= end))  # nothing looks after it
+    kind = jnp.where((time > end) | unseen, BOUNDARY, kind)
     time = jnp.minimum(time, end)
     ranked = jnp.lexsort((order, time))
     place = jnp.zeros_like(index).at[ranked].set(jnp.arange(len(ranked), dtype=jnp.int32))

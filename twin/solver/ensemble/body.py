@@ -24,7 +24,17 @@ from ..base import Choice, Status
 from ..course import Question
 from ..timeline import targets
 from . import control
-from .events import DO_BOLUS, DO_CHANGE, DO_RESET, DO_START, DO_STEADY, DO_STOP, Events
+from .events import (
+    DO_BOLUS,
+    DO_CHANGE,
+    DO_EARLY_BOLUS,
+    DO_RESET,
+    DO_START,
+    DO_STEADY,
+    DO_STOP,
+    Events,
+    comes_first,
+)
 from .explicit import Explicit
 from .modes import Block, Lanes
 from .rosenbrock import Rosenbrock
@@ -254,11 +264,11 @@ class Body:
     # --- between events --------------------------------------------------------------------------------
 
     def _waits(self, now: Now, bound: Array) -> Array:
-        """Whether a lane has more to do before `bound`; a change of covariates at that very moment comes before it."""
+        """Whether a lane has more to do before `bound`, or at that very moment what comes before a sample."""
         waits = now.time < bound
-        if not self.setup.question.constant:
-            change = self.events.kind.pick(now.pointer) == DO_CHANGE
-            waits = waits | (change & (self.events.time.pick(now.pointer) <= now.time) & (now.time <= bound))
+        if self.setup.question.early:
+            first = comes_first(self.events.kind.pick(now.pointer))
+            waits = waits | (first & (self.events.time.pick(now.pointer) <= now.time) & (now.time <= bound))
         return waits & (now.status == Status.OK)
 
     def _catch_here(self, now: Now, samples: Lanes, which: Array) -> Now:
@@ -289,7 +299,7 @@ class Body:
         amount, target = events.amount.pick(now.pointer), events.target.pick(now.pointer)
         for k, i in enumerate(self.setup.targets):
             hit = target == i
-            y[i] = y[i] + jnp.where(hit & (kind == DO_BOLUS), amount, 0.0)
+            y[i] = y[i] + jnp.where(hit & ((kind == DO_BOLUS) | (kind == DO_EARLY_BOLUS)), amount, 0.0)
             if self.setup.question.infused:
                 sign = jnp.where(kind == DO_START, 1.0, 0.0) - jnp.where(kind == DO_STOP, 1.0, 0.0)
                 sign = jnp.where(hit, sign, 0.0)
@@ -319,10 +329,11 @@ class Body:
 
     def _stretch_on(self, now: Now, samples: Lanes, bound: Array) -> Now:
         """Apply what is due and go on to the next event, or to the window's end."""
-        before, changes = now.pointer, now.change
+        before = now.pointer
         now = self._apply(now, bound)
-        if not self.setup.question.constant:
-            now = self._catch_here(now, samples, now.change > changes)
+        if self.setup.question.early:
+            again = (now.pointer > before) & comes_first(self.events.kind.pick(before))
+            now = self._catch_here(now, samples, again)
         active = (now.time < bound) & (now.status == Status.OK)
         stop = jnp.where(active, jnp.minimum(self.events.time.pick(now.pointer), bound), now.time)
         here = self._stretch(now, stop)

@@ -16,11 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...modelling import DiseaseModel, Individual
-from ...schedule import RESET, STEADY, Mode, Schedule
+from ...schedule import RESET, SAMPLE_BEFORE, STEADY, Mode, Schedule
 from ...types import Array
 from ..timeline import Given, deliveries, give, infusions
 
-NOTHING, DO_RESET, DO_STEADY, DO_BOLUS, DO_START, DO_STOP, DO_CHANGE = range(7)
+NOTHING, DO_RESET, DO_STEADY, DO_BOLUS, DO_START, DO_STOP, DO_CHANGE, DO_EARLY_BOLUS = range(8)
 
 
 class Events(eqx.Module):
@@ -35,29 +35,37 @@ class Events(eqx.Module):
 
 def unsorted(schedule: Schedule, given: Given, end: Array, *, infused: bool) -> tuple[Events, Array]:
     """The events of one lane as they come, and their order among those of the same time."""
+    order = _order(schedule, given)
+    bolus = jnp.where(order < SAMPLE_BEFORE, DO_EARLY_BOLUS, DO_BOLUS)
     rows = [
         _rows(schedule.reset, RESET, DO_RESET),
         _rows(_steady_times(schedule), STEADY, DO_STEADY, index=jnp.arange(schedule.sizes[1])),
-        _rows(given.start, _order(schedule, given), DO_BOLUS, target=given.target, amount=given.amount),
+        _rows(given.start, order, bolus, target=given.target, amount=given.amount),
     ]
     if infused:
         start, stop, rate, target = infusions(schedule, given)
         runs = (stop > start) & (rate != 0)
         # an infusion that runs on from before a steady-state record has no row of its own among the doses
-        order = jnp.concatenate([_order(schedule, given), jnp.full(len(start) - len(given.start), float(STEADY))])
+        ranks = jnp.concatenate([order, jnp.full(len(start) - len(given.start), float(STEADY))])
         begin, cease = jnp.where(runs, start, jnp.inf), jnp.where(runs, stop, jnp.inf)
-        rows.append(_rows(begin, order, DO_START, target=target, amount=rate))
+        rows.append(_rows(begin, ranks, DO_START, target=target, amount=rate))
         rows.append(_rows(cease, 0.0, DO_STOP, target=target, amount=rate))
     rows.append(_rows(schedule.signal_time, 0.0, DO_CHANGE))
     rows.append(_rows(jnp.full(1, jnp.inf, schedule.time.dtype), 0.0, NOTHING))  # so that there is always a next one
     events = jax.tree.map(lambda *c: jnp.concatenate(c), *[r[0] for r in rows])
     order = jnp.concatenate([r[1] for r in rows])
-    time = jnp.where(events.time >= end, jnp.inf, events.time)
+    past = (events.time > end) | ((events.time >= end) & ~comes_first(events.kind))
+    time = jnp.where(past, jnp.inf, events.time)
     return eqx.tree_at(lambda e: e.time, events, time), order
 
 
+def comes_first(kind: Array) -> Array:
+    """Whether an event comes before samples of its time, and alters what they see."""
+    return (kind == DO_CHANGE) | (kind == DO_EARLY_BOLUS)
+
+
 def _rows(
-    time: Any, order: Any, kind: int, *, target: Any = 0, amount: Any = 0.0, index: Any = 0
+    time: Any, order: Any, kind: Any, *, target: Any = 0, amount: Any = 0.0, index: Any = 0
 ) -> tuple[Events, Array]:
     time = jnp.asarray(time)
     like = jnp.zeros(time.shape, jnp.int32)
