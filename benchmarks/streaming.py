@@ -1,6 +1,6 @@
 """Does memory stay level while very many trajectories pass? W2 reduced to a few numbers, with the resident memory.
 
-python benchmarks/streaming.py --n 2000000 --solver ensemble --dtype float32
+python benchmarks/streaming.py --n 2000000 --dtype float32
 
 Prints a JSON line at intervals, and a last one with the memory and the hours that 1e8 trajectories would take; more
 batches make the growth surer (it is fitted to the later half of them, at least 4).
@@ -9,7 +9,6 @@ batches make the growth surer (it is fitted to the later half of them, at least 
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import json
 import time
 from pathlib import Path
@@ -102,14 +101,14 @@ class Tally:
 
 
 @click.command()
-@click.option("--n", type=int, default=200_000, help="How many trajectories.")
-@click.option("--batch", type=int, default=50_000, help="How many are given to simulate() at once.")
-@click.option("--solver", default="adaptive")
+@click.option("--n", type=int, default=2_000_000, help="How many trajectories.")
+@click.option("--batch", type=int, default=100_000, help="How many are in memory at once.")
+@click.option("--solver", default="ensemble")
 @click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float32")
 @click.option("--cores", type=int, help="Keep to so many cores; all by default.")
 @click.option("--every", type=float, default=10.0, help="Seconds between lines.")
 def main(n: int, batch: int, solver: str, dtype: str, cores: int | None, every: float) -> None:
-    """Stream W2 through simulate() in batches, keeping only counts."""
+    """Take W2 part by part from twin.stream(), keeping only counts."""
     cores = settle(cores)
     words = {"solver": solver, "dtype": dtype, "workers": cores}
     tally, curve = stream(n, batch, words, every)
@@ -126,16 +125,13 @@ def stream(n: int, batch: int, words: dict[str, Any], every: float) -> tuple[Tal
 
     workload, tally, curve = WORKLOADS["W2"], Tally(), Curve(every)
     outcomes = {"lowest": Trough(of="neutrophils"), "low": Duration(of="neutrophils", high=0.5)}
-    drawn = workload.spread.batches(workload.model, batch)
-    for parameters in itertools.islice(drawn, -(-n // batch)):
-        before = tally.count
-        result = twin.simulate(
-            workload.model(), twin.Patient("all"), regimens={"one": workload.regimen}, outcomes=outcomes,
-            draws=batch, times=[], spread=False, individuals=workload.individuals(parameters),
-            progress=lambda done, total, before=before: curve.look(before + done), **words,
-        )  # fmt: skip
-        found = {name: result["outcomes"][name].values.ravel() for name in outcomes}
-        tally = tally.add(found["lowest"], found["low"], int((result["sample_stats/status"] != 0).sum()))
+    parts = twin.stream(
+        workload.model(), twin.Patient("all"), regimens={"one": workload.regimen}, outcomes=outcomes, draws=n,
+        part=batch, **words,
+    )  # fmt: skip
+    for part in parts:
+        found = {name: part["outcomes"][name].values.ravel() for name in outcomes}
+        tally = tally.add(found["lowest"], found["low"], int((part["sample_stats/status"] != 0).sum()))
         curve.end_batch(tally.count)
     return tally, curve
 

@@ -18,6 +18,7 @@ import numpy as np
 from twin.compartments import OralTwoCompartment, ThreeCompartment
 from twin.modelling import Delivery, DiseaseModel, observable, parameter, part, state, treatment, zeros
 from twin.types import Scalar
+from twin.variability import log_normal
 
 
 class OralParameters(eqx.Module):
@@ -56,14 +57,19 @@ class Oral(DiseaseModel):
         return y.drug.central / p.volume
 
 
+def _omega(sd: float) -> Any:
+    """The workload's spread of a parameter, for runs that draw individuals themselves."""
+    return log_normal(variance=sd**2)
+
+
 class MarrowParameters(eqx.Module):
-    clearance: Scalar = parameter(38.5, "L/h", "clearance")
-    volume: Scalar = parameter(8.31, "L", "central volume")
-    baseline: Scalar = parameter(5.05, "10^9/L", "neutrophils before treatment")
-    maturation_time: Scalar = parameter(89.3, "h", "mean transit time")
-    feedback: Scalar = parameter(0.163, "1", "feedback exponent")
-    largest_effect: Scalar = parameter(83.9, "1", "largest effect")
-    half_effect: Scalar = parameter(7.17, "umol/L", "concentration of half of it")
+    clearance: Scalar = parameter(38.5, "L/h", "clearance", spread=_omega(0.3))
+    volume: Scalar = parameter(8.31, "L", "central volume", spread=_omega(0.1))
+    baseline: Scalar = parameter(5.05, "10^9/L", "neutrophils before treatment", spread=_omega(0.42))
+    maturation_time: Scalar = parameter(89.3, "h", "mean transit time", spread=_omega(0.16))
+    feedback: Scalar = parameter(0.163, "1", "feedback exponent", spread=_omega(0.039))
+    largest_effect: Scalar = parameter(83.9, "1", "largest effect", spread=_omega(0.33))
+    half_effect: Scalar = parameter(7.17, "umol/L", "concentration of half of it", spread=_omega(0.5))
 
 
 class MarrowState(eqx.Module):
@@ -258,7 +264,7 @@ class Workload:
 MARROW_OMEGA = (0.3, 0.1, 0.42, 0.16, 0.039, 0.33, 0.5)
 WORKLOADS = {
     "W1": Workload(Oral, "100 mg q12h x14", 1.75 * np.arange(97), LogNormal(101, (0.3,) * 5), "linear"),
-    "W2": Workload(Marrow, "180 mg over 1 h q504h x3", 24.0 * np.arange(64), LogNormal(202, MARROW_OMEGA), "adaptive"),
-    "W3": Workload(Binding, "1000 nmol q28d x3", 1.0 * np.arange(85), LogNormal(303, (0.3,) * 5), "stiff"),
-    "lorenz": Workload(Lorenz, None, np.array([1.0]), Even(0.0, 21.0), "adaptive"),
+    "W2": Workload(Marrow, "180 mg over 1 h q504h x3", 24.0 * np.arange(64), LogNormal(202, MARROW_OMEGA), "ensemble"),
+    "W3": Workload(Binding, "1000 nmol q28d x3", 1.0 * np.arange(85), LogNormal(303, (0.3,) * 5), "rosenbrock"),
+    "lorenz": Workload(Lorenz, None, np.array([1.0]), Even(0.0, 21.0), "ensemble"),
 }

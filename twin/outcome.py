@@ -28,6 +28,7 @@ class Outcome:
     until: float = math.inf
 
     needs_area = False  # whether it uses the area under its observable
+    at_ends = False  # whether it looks at the ends of pieces alone
 
     @abstractmethod
     def start(self) -> tuple[float, ...]:
@@ -49,6 +50,11 @@ class Outcome:
     @abstractmethod
     def unit(self, observable: str, time: str) -> str:
         """The outcome's unit, from the observable's and the model's time unit."""
+
+    def needs_ends_alone(self, exact_area: bool) -> bool:
+        """Whether the ends of pieces tell it, however long they are, and their areas where these are exact."""
+        whole = math.isinf(self.since) and math.isinf(self.until)
+        return whole and (self.at_ends or (self.needs_area and exact_area))
 
     def update(self, so_far: Any, piece: Piece, chance: Scalar) -> Any:
         """`add`, restricted to the outcome's window; pieces outside it and of no length change nothing."""
@@ -168,6 +174,8 @@ class Average(_Value):
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Final(_Value):
     """The value at the end."""
+
+    at_ends = True
 
     def start(self):
         return (math.nan,)

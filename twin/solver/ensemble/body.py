@@ -107,6 +107,13 @@ class Setup:
         """Observables that outcomes look at."""
         return tuple(sorted({o.of for _, o in self.question.outcomes}))
 
+    @property
+    def followed(self) -> tuple[str, ...]:
+        """Those that have to be close between the ends of steps, too."""
+        exact = self.question.areas if self.exact else ()
+        between = {o.of for _, o in self.question.outcomes if not o.needs_ends_alone(o.of in exact)}
+        return tuple(sorted(between))
+
 
 class Now(eqx.Module):
     """Where every lane is between two events."""
@@ -347,7 +354,7 @@ class Body:
         return dataclasses.replace(
             now, time=jnp.where(active, stop, now.time),
             y=tuple(jnp.where(move, new, old) for new, old in zip(y, now.y, strict=True)),
-            step=after.step, status=status, totals=after.totals, largest=after.largest, caught=after.caught,
+            step=jnp.where(move, after.step, now.step), status=status, totals=after.totals, largest=after.largest, caught=after.caught,
             steps=after.steps,
         )  # fmt: skip
 
@@ -379,7 +386,7 @@ class Body:
 
         The exact block's fastest mode limits it, too: what it drives may not have begun to change.
         """
-        if not z and not self.setup.seen:
+        if not z and not self.setup.followed:
             return here.length
         fastest = jnp.full_like(self.zero, jnp.inf) if here.block is None else 1 / (here.block.fastest + 1e-30)
         fastest = jnp.where(fresh & (fastest < jnp.inf), fastest, jnp.inf)
@@ -480,7 +487,8 @@ class Body:
             pieces[name] = (first, second)
             ends[name] = (v1, d1)
             defects[name] = stop(vm - 0.5 * (v0 + v1) - 0.125 * h * (d0 - d1))
-        return pieces, ends, largest, control.seen_error(defects, scales, self.setup.choice.relative)
+        held = {name: defects[name] for name in self.setup.followed}
+        return pieces, ends, largest, control.seen_error(held, scales, self.setup.choice.relative)
 
     def _believable(self, name: str, known: Any, here: _Stretch, h: Array, made: Any, scale: Array) -> Lanes:
         """An observable's slopes at a step's start, middle and end; by the interpolant where the equations' mislead.
