@@ -326,6 +326,7 @@ def make_question(
     infused = bool(np.any((schedules.mode != 0) & given))
     values = schedules.signal_value
     constant = bool(np.all(values == values[..., :1, :]))
+    first = np.minimum(schedules.order, schedules.lagged_order)
     fast = {*linear_block(type(model)).states, *targets(model)}
     graded = any(states_used(type(model), o.of) & fast for o in outcomes.values()) and bool(given.any())
     closed = exact_in_time(type(model))
@@ -334,7 +335,7 @@ def make_question(
         observables, tuple(outcomes.items()), infused, constant, graded, tuple(sorted(areas)),
         resets=schedules.reset.size > 0, steady=bool(np.any(schedules.steady_kind > 0)),
         fixed=times_are_fixed(model, schedules),
-        early=not constant or bool(np.any((np.minimum(schedules.order, schedules.lagged_order) < SAMPLE_BEFORE) & given)),
+        early=not constant or bool(np.any((first < SAMPLE_BEFORE) & given)),
     )  # fmt: skip
 
 

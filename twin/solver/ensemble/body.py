@@ -354,8 +354,8 @@ class Body:
         return dataclasses.replace(
             now, time=jnp.where(active, stop, now.time),
             y=tuple(jnp.where(move, new, old) for new, old in zip(y, now.y, strict=True)),
-            step=jnp.where(move, after.step, now.step), status=status, totals=after.totals, largest=after.largest, caught=after.caught,
-            steps=after.steps,
+            step=jnp.where(move, after.step, now.step), status=status,
+            totals=after.totals, largest=after.largest, caught=after.caught, steps=after.steps,
         )  # fmt: skip
 
     # --- steps ------------------------------------------------------------------------------------------
