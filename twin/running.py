@@ -9,6 +9,7 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -85,10 +86,10 @@ def run(
 
 
 def _solve(
-    batch: Batch, choice: Choice, lanes: np.ndarray, store: dict[str, Any], chunk: int | None,
+    batch: Batch, choice: Choice, lanes: np.ndarray, found: dict[str, Any], chunk: int | None,
     workers: int | None, progress: Progress,
 ) -> tuple[dict[str, Any], float]:  # fmt: skip
-    """Some of a batch's trajectories by one solver, put into the store; and the seconds spent compiling."""
+    """Some of a batch's trajectories by one solver, put among what is found; and the seconds spent compiling."""
     together, size = _sizes(batch, choice, len(lanes))
     wide = batch.dtype == np.float64
     with jax.enable_x64(wide):
@@ -97,24 +98,49 @@ def _solve(
         seconds = time.perf_counter() - began
         arrays = jax.device_put(batch.arrays, solver.input_shardings[0][0])
 
-    def call(lane: np.ndarray) -> tuple[np.ndarray, Any]:
+    store, guard = _Store(found, batch.size), threading.Lock()
+
+    def call(lane: np.ndarray) -> int:
         padded = np.concatenate([lane, np.full(size - len(lane), lane[-1])])
         patient, arm, draw = (i.astype(np.int32) for i in np.unravel_index(padded, batch.shape))
         which = patient * np.int32(batch.shape[1]) + arm
         with jax.enable_x64(wide):  # the setting belongs to a thread
-            return lane, jax.device_get(solver(arrays, which, patient, draw))
+            solved = jax.device_get(solver(arrays, which, patient, draw))
+        with guard:
+            store.make_room(solved)
+        store.put(solved, lane)
+        return len(lane)
 
     in_flight = max(1, chunk // size) if chunk else _WAVE
     calls = [lanes[i : i + size] for i in range(0, len(lanes), size)]
     done = 0
     with concurrent.futures.ThreadPoolExecutor(workers or _workers(in_flight)) as pool:
         for wave in _waves(calls, in_flight):
-            for lane, found in pool.map(call, wave):  # the next calls run while this one's results are put away
-                store = _put(store, found, lane, batch.size)
-                done += len(lane)
+            for count in pool.map(call, wave):
+                done += count
                 if progress:
                     progress(done, len(lanes))
-    return store, seconds
+    return store.arrays, seconds
+
+
+class _Store:
+    """Every trajectory's results; calls put theirs in side by side, each in rows of its own."""
+
+    def __init__(self, arrays: dict[str, Any], rows: int):
+        self.arrays, self.rows = arrays, rows
+
+    def make_room(self, like: Any) -> None:
+        if not self.arrays:
+            self.arrays = jax.tree.map(lambda x: np.empty((self.rows, *x.shape[1:]), x.dtype), like)
+
+    def put(self, found: Any, lane: np.ndarray) -> None:
+        together = int(lane[-1]) - int(lane[0]) + 1 == len(lane)  # lanes ascend, so these follow one another
+        where = slice(int(lane[0]), int(lane[-1]) + 1) if together else lane
+
+        def place(into: np.ndarray, values: np.ndarray) -> None:
+            into[where] = values[: len(lane)]
+
+        jax.tree.map(place, self.arrays, found)
 
 
 def _workers(in_flight: int) -> int:
@@ -148,14 +174,3 @@ def _accelerated(batch: Batch, lanes: int) -> int:
 def _waves(calls: list[np.ndarray], size: int) -> Iterator[list[np.ndarray]]:
     for i in range(0, len(calls), size):
         yield calls[i : i + size]
-
-
-def _put(store: dict[str, Any], found: Any, lane: np.ndarray, total: int) -> dict[str, Any]:
-    if not store:
-        store = jax.tree.map(lambda x: np.empty((total, *x.shape[1:]), x.dtype), found)
-
-    def place(into: np.ndarray, values: np.ndarray) -> None:
-        into[lane] = values[: len(lane)]
-
-    jax.tree.map(place, store, found)
-    return store
