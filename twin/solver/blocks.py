@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -64,10 +65,41 @@ def _has_closed_form(kind: type[DiseaseModel], coupled: Any, states: Sequence[in
 
 def _typical_matrix(kind: type[DiseaseModel]) -> np.ndarray:
     model = kind()
-    with jax.ensure_compile_time_eval(), jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
+    with _plainly():
         person = Individual(model.individual(kind.Parameters(), kind.Covariates()), kind.Covariates(), kind.Inputs())
-        matrix, _ = rate_matrix(model, jax.tree.map(lambda x: jnp.asarray(x, jnp.float64), person), jnp.float64)
-    return np.asarray(matrix)
+        return np.asarray(_rates(kind)(jax.tree.leaves(person))[0])
+
+
+def systems_at_random(kind: type[DiseaseModel]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """A and b of the block at two random sets of parameters: what holds for both holds by structure."""
+    leaves = jax.tree.leaves(Individual(kind.Parameters(), kind.Covariates(), kind.Inputs()))
+    generator = np.random.default_rng(0)
+    found = []
+    with _plainly():
+        for _ in range(2):
+            values = [v * generator.uniform(0.8, 1.2) + generator.uniform(1e-3, 1e-2) for v in leaves]
+            matrix, constant = _rates(kind)(values)
+            found.append((np.asarray(matrix), np.asarray(constant)))
+    return found
+
+
+@functools.cache
+def _rates(kind: type[DiseaseModel]) -> Callable[[list[Any]], tuple[Array, Array]]:
+    """A and b from the leaves of an individual, compiled."""
+    tree = jax.tree.structure(Individual(kind.Parameters(), kind.Covariates(), kind.Inputs()))
+
+    def system(leaves: list[Any]) -> tuple[Array, Array]:
+        person = jax.tree.unflatten(tree, [jnp.asarray(v, jnp.float64) for v in leaves])
+        return rate_matrix(kind(), person, jnp.float64)
+
+    return jax.jit(system)
+
+
+@contextlib.contextmanager
+def _plainly() -> Iterator[None]:
+    """Numbers now, in float64, whatever is being compiled around."""
+    with jax.ensure_compile_time_eval(), jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
+        yield
 
 
 def rate_matrix(model: DiseaseModel, p: Individual, dtype: Any) -> tuple[Array, Array]:
@@ -89,22 +121,9 @@ def rate_matrix(model: DiseaseModel, p: Individual, dtype: Any) -> tuple[Array, 
 @functools.cache
 def has_constant(kind: type[DiseaseModel]) -> bool:
     """Whether the block has its own constant input (an endogenous production), at any parameter values."""
-    model = kind()
-    block = linear_block(kind)
-    if not block.states:
+    if not linear_block(kind).states:
         return False
-    leaves, tree = jax.tree.flatten(Individual(kind.Parameters(), kind.Covariates(), kind.Inputs()))
-
-    def constants(*values: Any) -> Any:
-        return rate_matrix(model, jax.tree.unflatten(tree, values), jnp.float64)[1]
-
-    generator = np.random.default_rng(0)
-    with jax.ensure_compile_time_eval(), jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
-        for _ in range(2):  # a term that vanishes at two random points vanishes
-            values = [jnp.asarray(v * generator.uniform(0.9, 1.1) + generator.uniform(1e-3, 1e-2)) for v in leaves]
-            if np.any(np.asarray(constants(*values)) != 0):
-                return True
-    return False
+    return any(np.any(constant != 0) for _, constant in systems_at_random(kind))
 
 
 def exact_in_time(kind: type[DiseaseModel]) -> bool:

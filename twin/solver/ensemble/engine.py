@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import jaxpr_as_fun
 
 from ...types import Array
 from .body import Body, Problem, Setup
@@ -59,11 +60,13 @@ def _one_by_one(block: Callable[[Any], Any], blocks: Any, count: int) -> Any:
     if count == 1:  # taking one of one is no operation, and its arithmetic would be compiled into what comes before
         blocks = jax.tree.map(lambda x: jnp.concatenate([x, x]), blocks)
 
+    traced, shapes = jax.make_jaxpr(block, return_shape=True)(jax.tree.map(lambda x: x[0], blocks))  # once, not twice
+
     def one(i: Array, found: Any) -> Any:
-        solved = block(jax.tree.map(lambda x: x[i], blocks))
+        solved = jaxpr_as_fun(traced)(*jax.tree.leaves(jax.tree.map(lambda x: x[i], blocks)))
+        solved = jax.tree.unflatten(jax.tree.structure(shapes), solved)
         return jax.tree.map(lambda all_, new: all_.at[i].set(new), found, solved)
 
-    shapes = jax.eval_shape(block, jax.tree.map(lambda x: x[0], blocks))
     found = jax.tree.map(lambda x: jnp.zeros((count, *x.shape), x.dtype), shapes)
     return jax.lax.fori_loop(0, unknown(count, blocks[0].start), one, found)
 

@@ -27,7 +27,7 @@ import numpy as np
 from ...modelling import DiseaseModel, Individual, pack, unpack
 from ...types import Array
 from ..affine import linear_block
-from ..blocks import components, has_constant, rate_matrix
+from ..blocks import components, has_constant, systems_at_random
 from ..spectrum import ascending, divided_exponentials, eigenvalues
 
 # Least relative distances of two eigenvalues, and of three neighbours; see above. Three lose the inverse square.
@@ -50,23 +50,18 @@ def parts(kind: type[DiseaseModel]) -> tuple[_Part, ...]:
     """The parts of a model's block, each with closed-form eigenvalues."""
     found = []
     for c in components(kind):
-        nodes = _at_random(kind, c.groups)
-        apart = len(c.states) == 1 or not all(np.any(np.diff(n) < 1e-6 * np.abs(n).max()) for n in nodes)
-        found.append(_Part(c.states, c.groups, apart))
+        found.append(_Part(c.states, c.groups, apart=not _meet(kind, c.groups)))
     return tuple(found)
 
 
-def _at_random(kind: type[DiseaseModel], groups: Any) -> list[np.ndarray]:
-    """Eigenvalues at two random sets of parameters: what holds for both holds by structure."""
-    leaves, tree = jax.tree.flatten(Individual(kind.Parameters(), kind.Covariates(), kind.Inputs()))
-    generator = np.random.default_rng(1)
-    with jax.ensure_compile_time_eval(), jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
-        found = []
-        for _ in range(2):
-            values = [jnp.asarray(v * generator.uniform(0.8, 1.2) + generator.uniform(1e-3, 1e-2)) for v in leaves]
-            matrix, _ = rate_matrix(kind(), jax.tree.unflatten(tree, values), jnp.float64)
-            found.append(np.sort([float(v) for v in eigenvalues(matrix, groups)]))
-        return found
+def _meet(kind: type[DiseaseModel], groups: tuple[tuple[int, ...], ...]) -> bool:
+    """Whether eigenvalues are equal whatever the parameters; within a group, they never are."""
+    for matrix, _ in systems_at_random(kind):
+        each = [np.linalg.eigvals(matrix[np.ix_(g, g)]).real for g in groups]
+        nodes = np.sort(np.concatenate(each))
+        if not np.any(np.diff(nodes) < 1e-6 * np.abs(nodes).max()):
+            return False
+    return True
 
 
 @dataclasses.dataclass(frozen=True)
