@@ -75,6 +75,7 @@ def timed(
     individuals = workload.individuals(parameters)
     seconds = []
     for _ in range(repeats + 1):
+        result = None  # its memory is there for the next one
         clock = time.perf_counter()
         result = twin.simulate(
             workload.model(), twin.Patient("all"), regimens={"one": workload.regimen}, outcomes=[],

@@ -13,6 +13,7 @@ Groups (ArviZ's names where it has one):
 from __future__ import annotations
 
 import datetime
+import functools
 import importlib.metadata
 import json
 import shutil
@@ -176,9 +177,14 @@ def provenance(batch: Batch) -> dict[str, Any]:
         "atol": choice.absolute if choice.name != "linear" else 0.0,
         "dtype": str(batch.dtype),
         "device": f"{jax.devices()[0].platform} ({jax.devices()[0].device_kind})",
-        "versions": json.dumps({"patient-twin": version(), **{p: importlib.metadata.version(p) for p in _PACKAGES}}),
+        "versions": _versions(),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
+
+
+@functools.cache
+def _versions() -> str:
+    return json.dumps({"patient-twin": version(), **{p: importlib.metadata.version(p) for p in _PACKAGES}})
 
 
 def version() -> str:

@@ -13,6 +13,7 @@ result["outcomes/highest_inr"].median("draw")
 from __future__ import annotations
 
 import dataclasses
+import gc
 import math
 import os
 import time
@@ -155,6 +156,7 @@ def stream(
         numbers = range(first, min(first + part, draws))
         settings = _Settings(numbers, seed, until, times, solver, dtype, rtol, atol, spread, uncertainty, noise, {})
         yield _answer(model, patients, regimens, outcomes, settings, None, workers, None)
+        gc.collect()  # a tree refers to itself, and would stay until Python looks for such
         if progress:
             progress(numbers.stop, draws)
 

@@ -6,12 +6,14 @@ are sorted inside the computation, so gradients flow through the times of doses 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ..modelling import Delivery, DiseaseModel, Individual
 from ..schedule import RESET, SAMPLE_AFTER, SAMPLE_BEFORE, STEADY, Mode, Schedule
@@ -58,9 +60,16 @@ def uses_transit(model: DiseaseModel) -> bool:
 
 def transit_treatments(model: DiseaseModel) -> list[int]:
     """The positions of the treatments that enter through a transit chain."""
-    person = Individual(model.typical(), model.Covariates(), model.Inputs())
-    shapes = eqx.filter_eval_shape(lambda p: deliveries(model, p), person)
-    return [i for i, delivery in enumerate(shapes) if delivery.transit is not None]
+    return [i for i, delivery in enumerate(delivery_shapes(type(model))) if delivery.transit is not None]
+
+
+@functools.cache
+def delivery_shapes(kind: type[DiseaseModel]) -> list[Delivery]:
+    """Each treatment's delivery with numbers where it says one number for all, and shapes where individuals differ."""
+    model = kind()
+    person = Individual(model.typical(), kind.Covariates(), kind.Inputs())
+    drawn = jax.tree.map(lambda x: np.asarray(x) if isinstance(x, float) else x, person)
+    return eqx.filter_eval_shape(lambda p: deliveries(model, p), drawn)
 
 
 def targets(model: DiseaseModel) -> list[int]:

@@ -15,7 +15,7 @@ from ...types import Array
 from .body import Body, Problem, Setup
 from .step import unknown
 
-_WINDOW = 8  # samples caught between two meetings of all lanes of a block
+_WINDOW = 6  # samples caught between two meetings of all lanes of a block
 
 
 class Solved(NamedTuple):

@@ -18,7 +18,7 @@ import numpy as np
 from ...modelling import DiseaseModel, Individual
 from ...schedule import RESET, SAMPLE_BEFORE, STEADY, Mode, Schedule
 from ...types import Array
-from ..timeline import Given, deliveries, give, infusions
+from ..timeline import Given, delivery_shapes, give, infusions
 
 NOTHING, DO_RESET, DO_STEADY, DO_BOLUS, DO_START, DO_STOP, DO_CHANGE, DO_EARLY_BOLUS = range(8)
 
@@ -94,12 +94,10 @@ def times_are_fixed(model: DiseaseModel, schedules: Schedule) -> bool:
     modes = schedules.mode[np.isfinite(schedules.time)]
     if np.any((modes == Mode.MODELLED_RATE) | (modes == Mode.MODELLED_DURATION)):
         return False
-    person = Individual(model.typical(), model.Covariates(), model.Inputs())
-    drawn = jax.tree.map(lambda x: np.asarray(x) if isinstance(x, float) else x, person)  # numbers that may differ
-    found = eqx.filter_eval_shape(lambda p: deliveries(model, p), drawn)
     by_rate = bool(np.any(modes == Mode.RATE))
     return all(
-        isinstance(d.lag, float | int) and (not by_rate or isinstance(d.bioavailability, float | int)) for d in found
+        isinstance(d.lag, float | int) and (not by_rate or isinstance(d.bioavailability, float | int))
+        for d in delivery_shapes(type(model))
     )
 
 
