@@ -112,7 +112,7 @@ def test_times_become_hours_whatever_they_were_written_in():
             Observation("concentration", 5, 5000, "ug/L"),
         ],
     )
-    times, values = zip(*[(t, v) for _, t, v in ana.observations], strict=True)
+    times, values = zip(*[(o.time, o.value) for o in ana.observations], strict=True)
     assert times == pytest.approx((3, 5, 12, 48))
     assert values == pytest.approx((4, 5, 2, 1))
 

@@ -142,12 +142,13 @@ def _covariates(batch: Batch) -> xr.Dataset:
 
 def _observed(batch: Batch) -> xr.Dataset:
     rows = [(p.id, *one) for p in batch.patients for one in p.observations]
-    who, what, when, value = zip(*rows, strict=True)
+    who, what, when, value, bound = zip(*rows, strict=True)
     return xr.Dataset(
         {
             "of_patient": (OBSERVATION, words(who)),
             "observable": (OBSERVATION, words(what)),
             "value": (OBSERVATION, np.array(value, float)),
+            "bound": (OBSERVATION, np.array(bound, np.int8), {"description": "-1: below the value, 1: above, 0: read"}),
             TIME: (OBSERVATION, np.array(when, float), {"unit": batch.model.time_unit}),
         }
     )

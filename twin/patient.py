@@ -15,7 +15,7 @@ import numbers
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from .dose import Dose
 from .errors import TwinErrors
@@ -30,12 +30,24 @@ When = float | str | datetime.datetime  # model time units, text such as '3 day'
 
 @dataclasses.dataclass(frozen=True)
 class Observation:
-    """A measurement: of which observable, when, what was read, and its unit if not the observable's own."""
+    """A measurement: of which observable, when, what was read, and its unit if not the observable's own.
+
+    A value '<0.5' or '>10' is only known to lie below or above.
+    """
 
     observable: str
     time: When
     value: Value
     unit: str | None = None
+
+
+class Measured(NamedTuple):
+    """A bound observation: in the observable's unit and model time. `bound` is -1 for '<', 1 for '>', else 0."""
+
+    observable: str
+    time: float
+    value: float
+    bound: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +114,7 @@ class BoundPatient:
     covariates: Mapping[str, float]
     series: Mapping[str, tuple[tuple[float, float], ...]] = dataclasses.field(default_factory=dict)
     doses: tuple[Dose, ...] = ()
-    observations: tuple[tuple[str, float, float], ...] = ()
+    observations: tuple[Measured, ...] = ()
     assumed: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 

@@ -87,6 +87,8 @@ def _lane(task: Task, model: DiseaseModel, arrays: dict[str, Any], which: Array,
         for name in sorted({o.of for _, o in task.question.outcomes if isinstance(o, EventTime)})
     }
     own = {name: values[patient, draw] for name, values in arrays["individuals"].items()}
+    known = {name: values[patient, draw] for name, values in arrays["deviations"].items()}
+    drawn = dataclasses.replace(drawn, normals=drawn.normals | known)
 
     def person_at(signals: Array) -> Individual:
         return with_own(individual_at(model, drawn, signals), own)

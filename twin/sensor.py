@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .noise import Noise
+from .noise import Noise, Seen, normal_density
 from .types import Array, Scalar
 
 INTERVAL = 5.0  # min between readings
@@ -145,6 +145,25 @@ class GlucoseMonitor(Noise):
         day = (times - number.astype(times.dtype) * LIFE) / 1440
         shown = expected_reading(true, day, worn) + _errors(worn, reading, key=error_key)
         return jnp.clip(shown, LOWEST, HIGHEST)  # what the device does
+
+    def log_density(self, seen: Seen) -> Array:
+        """Given the reading before: a typical sensor, whose errors correlate over time as its AR(2) does at one step.
+
+        How sensors differ from each other (gain and offset) is not integrated over. A reading at an end of the scale is
+        only known to lie beyond it.
+        """
+        number = jnp.floor(seen.times / INTERVAL + 1e-6) // _READINGS
+        expected = expected_reading(seen.true, (seen.times - number * LIFE) / 1440)
+        sd = float(stationary_sd())
+        z = (seen.measured - expected) / sd
+        neighbours = TYPICAL.first_memory / (1 - TYPICAL.second_memory)
+        same = (number[..., 1:] == number[..., :-1]) & (seen.bound[..., :-1] == 0)
+        alike = jnp.where(same, neighbours ** (jnp.abs(jnp.diff(seen.times, axis=-1)) / INTERVAL), 0.0)
+        left = jnp.sqrt(jnp.maximum(1 - alike**2, 1e-12))
+        z = jnp.concatenate([z[..., :1], (z[..., 1:] - alike * z[..., :-1]) / left], -1)
+        left = jnp.concatenate([jnp.ones_like(left[..., :1]), left], -1)
+        at_end = jnp.where(seen.measured <= LOWEST, -1, jnp.where(seen.measured >= HIGHEST, 1, seen.bound))
+        return normal_density(z, jnp.log(sd * left) + 0 * z, at_end)
 
     def describe(self) -> str:
         return f"CGM sensor: drifting gain, AR(2) error, readings saturate at {LOWEST:g} and {HIGHEST:g} mg/dL"

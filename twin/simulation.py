@@ -62,6 +62,7 @@ class _Settings:
     uncertainty: bool
     noise: bool
     individuals: Mapping[str, Any]
+    deviations: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def simulate(
@@ -82,6 +83,7 @@ def simulate(
     uncertainty: bool = False,
     noise: bool = False,
     individuals: Mapping[str, Any] | None = None,
+    deviations: Mapping[str, Any] | None = None,
     chunk: int | None = None,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -104,6 +106,8 @@ def simulate(
         noise: also store measured values, with the model's residual error.
         individuals: parameter name -> values (patient, draw) to use instead of drawing them, such as estimates
             from elsewhere; parameters that are not named are drawn as usual.
+        deviations: the same, but how far each is from typical, in standard deviations of its declared spread, so
+            that a change of a covariate changes it; what `calibration` gives.
         chunk: how many trajectories are in flight at once; changes memory, never a result.
         progress: called with (done, total) trajectories.
 
@@ -114,7 +118,19 @@ def simulate(
     if not 1 <= draws <= 10**7:
         raise TwinError(f"draws {draws} is not between 1 and 10000000; for more, take twin.stream")
     settings = _Settings(
-        range(draws), seed, until, times, solver, dtype, rtol, atol, spread, uncertainty, noise, individuals or {}
+        range(draws),
+        seed,
+        until,
+        times,
+        solver,
+        dtype,
+        rtol,
+        atol,
+        spread,
+        uncertainty,
+        noise,
+        individuals or {},
+        deviations or {},
     )
     return _answer(model, patients, regimens, outcomes, settings, chunk, workers, progress)
 
@@ -154,7 +170,7 @@ def stream(
         raise TwinError(f"draws {draws} is not between 1 and {2**31 - 1}")
     for first in range(0, draws, part):
         numbers = range(first, min(first + part, draws))
-        settings = _Settings(numbers, seed, until, times, solver, dtype, rtol, atol, spread, uncertainty, noise, {})
+        settings = _Settings(numbers, seed, until, times, solver, dtype, rtol, atol, spread, uncertainty, noise, {}, {})
         yield _answer(model, patients, regimens, outcomes, settings, None, workers, None)
         gc.collect()  # a tree refers to itself, and would stay until Python looks for such
         if progress:
@@ -206,7 +222,12 @@ def _prepare(model: DiseaseModel, patients: Any, regimens: Mapping[str, Any], ou
     arrays["windows"], arrays["bounds"] = windows(samples, end)
     if question.fixed and choice.method:
         arrays["rank"] = fixed_ranks(model, schedules, end, infused=question.infused)
-    arrays["individuals"] = _individuals(model, how.individuals, (len(people), len(how.draws)))
+    shape = (len(people), len(how.draws))
+    arrays["individuals"] = _individuals(model, "individuals", how.individuals, shape)
+    arrays["deviations"] = _individuals(model, "deviations", how.deviations, shape)
+    for name in how.deviations:
+        if model.parameters()[name].spread is None or name in how.individuals:
+            raise TwinError(f"deviations['{name}']: it has no declared spread, or a value in individuals")
     arrays = jax.tree.map(lambda x: x.astype(number) if x.dtype.kind == "f" else x, arrays)
     arrays["first"] = np.int32(how.draws.start)
     keys = {"keys": np.stack([patient_key(how.seed, p.id) for p in people]), "shared": study_key(how.seed)}
@@ -216,14 +237,16 @@ def _prepare(model: DiseaseModel, patients: Any, regimens: Mapping[str, Any], ou
     )  # fmt: skip
 
 
-def _individuals(model: DiseaseModel, given: Mapping[str, Any], shape: tuple[int, int]) -> dict[str, np.ndarray]:
+def _individuals(
+    model: DiseaseModel, word: str, given: Mapping[str, Any], shape: tuple[int, int]
+) -> dict[str, np.ndarray]:
     found = {}
     for name, values in given.items():
         if name not in model.parameters():
             raise TwinError(f"model '{model.name}' has no parameter '{name}'; {suggest(name, model.parameters())}")
         found[name] = np.asarray(values, float)
         if found[name].shape != shape:
-            raise TwinError(f"individuals['{name}'] has shape {found[name].shape}; {shape} (patient, draw) is needed")
+            raise TwinError(f"{word}['{name}'] has shape {found[name].shape}; {shape} (patient, draw) is needed")
     return found
 
 

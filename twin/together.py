@@ -38,7 +38,8 @@ from .solver.ensemble import Setup, differentiable, solve_batch, windows
 from .solver.ensemble.events import fixed_ranks
 from .types import Array
 
-_TOGETHER = 64
+_TOGETHER = 64  # lanes of a block, where there are so many
+_DEVIATION = "deviation of "
 
 
 def solve_many(
@@ -47,7 +48,8 @@ def solve_many(
     regimen: Any = None,
     times: Sequence[float] | Sequence[Sequence[float]] | np.ndarray | None = None,
     *,
-    parameters: Mapping[str, Any],
+    parameters: Mapping[str, Any] | None = None,
+    deviations: Mapping[str, Any] | None = None,
     outcomes: Sequence[str] | Mapping[str, Outcome] = (),
     until: float | str | None = None,
     solver: str = "auto",
@@ -67,68 +69,104 @@ def solve_many(
         times: when observables are wanted, for all patients or a list for each; doses of that time come after.
         parameters: name -> values (patient, draw) of these individuals; the others are typical for the patient's
             covariates. May be traced by JAX; derivatives forward and in reverse are with respect to these.
+        deviations: name -> (patient, draw), how far these parameters are from typical, in standard deviations of
+            their declared spread; so a change of a covariate changes them, which it does not change `parameters`.
+            Derivatives are with respect to these, too.
 
     Returns:
         name -> array: observables (patient, draw, time), not numbers past a patient's own times, outcomes
         (patient, draw), and 'status' (0 is ok; values of a failed course are not numbers).
     """
-    people = bound_patients(model, patients)
-    built = Regimen.build(regimen)
-    for problem in built.check(model):
-        raise TwinError(problem)
-    wanted = _times(times, len(people))
-    spans = [_span(model, built, p, t, until) for p, t in zip(people, wanted, strict=True)]
-    asked = select_outcomes(model, outcomes)
-    for _, end in spans:
-        covers(asked, end, model.time_unit)
-    schedules = stack(
-        [
-            build_schedule(model, built, end=end, covariates=p.covariates, series=p.series, history=p.doses)
-            for p, (_, end) in zip(people, spans, strict=True)
-        ]
-    )
-    question = make_question(model, asked, schedules, observables=tuple(model.observables()) if wanted[0].size else ())
-    choice = choose(
-        model, solver, relative=rtol, absolute=atol, dtype=dtype, max_steps=max_steps, together=True,
-        steady=question.steady,
+    courses = Courses(
+        model, patients, regimen, times, outcomes=outcomes, until=until, solver=solver, dtype=dtype, rtol=rtol,
+        atol=atol, max_steps=max_steps,
     )  # fmt: skip
     with jax.enable_x64(True) if dtype == "float64" and not _wide() else contextlib.nullcontext():
-        own, shape = _own(model, parameters, len(people), jnp.dtype(dtype))
-        solve = _together if choice.method else _each
-        found = solve(model, choice, question, schedules, wanted, spans, own, shape)
-    return {n: v.reshape(*shape, *v.shape[1:]) for n, v in found.items()}
+        return courses(parameters or {}, deviations or {})
 
 
-def _together(
-    model: DiseaseModel, choice: Choice, question: Question, schedules: Schedule, wanted: list[np.ndarray],
-    spans: list[tuple[float, float]], own: dict[str, Array], shape: tuple[int, int],
-) -> dict[str, Array]:  # fmt: skip
-    """By the ensemble engine, whole blocks of lanes."""
-    number = next(iter(own.values())).dtype
-    count = max(len(t) for t in wanted)
-    tables = [
-        windows(np.pad(t, (0, count - len(t)), constant_values=np.inf), e)
-        for t, (_, e) in zip(wanted, spans, strict=True)
-    ]
-    samples, bounds = (jnp.asarray(np.stack(column, -1), number) for column in zip(*tables, strict=True))
-    who = _lanes(shape)
-    setup = Setup(model, choice, question, looped=True)
-    rest = {
-        "schedule": jax.tree.map(lambda x: _number(x[who], number), schedules),
-        "span": jnp.asarray([(s, e, resolution_of(model, s, e)) for s, e in spans], number)[who],
-        "samples": samples[..., who],
-        "bounds": bounds[..., who],
-    }
-    if question.fixed:
-        ends = {e for _, e in spans}
-        ranks = np.stack([_ranks(model, schedules, e, question.infused) for e in sorted(ends)])
-        place = np.array([sorted(ends).index(e) for _, e in spans])
-        rest["rank"] = jnp.asarray(ranks[place, np.arange(len(spans))])[who]
-    padded = {n: v.reshape(-1)[np.minimum(np.arange(len(who)), shape[0] * shape[1] - 1)] for n, v in own.items()}
-    found = differentiable(functools.partial(_run, setup))(padded, rest)
-    kept = shape[0] * shape[1]
-    series = {n: v[:count, :kept].T for n, v in found.samples.items()}
-    return series | {n: v[:kept] for n, v in found.outcomes.items()} | {"status": found.status[:kept]}
+class Courses:
+    """What `solve_many` prepares: the histories of some patients as arrays, and the function that solves them.
+
+    `arrays` have patients first. Take rows of them, and pass those as an argument of your own compiled function,
+    to solve many patients a part at a time with one program.
+    """
+
+    def __init__(
+        self, model: DiseaseModel, patients: Any, regimen: Any = None, times: Any = None, *, outcomes: Any = (),
+        until: Any = None, solver: str = "auto", dtype: str = "float64", rtol: float | None = None,
+        atol: float | None = None, max_steps: int | None = None,
+    ):  # fmt: skip
+        people = bound_patients(model, patients)
+        built = Regimen.build(regimen)
+        for problem in built.check(model):
+            raise TwinError(problem)
+        wanted = _times(times, len(people))
+        spans = [_span(model, built, p, t, until) for p, t in zip(people, wanted, strict=True)]
+        asked = select_outcomes(model, outcomes)
+        for _, end in spans:
+            covers(asked, end, model.time_unit)
+        schedules = stack(
+            [
+                build_schedule(model, built, end=end, covariates=p.covariates, series=p.series, history=p.doses)
+                for p, (_, end) in zip(people, spans, strict=True)
+            ]
+        )
+        seen = tuple(model.observables()) if wanted[0].size else ()
+        self.model, self.people = model, len(people)
+        self.question = make_question(model, asked, schedules, observables=seen)
+        self.choice = choose(
+            model, solver, relative=rtol, absolute=atol, dtype=dtype, max_steps=max_steps, together=True,
+            steady=self.question.steady,
+        )  # fmt: skip
+        self.number = np.dtype(dtype)
+        self.count = max(len(t) for t in wanted)
+        self._apart = (schedules, wanted, spans)
+        self.arrays = self._arrays(schedules, wanted, spans) if self.choice.method else {}
+
+    def __call__(
+        self, parameters: Mapping[str, Any], deviations: Mapping[str, Any], arrays: Mapping[str, Any] | None = None
+    ) -> dict[str, Array]:
+        """As `solve_many`; of the patients whose rows `arrays` are, if given."""
+        people = self.people if arrays is None else len(arrays["span"])
+        own, shape = _own(self.model, parameters, deviations, people, self.number)
+        if self.choice.method:
+            found = self._together(own, shape, self.arrays if arrays is None else arrays)
+        else:
+            found = _each(self.model, self.choice, self.question, *self._apart, own)
+        return {n: v.reshape(*shape, *v.shape[1:]) for n, v in found.items()}
+
+    def _arrays(self, schedules: Schedule, wanted: list[np.ndarray], spans: list[tuple[float, float]]) -> Any:
+        model, number = self.model, self.number
+        tables = [
+            windows(np.pad(t, (0, self.count - len(t)), constant_values=np.inf), e)
+            for t, (_, e) in zip(wanted, spans, strict=True)
+        ]
+        samples, bounds = (np.stack(column).astype(number) for column in zip(*tables, strict=True))
+        found = {
+            "schedule": jax.tree.map(lambda x: x.astype(number) if x.dtype.kind == "f" else x, schedules),
+            "span": np.array([(s, e, resolution_of(model, s, e)) for s, e in spans], number),
+            "samples": samples,
+            "bounds": bounds,
+        }
+        if self.question.fixed:
+            ends = sorted({e for _, e in spans})
+            ranks = np.stack([fixed_ranks(model, schedules, e, infused=self.question.infused) for e in ends])
+            found["rank"] = ranks[np.array([ends.index(e) for _, e in spans]), np.arange(len(spans))]
+        return found
+
+    def _together(self, own: dict[str, Array], shape: tuple[int, int], arrays: Any) -> dict[str, Array]:
+        """By the ensemble engine, whole blocks of lanes."""
+        who, kept = _lanes(shape), shape[0] * shape[1]
+        rest = jax.tree.map(lambda x: jnp.asarray(x)[who], dict(arrays))
+        padded = {n: v.reshape(-1)[np.minimum(np.arange(len(who)), kept - 1)] for n, v in own.items()}
+        plain, looped = (
+            functools.partial(_run, Setup(self.model, self.choice, self.question, looped=looped))
+            for looped in (False, True)
+        )
+        found = differentiable(plain, looped)(padded, rest)
+        series = {n: v[: self.count, :kept].T for n, v in found.samples.items()}
+        return series | {n: v[:kept] for n, v in found.outcomes.items()} | {"status": found.status[:kept]}
 
 
 def _run(setup: Setup, own: dict[str, Array], rest: dict[str, Any]) -> Any:
@@ -143,12 +181,13 @@ def _run(setup: Setup, own: dict[str, Array], rest: dict[str, Any]) -> Any:
         own, rest["schedule"], rest["span"], ranked
     )
     problem = jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), problems)
-    return solve_batch(setup, problem, rest["samples"], rest["bounds"], together=_TOGETHER)
+    samples, bounds = (jnp.moveaxis(rest[name], 0, -1) for name in ("samples", "bounds"))
+    return solve_batch(setup, problem, samples, bounds, together=_block(problem.start.shape[-1]))
 
 
 def _each(
     model: DiseaseModel, choice: Choice, question: Question, schedules: Schedule, wanted: list[np.ndarray],
-    spans: list[tuple[float, float]], own: dict[str, Array], shape: tuple[int, int],
+    spans: list[tuple[float, float]], own: dict[str, Array],
 ) -> dict[str, Array]:  # fmt: skip
     """One by one, by diffrax: what the engine cannot solve."""
     number = next(iter(own.values())).dtype
@@ -178,7 +217,9 @@ def _each(
 
 
 def _person(model: DiseaseModel, population: dict[str, Array], own: dict[str, Array], signals: Array) -> Any:
-    return with_own(individual_at(model, Draw({}, population, jnp.bool_(True)), signals), own)
+    normals = {n.removeprefix(_DEVIATION): v for n, v in own.items() if n.startswith(_DEVIATION)}
+    values = {n: v for n, v in own.items() if not n.startswith(_DEVIATION)}
+    return with_own(individual_at(model, Draw(normals, population, jnp.bool_(True)), signals), values)
 
 
 def _population(model: DiseaseModel, number: Any) -> dict[str, Array]:
@@ -186,19 +227,27 @@ def _population(model: DiseaseModel, number: Any) -> dict[str, Array]:
 
 
 def _own(
-    model: DiseaseModel, parameters: Mapping[str, Any], people: int, number: Any
+    model: DiseaseModel, parameters: Mapping[str, Any], deviations: Mapping[str, Any], people: int, number: Any
 ) -> tuple[dict[str, Array], tuple[int, int]]:
-    if not parameters:
+    """What individuals have of their own, by name, deviations marked; and (patients, draws)."""
+    if not parameters and not deviations:
         raise TwinError("no parameters are given; name at least one, with values (patient, draw)")
     own = {}
-    for name, values in parameters.items():
+    for name in [*parameters, *deviations]:
         if name not in model.parameters():
             raise TwinError(f"model '{model.name}' has no parameter '{name}'; {suggest(name, model.parameters())}")
+    for name, values in parameters.items():
         own[name] = jnp.asarray(values, number)
+    for name, values in deviations.items():
+        if model.parameters()[name].spread is None:
+            raise TwinError(f"parameter '{name}' has no declared spread to deviate by; give its value in parameters")
+        if name in parameters:
+            raise TwinError(f"parameter '{name}' is given as a value and as a deviation; keep one")
+        own[_DEVIATION + name] = jnp.asarray(values, number)
     shapes = {v.shape for v in own.values()}
     shape = next(iter(shapes))
     if len(shapes) > 1 or len(shape) != 2 or shape[0] != people:
-        said = ", ".join(f"'{n}' {v.shape}" for n, v in own.items())
+        said = ", ".join(f"'{n.removeprefix(_DEVIATION)}' {v.shape}" for n, v in own.items())
         raise TwinError(f"parameters have shapes {said}; all need ({people}, draws): patients, then draws")
     return own, (shape[0], shape[1])
 
@@ -229,15 +278,17 @@ def _span(
     return start, end
 
 
-def _ranks(model: DiseaseModel, schedules: Schedule, end: float, infused: bool) -> np.ndarray:
-    return fixed_ranks(model, schedules, end, infused=infused)
-
-
 def _lanes(shape: tuple[int, int]) -> np.ndarray:
     """The patient of each lane, padded to whole blocks with the last."""
     count = shape[0] * shape[1]
-    lanes = np.minimum(np.arange(-(-count // _TOGETHER) * _TOGETHER), count - 1)
+    block = _block(count)
+    lanes = np.minimum(np.arange(-(-count // block) * block), count - 1)
     return lanes // shape[1]
+
+
+def _block(lanes: int) -> int:
+    """Lanes of a block: a sampler that moves one chain must not pay for 64."""
+    return min(_TOGETHER, 1 << max(lanes - 1, 0).bit_length())
 
 
 def _number(x: np.ndarray, number: Any) -> Array:

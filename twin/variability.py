@@ -153,3 +153,33 @@ class Gamma(Spread):
 
     def describe(self) -> str:
         return f"gamma, shape {self.shape:g}"
+
+
+@dataclasses.dataclass(frozen=True)
+class HalfNormal(Spread):
+    """The size of a normal number with this standard deviation; for the size of an error."""
+
+    scale: float
+
+    def value(self, typical: Scalar, z: Scalar) -> Scalar:
+        upper = z > 0
+        tail = jnp.where(upper, ndtr(-z) / 2, 0.5 + ndtr(z) / 2)
+        return self.scale * jnp.where(upper, -ndtri(jnp.where(upper, tail, 0.25)), ndtri(jnp.where(upper, 0.75, tail)))
+
+    def describe(self) -> str:
+        return f"half-normal, scale {self.scale:g}"
+
+
+@dataclasses.dataclass(frozen=True)
+class HalfCauchy(Spread):
+    """The size of a Cauchy number: half-normal with a very heavy tail."""
+
+    scale: float
+
+    def value(self, typical: Scalar, z: Scalar) -> Scalar:
+        upper = z > 0
+        angle = jnp.pi / 2 * ndtr(jnp.where(upper, -z, z))
+        return self.scale * jnp.where(upper, 1 / jnp.tan(jnp.where(upper, angle, 1.0)), jnp.tan(angle))
+
+    def describe(self) -> str:
+        return f"half-Cauchy, scale {self.scale:g}"

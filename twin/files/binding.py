@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .. import units
 from ..dose import Dose, Span, find_treatment, parse_span
 from ..errors import TwinError, suggest
-from ..patient import BoundPatient
+from ..patient import BoundPatient, Measured
 from ..regimen import parse_doses
 from .document import show
 from .patient import ChangeEntry, DoseEntry, ObservationEntry, PatientFile, SeriesEntry
@@ -216,8 +216,8 @@ class _Binding:
                 self.warn(f"dose {i + 1} repeats to the end, beside every regimen; add 'doses: N' if it has stopped")
         return dose
 
-    def observations(self) -> tuple[tuple[str, float, float], ...]:
-        found: dict[tuple[str, float], float] = {}
+    def observations(self) -> tuple[Measured, ...]:
+        found: dict[tuple[str, float], tuple[float, int]] = {}
         for i, entry in enumerate(self.content.observations):
             time = value = None
             with self.at("observations", i, "time"):
@@ -232,7 +232,7 @@ class _Binding:
                 if (entry.observable, time) in found:
                     raise TwinError(f"{entry.observable} at {show(entry.time)} is given twice; keep one")
                 found[entry.observable, time] = value
-        return tuple(sorted(((n, t, v) for (n, t), v in found.items()), key=lambda o: o[1]))
+        return tuple(sorted((Measured(n, t, *v) for (n, t), v in found.items()), key=lambda o: o.time))
 
 
 # --- small pieces -------------------------------------------------------------------------------------
@@ -249,9 +249,21 @@ def _reference(declared: Any) -> float:
     return declared.reference if levels is None else float(levels.index(declared.reference))
 
 
-def _measured(entry: ObservationEntry, unit: str) -> float:
-    own = entry.unit or unit
-    return quantity(entry.value, own) * units.factor(own, unit)
+def _measured(entry: ObservationEntry, unit: str) -> tuple[float, int]:
+    """The value in the observable's unit, and on which side of it the truth lies if it was not read."""
+    own, value, bound = entry.unit or unit, entry.value, 0
+    if isinstance(value, str) and value.strip()[:1] in ("<", ">"):
+        bound = -1 if value.strip()[0] == "<" else 1
+        value = _bare(value.strip()[1:])
+    return quantity(value, own) * units.factor(own, unit), bound
+
+
+def _bare(text: str) -> float | str:
+    """A number without a unit as one; other text as it is."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _backward_to_forward(changes: Changes) -> Changes:

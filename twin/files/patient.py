@@ -43,7 +43,7 @@ class ObservationEntry(Closed):
 
     observable: Name = Field(description="What was measured: one of the model's observables")
     time: Quantity = Field(description="When: a number in model time units, '3 day', or a date-time")
-    value: Quantity = Field(description="What was read")
+    value: Quantity = Field(description="What was read; '<0.5' or '>10' if it is only known to lie below or above")
     unit: Name | None = Field(None, description="The value's unit, if not the observable's own")
 
 

@@ -23,12 +23,15 @@ from ...types import Array
 Own = dict[str, Array]  # parameter -> (lane,)
 
 
-def differentiable(run: Callable[[Own, Any], Any]) -> Callable[[Own, Any], Any]:
-    """`run(own, rest)`, whose floating results have lanes as their last axis, with derivatives in `own` alone."""
+def differentiable(plain: Callable[[Own, Any], Any], run: Callable[[Own, Any], Any]) -> Callable[[Own, Any], Any]:
+    """`plain(own, rest)`, whose floating results have lanes as their last axis, with derivatives in `own` alone.
+
+    `run` is the same in the form that is differentiated.
+    """
 
     @jax.custom_jvp
     def solved(own: Own, rest: Any) -> Any:
-        return run(own, rest)
+        return plain(own, rest)
 
     @solved.defjvp
     def rule(primals: Any, tangents: Any) -> Any:

@@ -1,0 +1,144 @@
+"""calibrate(): from patients' data to a checked posterior for each, by the cheapest method that can be trusted.
+
+    posterior = calibration.calibrate(model, patients)
+    twin.simulate(model, patients, regimens=..., draws=posterior.draws, **posterior.individuals)
+
+The ladder: modes of the log posterior -> importance sampling around them, fitted anew while its k-hat is high -> NUTS
+for those who are left. Random numbers are each patient's own, so nobody's draws depend on who else is there.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from twin.errors import TwinError, suggest
+from twin.modelling import DiseaseModel
+from twin.patient import BoundPatient, Patient
+from twin.population import patient_key
+from twin.simulation import bound_patients
+
+from .method import importance, modes, nuts
+from .posterior import Posterior
+from .prior import Prior
+from .target import Target
+from .weights import TRUSTED
+
+METHODS = ("auto", "importance", "nuts", "laplace", "map")
+_ENOUGH = 100.0  # effective draws
+_REPLICATES = 500
+
+
+def calibrate(
+    model: DiseaseModel,
+    patients: Patient | BoundPatient | Sequence[Patient | BoundPatient],
+    *,
+    method: str = "auto",
+    draws: int = 1000,
+    seed: int = 0,
+    priors: Mapping[str, Mapping[str, Any]] | None = None,
+    solver: str = "auto",
+    rtol: float | None = None,
+    atol: float | None = None,
+) -> Posterior:
+    """A posterior for every patient, from the model's declared spread and the patient's observations.
+
+    Args:
+        patients: with their doses and observations; one without observations keeps the prior.
+        method: 'auto' climbs the ladder patient by patient; 'importance', 'nuts', 'laplace' and 'map' stay on one rung.
+        draws: equally weighted draws kept of each patient.
+        priors: parameter -> change of its declared prior: {'shift': 1.2}, {'widen': 2}, {'flatten': True} or a
+            distribution such as {'log_normal': {'median': 10, 'sd': 0.25}}; also what makes a residual error unknown.
+
+    Returns:
+        Draws, the method each patient ended on, and a verdict for each: 'trusted', 'caution' or 'not trusted'.
+    """
+    if method not in METHODS:
+        raise TwinError(f"unknown method '{method}'; {suggest(method, METHODS)}")
+    if draws < 1:
+        raise TwinError(f"draws {draws} is not above 0")
+    with jax.enable_x64(True):
+        target = Target(
+            model, bound_patients(model, patients), Prior.of(model, priors), solver=solver, rtol=rtol, atol=atol
+        )
+        return climb(target, method=method, draws=draws, seed=seed)
+
+
+def climb(target: Target, *, method: str, draws: int, seed: int, modal: modes.Modes | None = None) -> Posterior:
+    """The ladder on a target; `modal` where modes are known."""
+    began = time.perf_counter()
+    count = len(target)
+    generators = generators_of(target, seed)
+    found = modal or modes.find(target, generators)
+    u = np.empty((count, draws, target.prior.size))
+    stats = {name: np.full(count, math.nan) for name in ("k_hat", "effective_draws", "r_hat", "divergences", "rounds")}
+    rungs = np.full(count, method if method != "auto" else "importance", dtype=object)
+    if method == "map":
+        u[:] = found.u[:, :1]
+    if method == "laplace":
+        root = np.linalg.cholesky(found.covariance[:, 0])
+        z = np.stack([g.standard_normal((draws, target.prior.size)) for g in generators])
+        u[:] = found.u[:, :1] + np.einsum("pij,pdj->pdi", root, z)
+        stats["effective_draws"][:] = draws
+    todo = np.arange(count if method == "nuts" else 0)
+    if method in ("auto", "importance"):
+        weighted = importance.sample(target, found, generators)
+        u[:] = importance.drawn(weighted, draws, generators)
+        stats |= {"k_hat": weighted.k, "effective_draws": weighted.effective, "rounds": weighted.rounds.astype(float)}
+        if method == "auto" and target.courses.choice.method:
+            todo = np.flatnonzero((weighted.k > TRUSTED) | (weighted.effective < _ENOUGH))
+    if len(todo):
+        keys = np.stack([patient_key(seed, target.patients[i].id) for i in todo])
+        chains = nuts.sample(target, found, todo, keys)
+        rungs[todo] = "nuts"
+        for place, i in enumerate(todo):
+            flat = chains.u[place].reshape(-1, target.prior.size)
+            u[i] = flat[np.linspace(0, len(flat) - 1, draws).round().astype(int)]
+        stats["r_hat"][todo], stats["effective_draws"][todo] = chains.rhat, chains.effective
+        stats["divergences"][todo] = chains.divergences
+    stats["observations"] = target.counts.astype(float)
+    stats["surprise"], stats["conflict"] = surprise(target, u, seed), _conflict(found)
+    stats["seconds"] = np.full(count, time.perf_counter() - began)
+    return Posterior(target, u, tuple(map(str, rungs)), stats, seed)
+
+
+def generators_of(target: Target, seed: int) -> list[np.random.Generator]:
+    """Each patient's own random numbers, by their name."""
+    return [np.random.default_rng(patient_key(seed, p.id)) for p in target.patients]
+
+
+def surprise(target: Target, u: np.ndarray, seed: int) -> np.ndarray:
+    """The share of data replicated from the posterior that are less likely than the patient's own (patient,)."""
+    if not target.seen:
+        return np.ones(len(target))
+    some = u[:, np.linspace(0, u.shape[1] - 1, min(_REPLICATES, u.shape[1])).round().astype(int)]
+    own = np.zeros(some.shape[:2])
+    new = np.zeros(some.shape[:2])
+    for i in range(0, len(target), 256):
+        rows = np.arange(i, min(i + 256, len(target)))
+        a, b = _likelihoods(target)(some[rows], target.rows(rows), jax.random.key(seed))
+        own[rows], new[rows] = np.asarray(a), np.asarray(b)
+    return np.where(target.counts > 0, (1 + np.sum(new <= own, axis=1)) / (1 + some.shape[1]), 1.0)
+
+
+def _likelihoods(target: Target) -> Any:
+    """(u, data, key) -> log likelihoods of a patient's data, and of data drawn anew from each draw."""
+
+    def both(u: Any, data: Any, key: Any) -> Any:
+        features = target.features(u, data)
+        return target.likelihood_of(features, data), target.replicated_likelihood(features, data, key)
+
+    return target.compiled("likelihoods", both)
+
+
+def _conflict(found: modes.Modes) -> np.ndarray:
+    """The prior probability of a place as far out as the best mode, or further."""
+    from jax.scipy.special import gammaincc
+
+    far = np.sum(found.u[:, 0] ** 2, -1)
+    return np.asarray(gammaincc(found.u.shape[-1] / 2, far / 2))

@@ -1,0 +1,98 @@
+"""NUTS (numpyro) on the unknowns of some patients, all chains of all patients side by side."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from twin.errors import TwinError
+from twin.types import Array
+
+from ..target import Data, Target
+from .importance import around
+from .modes import Modes
+
+CHAINS, WARMUP, KEPT = 4, 300, 500
+
+
+@dataclasses.dataclass(frozen=True)
+class Chains:
+    """Draws of each patient, and what tells their worth."""
+
+    u: np.ndarray  # (patient, chain, draw, unknown)
+    rhat: np.ndarray  # the largest of any unknown (patient,)
+    effective: np.ndarray  # the smallest of any unknown
+    divergences: np.ndarray
+
+
+def sample(
+    target: Target, modes: Modes, which: np.ndarray, keys: np.ndarray, *,
+    chains: int = CHAINS, warmup: int = WARMUP, kept: int = KEPT,
+) -> Chains:  # fmt: skip
+    """Chains of the patients `which`, begun around their modes; `keys` (patient, 2) are those patients' own."""
+    if not target.courses.choice.method:
+        raise TwinError(f"NUTS needs the ensemble engine, which cannot solve model '{target.model.name}'")
+    diagnostics = _numpyro().diagnostics
+    count, size = len(which), target.prior.size
+    rows = np.repeat(which, chains)
+    begin = np.empty((count, chains, size))
+    guess = around(modes)
+    for i, (patient, key) in enumerate(zip(which, keys, strict=True)):
+        generator = np.random.default_rng(key)
+        modal = generator.choice(guess.share.shape[1], chains, p=guess.share[patient])
+        z = generator.standard_normal((chains, size))
+        begin[i] = guess.centre[patient, modal] + np.einsum("cij,cj->ci", guess.root[patient, modal], z)
+    width = np.repeat(modes.covariance[which, 0], chains, axis=0)
+    seeds = np.repeat(keys, chains, axis=0) + np.tile(np.arange(chains, dtype=np.uint32), count)[:, None]
+    data = jax.tree.map(lambda x: x[:, None], target.rows(rows))  # one patient a chain
+    run = _program(target, warmup, kept)
+    u, diverging = (np.asarray(x) for x in run(begin.reshape(-1, size), width, seeds.astype(np.uint32), data))
+    u = np.swapaxes(u, 0, 1).reshape(count, chains, kept, size)
+    diverging = diverging.sum(0).reshape(count, chains).sum(1)
+    rhat = np.array([max(diagnostics.split_gelman_rubin(one[..., i]) for i in range(size)) for one in u])
+    worth = np.array([min(diagnostics.effective_sample_size(one[..., i]) for i in range(size)) for one in u])
+    return Chains(u, rhat, worth, diverging)
+
+
+def _program(target: Target, warmup: int, kept: int) -> Any:
+    return target.compiled(("nuts", warmup, kept), functools.partial(_chains, target, warmup, kept))
+
+
+def _chains(target: Target, warmup: int, kept: int, begin: Array, width: Array, seeds: Array, data: Data) -> Any:
+    hmc = _numpyro().infer.hmc.hmc
+
+    def potential_of(row: Data) -> Any:
+        return lambda u: -target.log_posterior(u[None, None], row)[0, 0]
+
+    start, advance = hmc(potential_fn_gen=potential_of, algo="NUTS")
+
+    def init(u: Array, width: Array, seed: Array, row: Data) -> Any:
+        return start(
+            init_params=u, num_warmup=warmup, step_size=0.5, inverse_mass_matrix=width, dense_mass=True,
+            target_accept_prob=0.8, model_args=(row,), rng_key=jax.random.wrap_key_data(seed),
+        )  # fmt: skip
+
+    state = jax.vmap(init)(begin, width, seeds, data)
+
+    def step(state: Any, _: Any) -> Any:
+        state = jax.vmap(lambda s, row: advance(s, model_args=(row,)))(state, data)
+        return state, (state.z, state.diverging)
+
+    state, _ = jax.lax.scan(step, state, None, length=warmup)
+    _, (u, diverging) = jax.lax.scan(step, state, None, length=kept)
+    return u, jnp.asarray(diverging)
+
+
+def _numpyro() -> Any:
+    try:
+        import numpyro
+        import numpyro.diagnostics
+        import numpyro.infer.hmc
+    except ImportError as problem:
+        raise TwinError("NUTS needs numpyro; install it with: pip install 'patient-twin[calibration]'") from problem
+    return numpyro

@@ -1,0 +1,205 @@
+"""A posterior: draws of each patient's parameters, how they were found, and whether to trust them."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+
+from twin.dataset import DRAW, PATIENT, words
+from twin.errors import TwinError
+from twin.modelling import DiseaseModel
+from twin.patient import BoundPatient
+
+from .prior import Prior
+from .target import Target
+from .weights import TRUSTED
+
+UNKNOWN = "unknown"
+TRUST, CAUTION, DISTRUST = "trusted", "caution", "not trusted"
+_HIGHEST_RHAT, _FEWEST = 1.01, 100.0
+_SURPRISING, _FAR = 0.005, 0.001  # p-values below them are said
+
+# name: (what it is)
+STATS = {
+    "k_hat": "Pareto k of the importance weights; above 0.7 they are not believed",
+    "effective_draws": "independent draws the posterior is worth",
+    "r_hat": "split R-hat of the worst unknown (NUTS)",
+    "divergences": "divergent transitions (NUTS)",
+    "rounds": "rounds of importance sampling",
+    "observations": "measurements it rests on",
+    "surprise": "share of replicated data less likely than the patient's own (predictive p-value)",
+    "conflict": "prior probability of a patient further from the population than this one",
+    "seconds": "of the whole batch",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Posterior:
+    """Equally weighted draws of the unknowns `u` (patient, draw, unknown), and what is known of their worth."""
+
+    target: Target
+    u: np.ndarray
+    method: tuple[str, ...]  # the rung each patient ended on
+    stats: dict[str, np.ndarray]  # by name, (patient,)
+    seed: int
+
+    @property
+    def model(self) -> DiseaseModel:
+        return self.target.model
+
+    @property
+    def prior(self) -> Prior:
+        return self.target.prior
+
+    @property
+    def patients(self) -> tuple[BoundPatient, ...]:
+        return self.target.patients
+
+    @functools.cached_property
+    def parameters(self) -> dict[str, np.ndarray]:
+        """Every unknown parameter (patient, draw), at each patient's first covariates."""
+        with jax.enable_x64(True):
+            values, deviations = self.prior.split(jax.numpy.asarray(self.u))
+            person = self.target._person(values, deviations, self.target.data)
+        return {name: np.asarray(getattr(person, name)[..., 0]) for name in self.prior.names}
+
+    @property
+    def individuals(self) -> dict[str, dict[str, np.ndarray]]:
+        """What `twin.simulate` takes: `simulate(..., **posterior.individuals, draws=posterior.draws)`."""
+        with jax.enable_x64(True):
+            values, deviations = self.prior.split(jax.numpy.asarray(self.u))
+        as_numpy = lambda found: {n: np.asarray(v) for n, v in found.items()}  # noqa: E731
+        return {"individuals": as_numpy(values), "deviations": as_numpy(deviations)}
+
+    @property
+    def draws(self) -> int:
+        return self.u.shape[1]
+
+    @property
+    def contraction(self) -> np.ndarray:
+        """How much narrower than the prior each unknown is: 0 nothing was learned, 1 it is known (patient, unknown)."""
+        return 1 - np.var(self.u, axis=1)
+
+    @functools.cached_property
+    def reasons(self) -> tuple[tuple[str, ...], ...]:
+        """Why a patient's posterior is not simply trusted, in words; none where it is."""
+        return tuple(tuple(self._doubts(i)) + tuple(self._cautions(i)) for i in range(len(self.patients)))
+
+    @functools.cached_property
+    def verdict(self) -> tuple[str, ...]:
+        """'trusted', 'caution' (right, but look at the data) or 'not trusted', for each patient."""
+        found = []
+        for i in range(len(self.patients)):
+            found.append(DISTRUST if self._doubts(i) else CAUTION if self._cautions(i) else TRUST)
+        return tuple(found)
+
+    def _doubts(self, i: int) -> list[str]:
+        """What makes the draws themselves unreliable."""
+        stat, method = {name: values[i] for name, values in self.stats.items()}, self.method[i]
+        doubts = []
+        if method in ("laplace", "map"):
+            doubts.append(f"a {method} approximation, unchecked")
+        if method == "importance" and stat["k_hat"] > TRUSTED:
+            doubts.append(f"k-hat {stat['k_hat']:.2f} is above {TRUSTED}")
+        if method == "nuts" and not stat["r_hat"] <= _HIGHEST_RHAT + 0.02:
+            doubts.append(f"R-hat {stat['r_hat']:.3f}: chains disagree")
+        if method == "nuts" and stat["divergences"] > 0.01 * self.draws:
+            doubts.append(f"{int(stat['divergences'])} divergent transitions")
+        if method in ("importance", "nuts") and stat["effective_draws"] < _FEWEST:
+            doubts.append(f"only {stat['effective_draws']:.0f} effective draws")
+        return doubts
+
+    def _cautions(self, i: int) -> list[str]:
+        """What makes the answer doubtful though the draws are right."""
+        cautions = []
+        if self.stats["observations"][i] == 0:
+            cautions.append("no measurements: this is the population's prior")
+        elif self.contraction[i].max() < 0.1:
+            cautions.append("the measurements tell next to nothing about any parameter")
+        if self.stats["surprise"][i] < _SURPRISING:
+            cautions.append(
+                f"the measurements are surprising (p = {self.stats['surprise'][i]:.4f}): check data and doses"
+            )
+        if self.stats["conflict"][i] < _FAR:
+            cautions.append("the patient is far from the population the model describes")
+        return cautions
+
+    def summary(self) -> xr.Dataset:
+        """Mean, standard deviation and quantiles of each parameter, with verdicts."""
+        values = np.stack([self.parameters[n] for n in self.prior.names], -1)
+        quantiles = np.quantile(values, [0.05, 0.5, 0.95], axis=1)
+        dims = (PATIENT, UNKNOWN)
+        data = {
+            "mean": (dims, values.mean(1)), "sd": (dims, values.std(1, ddof=1)), "q5": (dims, quantiles[0]),
+            "median": (dims, quantiles[1]), "q95": (dims, quantiles[2]), "contraction": (dims, self.contraction),
+        }  # fmt: skip
+        tree = xr.Dataset(data, {PATIENT: words(p.id for p in self.patients), UNKNOWN: words(self.prior.names)})
+        return tree.assign(self._verdicts())
+
+    def to_tree(self) -> xr.DataTree:
+        """ArviZ's groups: posterior and sample_stats (patient first), observed_data, with provenance in attributes."""
+        who = {PATIENT: words(p.id for p in self.patients)}
+        draws = {"chain": [0], DRAW: np.arange(self.draws)}
+        declared = self.model.parameters()
+        dims = ("chain", DRAW, PATIENT)
+        posterior = {
+            name: (dims, values.T[None], {"unit": declared[name].unit, "description": declared[name].meaning})
+            for name, values in self.parameters.items()
+        }
+        posterior["u"] = (
+            (*dims, UNKNOWN),
+            np.swapaxes(self.u, 0, 1)[None],
+            {"description": "standard normal before data"},
+        )
+        rows = [(p.id, *o) for p in self.patients for o in p.observations]
+        columns = list(zip(*rows, strict=True)) if rows else [[], [], [], [], []]
+        observed = {
+            "of_patient": ("observation", words(columns[0])), "observable": ("observation", words(columns[1])),
+            "time": ("observation", np.array(columns[2], float)), "value": ("observation", np.array(columns[3], float)),
+            "bound": ("observation", np.array(columns[4], np.int8)),
+        }  # fmt: skip
+        stats = {n: (PATIENT, np.asarray(v), {"description": STATS[n]}) for n, v in self.stats.items()}
+        groups = {
+            "/posterior": xr.Dataset(posterior, who | draws | {UNKNOWN: words(self.prior.names)}),
+            "/sample_stats": xr.Dataset(stats, who).assign(self._verdicts()),
+            "/observed_data": xr.Dataset(observed),
+        }
+        tree = xr.DataTree.from_dict(groups)
+        tree.attrs = {
+            "model": self.model.name, "parameters_changed": json.dumps(self.model.values), "seed": self.seed,
+            "prior": json.dumps(self.prior.describe()), "time_unit": self.model.time_unit,
+        }  # fmt: skip
+        return tree
+
+    def save(self, path: str | Path) -> Path:
+        """Store it as Zarr; `load` reads it back beside the patients it is of."""
+        path = Path(path)
+        self.to_tree().to_zarr(path, mode="w", consolidated=False)
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path, target: Target) -> Posterior:
+        """The posterior in a store, of the target (model, patients and prior) that it was found for."""
+        tree = xr.open_datatree(path, engine="zarr", consolidated=False).load()
+        if tree.attrs["model"] != target.model.name:
+            raise TwinError(f"{path}: holds a posterior of model '{tree.attrs['model']}', not '{target.model.name}'")
+        if list(tree["posterior"][PATIENT].values) != [p.id for p in target.patients]:
+            raise TwinError(f"{path}: holds other patients; load it with those it was calibrated for, in their order")
+        if list(tree["posterior"][UNKNOWN].values) != list(target.prior.names):
+            raise TwinError(f"{path}: was found under a prior with other unknowns")
+        stats = {n: tree["sample_stats"][n].values for n in STATS if n in tree["sample_stats"]}
+        u = np.swapaxes(tree["posterior/u"].values[0], 0, 1)
+        return cls(target, u, tuple(map(str, tree["sample_stats/method"].values)), stats, int(tree.attrs["seed"]))
+
+    def _verdicts(self) -> dict[str, Any]:
+        return {
+            "method": (PATIENT, words(self.method)), "verdict": (PATIENT, words(self.verdict)),
+            "reasons": (PATIENT, words("; ".join(r) for r in self.reasons)),
+        }  # fmt: skip

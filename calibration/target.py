@@ -1,0 +1,221 @@
+"""What a batch of patients' data say: the log posterior of their unknowns, as pure functions for any method.
+
+A target holds numbers as arrays with patients first (`data`), so that one compiled program serves any rows of them:
+patients with few and with many doses and observations are padded and masked, and no patient's result depends on who
+else is there.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from twin.errors import TwinError
+from twin.modelling import DiseaseModel
+from twin.noise import Seen
+from twin.patient import BoundPatient
+from twin.population import Draw, individual_at, with_own
+from twin.together import Courses
+from twin.types import Array
+
+from .prior import Prior
+
+Data = dict[str, Any]
+_PROGRAMS: dict[Any, dict[Any, Any]] = {}
+_MOST_PROGRAMS = 8  # kinds of targets whose programs are kept
+_FAILED = -1e300  # the log likelihood of a course that could not be solved
+
+
+class Target:
+    """The posterior of some patients. Unknowns `u` are (patient, draw, unknown)."""
+
+    def __init__(
+        self, model: DiseaseModel, patients: Sequence[BoundPatient], prior: Prior | None = None, *,
+        solver: str = "auto", rtol: float | None = None, atol: float | None = None,
+    ):  # fmt: skip
+        self.prior = prior or Prior.of(model)
+        self.model, self.patients = self.prior.model, tuple(patients)
+        if not self.prior.size:
+            raise TwinError(f"model '{model.name}' declares no spread, so nothing about a patient can be learned")
+        observables = self.model.observables()
+        for patient in self.patients:
+            for name in {o.observable for o in patient.observations}:
+                if observables[name].noise is None:
+                    raise TwinError(
+                        f"patient '{patient.id}': observable '{name}' declares no noise, so its measurements say "
+                        "nothing; declare one in the model, or leave them out"
+                    )
+        self.seen = tuple(
+            n for n in observables if any(o.observable == n for p in self.patients for o in p.observations)
+        )
+        times = [_times(p) for p in self.patients]
+        self.courses = Courses(self.model, self.patients, None, times, solver=solver, rtol=rtol, atol=atol)
+        self.data: Data = {"courses": self.courses.arrays, "signals": self._signals()}
+        for name in self.seen:
+            self.data[name] = self._observed(name, times)
+
+    def __len__(self) -> int:
+        return len(self.patients)
+
+    def rows(self, which: np.ndarray) -> Data:
+        """The data of some patients."""
+        return jax.tree.map(lambda x: x[which], self.data)
+
+    @property
+    def counts(self) -> np.ndarray:
+        """How many measurements each patient has."""
+        return np.array([len(p.observations) for p in self.patients])
+
+    # --- pure functions of (u, data) ---------------------------------------------------------------------
+
+    def features(self, u: Array, data: Data) -> dict[str, Any]:
+        """What the likelihood depends on: what is true at each measurement (patient, draw, time), and parameters."""
+        values, deviations = self.prior.split(u)
+        found = self.courses(values, deviations, data["courses"] or None)
+        solved = found.pop("status") == 0
+        held = {n: jnp.where(solved[..., None], v, 1.0) for n, v in found.items()}
+        true = {n: {m: _taken(held[m], data[n]["place"]) for m in held} for n in self.seen}
+        return {"true": true, "person": self._person(values, deviations, data), "solved": solved}
+
+    def terms(self, features: dict[str, Any], data: Data) -> dict[str, Array]:
+        """The log density of each measurement (patient, draw, measurement), 0 where there is none."""
+        found = {}
+        for name in self.seen:
+            seen = self._seen(name, features, data)
+            density = self.model.observables()[name].noise.log_density(seen)
+            found[name] = jnp.where(data[name]["is"][:, None], density, 0.0)
+        return found
+
+    def log_likelihood(self, u: Array, data: Data) -> Array:
+        """(patient, draw)."""
+        features = self.features(u, data)
+        return self.likelihood_of(features, data)
+
+    def likelihood_of(self, features: dict[str, Any], data: Data) -> Array:
+        """The log likelihood from features; very low where a course could not be solved."""
+        total: Any = jnp.zeros(features["solved"].shape)
+        for terms in self.terms(features, data).values():
+            total = total + jnp.sum(terms, -1)
+        return jnp.where(features["solved"] & (jnp.abs(total) < jnp.inf), total, _FAILED)
+
+    def log_posterior(self, u: Array, data: Data) -> Array:
+        """Up to the same constant for all: the prior of `u` is standard normal."""
+        return self.log_likelihood(u, data) - 0.5 * jnp.sum(u * u, -1)
+
+    # --- compiled ------------------------------------------------------------------------------------------
+
+    def compiled(self, name: Any, function: Any) -> Any:
+        """The compiled form of a function of arrays that reads nothing else of this target but what `_kind` holds."""
+        programs = _PROGRAMS.setdefault(self._kind, {})
+        if name not in programs:
+            programs[name] = jax.jit(function)
+            while len(_PROGRAMS) > _MOST_PROGRAMS:
+                del _PROGRAMS[next(iter(_PROGRAMS))]
+        return programs[name]
+
+    @functools.cached_property
+    def _kind(self) -> Any:
+        """What a compiled function of this target depends on; equal targets share their programs."""
+        prior, courses = self.prior, self.courses
+        alone = () if courses.choice.method else (id(self),)  # by diffrax, histories are compiled in
+        return (
+            type(self.model), repr(sorted(self.model.values.items())), prior.names, prior.lower.tobytes(),
+            prior.widths.tobytes(), repr(sorted(prior.replaced.items())), self.seen, courses.choice,
+            courses.question, courses.count, *alone,
+        )  # fmt: skip
+
+    def evaluate(self, u: Array, data: Data) -> Array:
+        """`log_posterior`, compiled."""
+        return self.compiled("posterior", self.log_posterior)(u, data)
+
+    def replicated(self, features: dict[str, Any], data: Data, key: Array) -> dict[str, Array]:
+        """Measurements drawn anew, by observable (patient, draw, measurement); one known to a bound is read."""
+        found = {}
+        for i, name in enumerate(self.seen):
+            seen, noise = self._seen(name, features, data), self.model.observables()[name].noise
+            shape = seen.true.shape
+            person = jax.tree.map(lambda x, shape=shape: jnp.broadcast_to(x[..., 0], shape[:2]), seen.p)
+            keys = jax.random.split(jax.random.fold_in(key, i), shape[:2])
+            times = jnp.broadcast_to(seen.times, shape)
+            one = lambda t, w, p, k, noise=noise: noise.sample(t, w, p, key=k)  # noqa: E731
+            found[name] = jax.vmap(jax.vmap(one))(seen.true, times, person, keys)
+        return found
+
+    def replicated_likelihood(self, features: dict[str, Any], data: Data, key: Array) -> Array:
+        """The log likelihood of measurements drawn anew from each draw, cut off where the patient's own are."""
+        new, total = self.replicated(features, data, key), jnp.zeros(features["solved"].shape)
+        for name in self.seen:
+            here = data[name]
+            bound, limit = here["bound"][:, None], here["value"][:, None]
+            beyond = jnp.where(bound < 0, new[name] < limit, new[name] > limit)
+            cut = jnp.where((bound != 0) & beyond, bound, 0)
+            seen = self._seen(name, features, data)._replace(measured=jnp.where(cut != 0, limit, new[name]), bound=cut)
+            density = self.model.observables()[name].noise.log_density(seen)
+            total = total + jnp.sum(jnp.where(here["is"][:, None], density, 0.0), -1)
+        return jnp.where(features["solved"], total, _FAILED)
+
+    # --- arrays ----------------------------------------------------------------------------------------------
+
+    def _seen(self, name: str, features: dict[str, Any], data: Data) -> Seen:
+        here, true = data[name], features["true"][name]
+        measured, bound, times = (here[word][:, None] for word in ("value", "bound", "time"))
+        return Seen(measured, bound, true[name], times, features["person"], true)
+
+    def _person(self, values: dict[str, Array], deviations: dict[str, Array], data: Data) -> Any:
+        """Individuals' parameters at their first covariates (patient, draw, 1), for the size of errors."""
+        number = data["signals"].dtype
+        population = {n: jnp.asarray(getattr(self.model.typical(), n), number) for n in self.model.parameters()}
+        signals = jnp.moveaxis(data["signals"], -1, 0)[..., None, None]
+        draw = Draw({n: v[..., None] for n, v in deviations.items()}, population, jnp.bool_(True))
+        own = {n: v[..., None] for n, v in values.items()}
+        person = with_own(individual_at(self.model, draw, signals), own).parameters
+        shape = (*next(iter((values | deviations).values())).shape, 1)
+        return jax.tree.map(lambda x: jnp.broadcast_to(x, shape), person)
+
+    def _signals(self) -> np.ndarray:
+        inputs = self.model.inputs()
+        rows = [
+            [*(p.covariates[n] for n in self.model.covariates()), *(inputs[n].default for n in inputs)]
+            for p in self.patients
+        ]
+        return np.array(rows, float).reshape(len(self.patients), -1)
+
+    def _observed(self, name: str, times: list[list[float]]) -> dict[str, np.ndarray]:
+        each = [[o for o in p.observations if o.observable == name] for p in self.patients]
+        most = _rounded(max(map(len, each)))
+        shape = (len(each), most)
+        found = {
+            "place": np.zeros(shape, np.int32), "value": np.ones(shape), "bound": np.zeros(shape, np.int32),
+            "time": np.zeros(shape), "is": np.zeros(shape, bool),
+        }  # fmt: skip
+        for i, observations in enumerate(each):
+            n = len(observations)
+            for k, one in enumerate(observations):
+                found["place"][i, k] = times[i].index(one.time)
+                found["value"][i, k], found["bound"][i, k], found["time"][i, k] = one.value, one.bound, one.time
+            found["is"][i, :n] = True
+            if n:  # what is padded repeats the last, later and later
+                found["place"][i, n:], found["value"][i, n:] = found["place"][i, n - 1], found["value"][i, n - 1]
+                found["time"][i, n:] = found["time"][i, n - 1] + np.arange(1, most - n + 1)
+        return found
+
+
+def _taken(course: Array, place: Array) -> Array:
+    """The values of a course (patient, draw, time) at each patient's places."""
+    return jnp.take_along_axis(course, jnp.broadcast_to(place[:, None], (*course.shape[:2], place.shape[1])), axis=2)
+
+
+def _times(patient: BoundPatient) -> list[float]:
+    """When something was measured; and a later time where a course would have no length."""
+    times = sorted({o.time for o in patient.observations})
+    return times if times and times[-1] > min(0.0, times[0]) else [*times, max([0.0, *times]) + 1.0]
+
+
+def _rounded(count: int) -> int:
+    """A size that similar batches share."""
+    return count if count <= 16 else -(-count // 8) * 8

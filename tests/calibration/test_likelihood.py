@@ -1,0 +1,186 @@
+"""Densities against SciPy's, and a posterior against the same model written by hand in numpyro."""
+
+from __future__ import annotations
+
+import types
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as distributions
+import pytest
+import scipy.stats as stats
+
+import calibration
+from calibration.prior import Prior
+from tests.calibration.models import W4_PRIORS, LogOral, closed_form
+from twin.errors import TwinError
+from twin.noise import (
+    Additive,
+    Autocorrelated,
+    Binary,
+    Combined,
+    CombinedSum,
+    Event,
+    LogNormalNoise,
+    NegativeBinomial,
+    Ordinal,
+    Poisson,
+    Proportional,
+    Seen,
+    StudentT,
+)
+from twin.patient import DoseRecord, Observation, Patient
+
+P = types.SimpleNamespace(a=0.3, b=0.2, memory=4.0, dispersion=0.4, low=-1.0, high=1.5)
+TRUE = np.array([0.5, 1.0, 2.0, 4.0])
+MEASURED = np.array([0.7, 0.6, 2.5, 3.0])
+TIMES = np.array([0.0, 1.0, 3.0, 10.0])
+READ = np.zeros(4, int)
+
+
+def density(noise, measured=MEASURED, bound=READ, true=TRUE, others=None):
+    seen = Seen(*(jnp.asarray(x) for x in (measured, bound, true, TIMES)), P, others or {})
+    return np.asarray(noise.log_density(seen))
+
+
+NORMAL = {
+    "additive": (Additive("a"), 0.3 + 0 * TRUE),
+    "proportional": (Proportional("b"), 0.2 * TRUE),
+    "combined, variances": (Combined("a", "b"), np.hypot(0.3, 0.2 * TRUE)),
+    "combined, standard deviations": (CombinedSum("a", "b"), 0.3 + 0.2 * TRUE),
+}
+
+
+@pytest.mark.parametrize("name", NORMAL)
+def test_normal_errors(name):
+    """Read, below and above: 1e-12, a few roundings."""
+    noise, sd = NORMAL[name]
+    np.testing.assert_allclose(density(noise), stats.norm.logpdf(MEASURED, TRUE, sd), rtol=1e-12)
+    np.testing.assert_allclose(density(noise, bound=READ - 1), stats.norm.logcdf(MEASURED, TRUE, sd), rtol=1e-12)
+    np.testing.assert_allclose(density(noise, bound=READ + 1), stats.norm.logsf(MEASURED, TRUE, sd), rtol=1e-12)
+
+
+def test_log_normal_errors():
+    known = stats.lognorm(s=0.2, scale=TRUE)
+    np.testing.assert_allclose(density(LogNormalNoise("b")), known.logpdf(MEASURED), rtol=1e-12)
+    np.testing.assert_allclose(density(LogNormalNoise("b"), bound=READ - 1), known.logcdf(MEASURED), rtol=1e-11)
+
+
+def test_students_t():
+    """SciPy's distribution function and JAX's incomplete beta function agree to 1e-9."""
+    known = stats.t(4, TRUE, 0.3)
+    np.testing.assert_allclose(density(StudentT(Additive("a"))), known.logpdf(MEASURED), rtol=1e-12)
+    np.testing.assert_allclose(density(StudentT(Additive("a")), bound=READ - 1), known.logcdf(MEASURED), rtol=1e-9)
+    np.testing.assert_allclose(density(StudentT(Additive("a")), bound=READ + 1), known.logsf(MEASURED), rtol=1e-9)
+
+
+def test_autocorrelated_errors_are_one_multivariate_normal():
+    cover = 0.3**2 * np.exp(-np.abs(TIMES[:, None] - TIMES) / 4.0)
+    found = density(Autocorrelated(Additive("a"), "memory")).sum()
+    assert found == pytest.approx(stats.multivariate_normal(TRUE, cover).logpdf(MEASURED), rel=1e-12)
+
+
+def test_counts_and_classes():
+    counts = np.array([0.0, 1.0, 3.0, 7.0])
+    np.testing.assert_allclose(density(Poisson(), counts), stats.poisson.logpmf(counts, TRUE), rtol=1e-12)
+    n = 1 / 0.4
+    known = stats.nbinom.logpmf(counts, n, n / (n + TRUE))
+    np.testing.assert_allclose(density(NegativeBinomial("dispersion"), counts), known, rtol=1e-12)
+    share = np.array([0.1, 0.5, 0.9, 0.3])
+    yes = np.array([1.0, 0.0, 1.0, 0.0])
+    np.testing.assert_allclose(density(Binary(), yes, true=share), stats.bernoulli.logpmf(yes, share), rtol=1e-12)
+    classes = [density(Ordinal(("low", "high")), np.full(4, k)) for k in (0.0, 1.0, 2.0)]
+    np.testing.assert_allclose(np.exp(classes).sum(0), 1.0, rtol=1e-12)
+    np.testing.assert_allclose(np.exp(classes[2]), 1 / (1 + np.exp(1.5 - TRUE)), rtol=1e-12)
+
+
+def test_the_time_of_an_event():
+    """Free at the first two looks, then happened between (2), or at the third (1): survival's differences."""
+    hazard = {"rate": jnp.asarray([0.5, 0.5, 0.7, 0.7])}
+    within = density(Event("rate"), np.array([0.0, 0.0, 2.0, 0.0]), others=hazard)[:3].sum()
+    assert within == pytest.approx(np.log(np.exp(-1.0) - np.exp(-2.0)), rel=1e-12)
+    at = density(Event("rate"), np.array([0.0, 0.0, 1.0, 0.0]), others=hazard)[:3].sum()
+    assert at == pytest.approx(np.log(0.7) - 2.0, rel=1e-12)
+
+
+# --- the whole posterior ------------------------------------------------------------------------------
+
+LOOKS = np.array([0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 24.0])
+
+
+def w4():
+    """The patient of workload W4."""
+    noise = np.random.default_rng(404).standard_normal(10)
+    values = np.asarray(closed_form((8.0, 60.0, 1.2), LOOKS)) * np.exp(0.15 * noise)
+    seen = [Observation("concentration", float(t), float(y)) for t, y in zip(LOOKS, values, strict=True)]
+    return Patient("one", doses=[DoseRecord("100 mg")], observations=seen)
+
+
+def by_hand(values):
+    """W4 as its author would write it in numpyro."""
+    logs = [numpyro.sample(n, distributions.Normal(m, 0.5)) for n, m in zip(
+        ("log_cl", "log_v", "log_ka"), (np.log(10.0), np.log(50.0), 0.0), strict=True)]  # fmt: skip
+    sigma = numpyro.sample("sigma", distributions.HalfNormal(0.5))
+    mean = jnp.log(closed_form([jnp.exp(x) for x in logs], LOOKS))
+    numpyro.sample("y", distributions.LogNormal(mean, sigma), obs=jnp.asarray(values))
+
+
+def test_the_log_density_is_that_of_a_numpyro_model_written_by_hand():
+    """To 1e-8 at twenty places; `u` is standard normal here, so each scale's Jacobian is taken out of theirs."""
+    patient = w4()
+    target = calibration.Target(LogOral(), [patient.bind(LogOral())], Prior.of(LogOral(), W4_PRIORS))
+    u = np.random.default_rng(1).standard_normal((1, 20, 4))
+    ours = np.asarray(target.log_likelihood(jnp.asarray(u), target.data))[0]
+    values, deviations = target.prior.split(jnp.asarray(u))
+    for d in range(20):
+        own = {n: float(v[0, d]) for n, v in (deviations | values).items()}
+        place = {
+            "log_cl": np.log(10.0) + 0.5 * own["clearance"], "log_v": np.log(50.0) + 0.5 * own["volume"],
+            "log_ka": 0.5 * own["absorption"], "sigma": own["error"],
+        }  # fmt: skip
+        measured = [o.value for o in patient.observations]
+        theirs, trace = numpyro.infer.util.log_density(by_hand, (measured,), {}, place)
+        prior = sum(trace[n]["fn"].log_prob(place[n]) for n in place)
+        assert float(ours[d]) == pytest.approx(float(theirs - prior), abs=1e-8)
+
+
+def test_the_priors_are_the_distributions_they_are_called():
+    """Kolmogorov-Smirnov on 4,000 values of each against SciPy: p above 1e-3."""
+    known = {
+        "log_normal": ({"median": 2.0, "sd": 0.3}, stats.lognorm(s=0.3, scale=2.0)),
+        "normal": ({"mean": -1.0, "sd": 2.0}, stats.norm(-1.0, 2.0)),
+        "positive_normal": ({"mean": 0.05, "sd": 0.05}, stats.truncnorm(-1.0, np.inf, 0.05, 0.05)),
+        "uniform": ({"low": 1.0, "high": 3.0}, stats.uniform(1.0, 2.0)),
+        "half_normal": ({"scale": 0.5}, stats.halfnorm(scale=0.5)),
+        "half_cauchy": ({"scale": 0.5}, stats.halfcauchy(scale=0.5)),
+    }
+    z = np.random.default_rng(0).standard_normal((1, 4000, 4))
+    for name, (words, distribution) in known.items():
+        prior = Prior.of(LogOral(), {"error": {name: words}})
+        values = np.asarray(prior.split(jnp.asarray(z))[0]["error"])[0]
+        assert stats.kstest(values, distribution.cdf).pvalue > 1e-3, name
+
+
+def test_the_numpyro_model_of_a_prior_draws_the_parameters():
+    prior = Prior.of(LogOral(), {"clearance": {"shift": 2.0, "widen": 3.0}})
+    model = prior.numpyro()
+    draws = numpyro.infer.Predictive(model, num_samples=4000)(jax.random.key(0))
+    assert stats.kstest(np.asarray(draws["clearance"]), stats.lognorm(s=1.5, scale=20.0).cdf).pvalue > 1e-3
+
+
+WRONG = {
+    "no such parameter": ({"clearence": {"widen": 2}}, "clearence"),
+    "no spread": ({"error": {"widen": 2}}, "no declared spread"),
+    "no such word": ({"clearance": {"wide": 2}}, "'wide'"),
+    "not above zero": ({"clearance": {"widen": 0}}, "not above 0"),
+    "words missing": ({"error": {"log_normal": {"median": 1}}}, "median, sd"),
+    "two things": ({"error": {"half_normal": {"scale": 1}, "widen": 2}}, "replaces everything"),
+}
+
+
+@pytest.mark.parametrize(("changes", "said"), WRONG.values(), ids=WRONG)
+def test_a_wrong_prior_is_refused_in_a_sentence(changes, said):
+    with pytest.raises(TwinError, match=said):
+        Prior.of(LogOral(), changes)
