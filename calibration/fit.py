@@ -92,6 +92,13 @@ def climb(target: Target, *, method: str, draws: int, seed: int, modal: modes.Mo
         stats |= {"k_hat": weighted.k, "effective_draws": weighted.effective, "rounds": weighted.rounds.astype(float)}
         if method == "auto" and target.courses.choice.method:
             todo = np.flatnonzero((weighted.k > TRUSTED) | (weighted.effective < _ENOUGH))
+    unseen = np.flatnonzero(target.counts == 0)
+    for i in unseen:  # nothing was measured: the prior itself
+        u[i], rungs[i] = _from_prior(target, i, draws, generators[i]), "prior"
+        for name in ("k_hat", "rounds"):
+            stats[name][i] = math.nan
+        stats["effective_draws"][i] = draws
+    todo = np.setdiff1d(todo, unseen)
     if len(todo):
         keys = np.stack([patient_key(seed, target.patients[i].id) for i in todo])
         chains = nuts.sample(target, found, todo, keys)
@@ -105,6 +112,20 @@ def climb(target: Target, *, method: str, draws: int, seed: int, modal: modes.Mo
     stats["surprise"], stats["conflict"] = surprise(target, u, seed), _conflict(found)
     stats["seconds"] = np.full(count, time.perf_counter() - began)
     return Posterior(target, u, tuple(map(str, rungs)), stats, seed)
+
+
+def _from_prior(target: Target, patient: int, draws: int, generator: np.random.Generator) -> np.ndarray:
+    """Draws from the prior of those whom the model admits."""
+    data, kept = target.rows(np.array([patient])), np.empty((0, target.prior.size))
+    for _ in range(50):
+        u = generator.standard_normal((draws, target.prior.size))
+        possible = np.asarray(target.evaluate(u[None], data))[0] > -1e200
+        kept = np.concatenate([kept, u[possible]])
+        if len(kept) >= draws:
+            return kept[:draws]
+    raise TwinError(
+        f"patient '{target.patients[patient].id}': the model admits hardly anybody like them; check covariates"
+    )
 
 
 def generators_of(target: Target, seed: int) -> list[np.random.Generator]:

@@ -67,7 +67,7 @@ class Posterior:
         """Every unknown parameter (patient, draw), at each patient's first covariates."""
         with jax.enable_x64(True):
             values, deviations = self.prior.split(jax.numpy.asarray(self.u))
-            person = self.target._person(values, deviations, self.target.data)
+            person = self.target.person(values, deviations, self.target.data)
         return {name: np.asarray(getattr(person, name)[..., 0]) for name in self.prior.names}
 
     @property
@@ -106,6 +106,8 @@ class Posterior:
         doubts = []
         if method in ("laplace", "map"):
             doubts.append(f"a {method} approximation, unchecked")
+        if method == "prior":
+            return []
         if method == "importance" and stat["k_hat"] > TRUSTED:
             doubts.append(f"k-hat {stat['k_hat']:.2f} is above {TRUSTED}")
         if method == "nuts" and not stat["r_hat"] <= _HIGHEST_RHAT + 0.02:
@@ -144,7 +146,7 @@ class Posterior:
         return tree.assign(self._verdicts())
 
     def to_tree(self) -> xr.DataTree:
-        """ArviZ's groups: posterior and sample_stats (patient first), observed_data, with provenance in attributes."""
+        """ArviZ's groups posterior and observed_data, and `calibration` with what tells each patient's worth."""
         who = {PATIENT: words(p.id for p in self.patients)}
         draws = {"chain": [0], DRAW: np.arange(self.draws)}
         declared = self.model.parameters()
@@ -168,7 +170,7 @@ class Posterior:
         stats = {n: (PATIENT, np.asarray(v), {"description": STATS[n]}) for n, v in self.stats.items()}
         groups = {
             "/posterior": xr.Dataset(posterior, who | draws | {UNKNOWN: words(self.prior.names)}),
-            "/sample_stats": xr.Dataset(stats, who).assign(self._verdicts()),
+            "/calibration": xr.Dataset(stats, who).assign(self._verdicts()),
             "/observed_data": xr.Dataset(observed),
         }
         tree = xr.DataTree.from_dict(groups)
@@ -194,9 +196,9 @@ class Posterior:
             raise TwinError(f"{path}: holds other patients; load it with those it was calibrated for, in their order")
         if list(tree["posterior"][UNKNOWN].values) != list(target.prior.names):
             raise TwinError(f"{path}: was found under a prior with other unknowns")
-        stats = {n: tree["sample_stats"][n].values for n in STATS if n in tree["sample_stats"]}
+        stats = {n: tree["calibration"][n].values for n in STATS if n in tree["calibration"]}
         u = np.swapaxes(tree["posterior/u"].values[0], 0, 1)
-        return cls(target, u, tuple(map(str, tree["sample_stats/method"].values)), stats, int(tree.attrs["seed"]))
+        return cls(target, u, tuple(map(str, tree["calibration/method"].values)), stats, int(tree.attrs["seed"]))
 
     def _verdicts(self) -> dict[str, Any]:
         return {

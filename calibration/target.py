@@ -80,7 +80,10 @@ class Target:
         solved = found.pop("status") == 0
         held = {n: jnp.where(solved[..., None], v, 1.0) for n, v in found.items()}
         true = {n: {m: _taken(held[m], data[n]["place"]) for m in held} for n in self.seen}
-        return {"true": true, "person": self._person(values, deviations, data), "solved": solved}
+        person = self.person(values, deviations, data)
+        if type(self.model).admissible is not DiseaseModel.admissible:  # nobody has what the model says nobody has
+            solved = solved & jnp.broadcast_to(self.model.admissible(person), (*solved.shape, 1))[..., 0]
+        return {"true": true, "person": person.parameters, "solved": solved}
 
     def terms(self, features: dict[str, Any], data: Data) -> dict[str, Array]:
         """The log density of each measurement (patient, draw, measurement), 0 where there is none."""
@@ -166,14 +169,14 @@ class Target:
         measured, bound, times = (here[word][:, None] for word in ("value", "bound", "time"))
         return Seen(measured, bound, true[name], times, features["person"], true)
 
-    def _person(self, values: dict[str, Array], deviations: dict[str, Array], data: Data) -> Any:
-        """Individuals' parameters at their first covariates (patient, draw, 1), for the size of errors."""
+    def person(self, values: dict[str, Array], deviations: dict[str, Array], data: Data) -> Any:
+        """Individuals at their first covariates (patient, draw, 1)."""
         number = data["signals"].dtype
         population = {n: jnp.asarray(getattr(self.model.typical(), n), number) for n in self.model.parameters()}
         signals = jnp.moveaxis(data["signals"], -1, 0)[..., None, None]
         draw = Draw({n: v[..., None] for n, v in deviations.items()}, population, jnp.bool_(True))
         own = {n: v[..., None] for n, v in values.items()}
-        person = with_own(individual_at(self.model, draw, signals), own).parameters
+        person = with_own(individual_at(self.model, draw, signals), own)
         shape = (*next(iter((values | deviations).values())).shape, 1)
         return jax.tree.map(lambda x: jnp.broadcast_to(x, shape), person)
 

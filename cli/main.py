@@ -13,6 +13,7 @@ import click
 
 COMMANDS = {
     "simulate": "Run scenarios: outcome table, figure and dataset, one result folder each.",
+    "calibrate": "Fit patients to their observations: posteriors, and whether to trust them.",
     "check": "Check scenario files without solving anything.",
     "models": "List the disease models, or show one in full.",
     "schema": "Print the JSON Schema of scenario (or patient) files, for editors.",

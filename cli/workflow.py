@@ -18,6 +18,7 @@ from twin.errors import TwinError, TwinErrors
 from twin.scenario import Check, Scenario
 from twin.scenario import check as check_scenario
 
+from . import calibrating
 from .runtime import prepare_jax, print_lines, print_problems
 
 _PASSED_ON = ("draws", "seed", "solver", "dtype", "spread", "uncertainty", "noise")
@@ -68,7 +69,7 @@ def check_all(paths: Sequence[str]) -> int:
     failed = 0
     for path in find_scenarios(paths):
         found = check_scenario(path)
-        _say(found)
+        say(found)
         failed += found.scenario is None
         if found.scenario is not None:
             click.echo(f"{path}: ok")
@@ -79,12 +80,12 @@ def simulate_all(paths: Sequence[str], *, out: Path, instead: Mapping[str, Any],
     """Simulates every scenario into a folder of its own under `out`; returns how many failed."""
     prepare_jax()
     files = find_scenarios(paths)
-    folders = _folders(files, out)
+    folders = folders_of(files, out)
     failed = 0
     for path in files:
         try:
             found = check_scenario(path)
-            _say(found)
+            say(found)
             if found.scenario is None:
                 failed += 1
             elif dry_run:
@@ -100,12 +101,12 @@ def simulate_all(paths: Sequence[str], *, out: Path, instead: Mapping[str, Any],
     return failed
 
 
-def _say(found: Check) -> None:
+def say(found: Check) -> None:
     print_lines("error", found.problems)
     print_lines("warning", found.warnings)
 
 
-def _folders(files: Sequence[str], out: Path) -> dict[str, Path]:
+def folders_of(files: Sequence[str], out: Path) -> dict[str, Path]:
     """A result folder for each file, named after it; files that share a name get their folder's name too."""
     names = [Path(file).stem for file in files]
     taken: dict[str, Path] = {}
@@ -118,7 +119,7 @@ def _folders(files: Sequence[str], out: Path) -> dict[str, Path]:
     return taken
 
 
-def _arguments(scenario: Scenario, instead: Mapping[str, Any]) -> dict[str, Any]:
+def arguments(scenario: Scenario, instead: Mapping[str, Any]) -> dict[str, Any]:
     """What `twin.simulate` is called with."""
     settings = scenario.settings.model_copy(update=dict(instead))
     model = scenario.build_model()
@@ -139,7 +140,7 @@ def _arguments(scenario: Scenario, instead: Mapping[str, Any]) -> dict[str, Any]
 def _plan(scenario: Scenario, instead: Mapping[str, Any], folder: Path) -> str:
     from twin.solver.base import choose
 
-    asked = _arguments(scenario, instead)
+    asked = arguments(scenario, instead)
     chosen = choose(asked["model"], asked["solver"], relative=asked["rtol"], absolute=asked["atol"])
     size = (len(asked["patients"]), len(asked["regimens"]), asked["draws"])
     return (
@@ -159,10 +160,18 @@ def _run(scenario: Scenario, instead: Mapping[str, Any], folder: Path) -> str:
     from .report.table import to_text, write_csv
 
     began = time.perf_counter()
-    asked = _arguments(scenario, instead)
-    with _writing(folder):  # before the work, so that a wrong --out costs no time
+    asked = arguments(scenario, instead)
+    with writing(folder):  # before the work, so that a wrong --out costs no time
         folder.mkdir(parents=True, exist_ok=True)
+    posterior, said = None, ""
+    if calibrating.wanted(scenario, asked):
+        posterior = calibrating.calibrated(scenario, asked)
+        said = calibrating.told(posterior) + "\n\n"
+        asked |= posterior.individuals
     tree = simulate(**asked, progress=_progress(scenario.name))
+    if posterior is not None:
+        found = posterior.to_tree()
+        tree = dataset.with_groups(tree, {name: found[name] for name in ("posterior", "calibration")})
     tree.attrs |= {
         "title": scenario.settings.title or scenario.name,
         "scenario": scenario.document.text,
@@ -171,18 +180,18 @@ def _run(scenario: Scenario, instead: Mapping[str, Any], folder: Path) -> str:
     }
     rows = summarise(tree, scenario.reference)
     observables = list(dict.fromkeys(outcome.of for outcome in asked["outcomes"].values()))
-    with _writing(folder):
+    with writing(folder):
         dataset.save(tree, folder)
         write_csv(rows, folder / "summary.csv")
         draw(tree, folder / "figure.png", observables=observables)
     if all(row.failed == row.draws for row in rows):
         raise TwinError(f"every trajectory failed; 'status' in {folder} says how: check doses, parameters and solver")
     seconds = time.perf_counter() - began
-    return f"{to_text(tree, rows)}\n{folder}: dataset, summary.csv, figure.png ({seconds:.1f} s)\n"
+    return f"{said}{to_text(tree, rows)}\n{folder}: dataset, summary.csv, figure.png ({seconds:.1f} s)\n"
 
 
 @contextlib.contextmanager
-def _writing(folder: Path) -> Iterator[None]:
+def writing(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as problem:

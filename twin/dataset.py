@@ -69,6 +69,14 @@ def build(batch: Batch, values: Mapping[str, Any], attributes: Mapping[str, Any]
     return tree
 
 
+def with_groups(tree: xr.DataTree, more: Mapping[str, Any]) -> xr.DataTree:
+    """A result with further groups, such as a posterior."""
+    groups = {f"/{name}": node.to_dataset() for name, node in [*tree.children.items(), *more.items()]}
+    joined = xr.DataTree.from_dict(groups)
+    joined.attrs = tree.attrs
+    return joined
+
+
 def _rank(group: str) -> tuple[int, str]:
     """Where a group is listed; those of other programs come last, by name."""
     name = group.strip("/")

@@ -23,7 +23,7 @@ MOST_OBSERVABLES = 2
 MOST_OUTCOMES = 8
 MOST_REGIMENS = 12
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
-_STYLE: Any = {
+STYLE: Any = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -46,7 +46,7 @@ def draw(tree: Any, path: Path, *, observables: Sequence[str] = ()) -> Path:
     outcomes = list(tree["outcomes"].data_vars)[:MOST_OUTCOMES]
     groups = _groups(tree)
     regimens = [str(r) for r in tree["outcomes"]["regimen"].values][:MOST_REGIMENS]
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         per_row = 3 if len(outcomes) in (5, 6) else min(4, max(1, len(outcomes)))
         rows = math.ceil(len(outcomes) / per_row)
         height = 0.55 + 3.1 * len(courses) + rows * (1.0 + 0.34 * len(regimens) * len(groups))
@@ -133,7 +133,7 @@ def _course_row(figure: Any, grid: Any, tree: Any, name: str, groups: Any, regim
         axes.set_xlabel(f"time ({unit})")
         axes.margins(x=0.01)
         if column == 0:
-            axes.set_ylabel(_labelled(str(variable.attrs.get("description", "")) or name, variable.attrs.get("unit")))
+            axes.set_ylabel(labelled(str(variable.attrs.get("description", "")) or name, variable.attrs.get("unit")))
         else:
             axes.tick_params(labelleft=False)
 
@@ -167,7 +167,7 @@ def _measured(axes: Any, tree: Any, name: str, patient: str, scale: float) -> No
         axes.legend(loc="lower right", bbox_to_anchor=(1.0, 0.99), frameon=False, fontsize=9, borderaxespad=0)
 
 
-def _labelled(words: str, unit: Any, width: int = 34) -> str:
+def labelled(words: str, unit: Any, width: int = 34) -> str:
     """A label with its unit, wrapped: '10^9/L' as 10⁹/L."""
     pretty = re.sub(r"\^(-?\d+)", lambda power: power[1].translate(_SUPERSCRIPTS), str(unit))
     return textwrap.fill(words if pretty in ("", "1", "None") else f"{words} ({pretty.replace(' * ', '·')})", width)
@@ -193,7 +193,7 @@ def _outcome_row(figure: Any, grid: Any, tree: Any, names: Any, groups: Any, reg
                 values = variable.values[chosen, i].ravel() / scale
                 _distribution(axes, g * len(regimens) + i, values, _colour(i), beyond)
         axes.set_title(str(name))
-        axes.set_xlabel(_labelled(str(variable.attrs.get("description", "")), unit, 30 if grid.ncols > 3 else 42))
+        axes.set_xlabel(labelled(str(variable.attrs.get("description", "")), unit, 30 if grid.ncols > 3 else 42))
         axes.locator_params(axis="x", nbins=6)
         if np.isinf(variable.values).any():  # what never happened lies beyond the right edge
             axes.set_xlim(right=beyond)

@@ -37,6 +37,29 @@ class Tolerance(Closed):
     absolute: Number | None = Field(None, gt=0, le=1.0, description="Absolute error per step, in each state's unit")
 
 
+class PriorEntry(Closed):
+    """A change of one parameter's prior: of the declared one, or a distribution instead."""
+
+    shift: Number | None = Field(None, gt=0, description="The typical value times this")
+    widen: Number | None = Field(None, gt=0, description="The spread times this")
+    flatten: bool | None = Field(None, description="Five times wider: the data decide")
+    log_normal: dict[Name, Number] | None = Field(None, description="{median, sd of the logarithm}")
+    normal: dict[Name, Number] | None = Field(None, description="{mean, sd}")
+    positive_normal: dict[Name, Number] | None = Field(None, description="{mean, sd}, above zero")
+    uniform: dict[Name, Number] | None = Field(None, description="{low, high}")
+    half_normal: dict[Name, Number] | None = Field(None, description="{scale}")
+    half_cauchy: dict[Name, Number] | None = Field(None, description="{scale}")
+
+
+class Calibration(Closed):
+    """How patients' observations are used."""
+
+    method: Literal["auto", "importance", "nuts", "laplace", "map", "none"] = Field(
+        "auto", description="auto climbs from one to the next for each patient; none leaves observations unused"
+    )
+    priors: dict[Name, PriorEntry] = Field(default_factory=dict, description="Changes of parameters' priors, by name")
+
+
 def _mapping_or_text(given: Any) -> str:
     return "<mapping>" if isinstance(given, Mapping) else "<text>"
 
@@ -131,6 +154,7 @@ class ScenarioFile(Closed):
     uncertainty: bool = Field(False, description="Whether draws carry the uncertainty of population values")
     noise: bool = Field(False, description="Whether measured values, with residual error, are stored too")
     parameters: dict[Name, Quantity] = Field(default_factory=dict, description="Other typical values, by name")
+    calibration: Calibration | None = Field(None, description="How patients' observations are used; by default, auto")
     solver: Literal["auto", "linear", "ensemble", "tsit5", "rosenbrock", "adaptive", "stiff"] = Field(
         "auto", description="How the equations are solved"
     )

@@ -1,0 +1,31 @@
+"""`twin calibrate`: the patients of a scenario, fitted to their observations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option(
+    "--draws", type=click.IntRange(1, 1_000_000), help="Draws of each patient, instead of the scenario's."
+)
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed, instead of the scenario's.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("results"),
+    show_default=True,
+    help="Where result folders go: OUT/<scenario name>.",
+)
+def calibrate(paths: tuple[str, ...], out: Path, **instead: int | None) -> None:
+    """Calibrate the patients of one scenario, several, or all in a folder; nothing is simulated beyond their data.
+
+    Each result folder holds posterior.zarr, posterior.csv and posterior.png.
+    """
+    from cli.calibrating import calibrate_all
+
+    chosen = {name: value for name, value in instead.items() if value is not None}
+    raise SystemExit(1 if calibrate_all(paths, out=out, instead=chosen) else 0)
