@@ -7,9 +7,13 @@
 This package sits between `twin`, which it imports, and `cli`, which imports it.
 """
 
+from .diagnose import checks, forecast, sbc, vpc
 from .fit import METHODS, calibrate
 from .posterior import Posterior
 from .prior import Prior
 from .target import Target
+from .update import update
 
-__all__ = ["METHODS", "Posterior", "Prior", "Target", "calibrate"]
+__all__ = [
+    "METHODS", "Posterior", "Prior", "Target", "calibrate", "checks", "forecast", "sbc", "update", "vpc",
+]  # fmt: skip

@@ -69,12 +69,12 @@ def calibrate(
         return climb(target, method=method, draws=draws, seed=seed)
 
 
-def climb(target: Target, *, method: str, draws: int, seed: int, modal: modes.Modes | None = None) -> Posterior:
-    """The ladder on a target; `modal` where modes are known."""
+def climb(target: Target, *, method: str, draws: int, seed: int, guess: importance.Guess | None = None) -> Posterior:
+    """The ladder on a target; from a guess, if there is one, such as an earlier posterior."""
     began = time.perf_counter()
     count = len(target)
     generators = generators_of(target, seed)
-    found = modal or modes.find(target, generators)
+    found = modes.find(target, generators)
     u = np.empty((count, draws, target.prior.size))
     stats = {name: np.full(count, math.nan) for name in ("k_hat", "effective_draws", "r_hat", "divergences", "rounds")}
     rungs = np.full(count, method if method != "auto" else "importance", dtype=object)
@@ -87,7 +87,7 @@ def climb(target: Target, *, method: str, draws: int, seed: int, modal: modes.Mo
         stats["effective_draws"][:] = draws
     todo = np.arange(count if method == "nuts" else 0)
     if method in ("auto", "importance"):
-        weighted = importance.sample(target, found, generators)
+        weighted = importance.sample(target, guess or importance.around(found), generators)
         u[:] = importance.drawn(weighted, draws, generators)
         stats |= {"k_hat": weighted.k, "effective_draws": weighted.effective, "rounds": weighted.rounds.astype(float)}
         if method == "auto" and target.courses.choice.method:

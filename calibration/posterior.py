@@ -35,6 +35,8 @@ STATS = {
     "rounds": "rounds of importance sampling",
     "observations": "measurements it rests on",
     "surprise": "share of replicated data less likely than the patient's own (predictive p-value)",
+    "drift": "predictive p-value of the newest measurements, by the posterior before them (update)",
+    "reweighting_k": "Pareto k of the draws before an update, reweighted (update)",
     "conflict": "prior probability of a patient further from the population than this one",
     "seconds": "of the whole batch",
 }
@@ -129,6 +131,8 @@ class Posterior:
             cautions.append(
                 f"the measurements are surprising (p = {self.stats['surprise'][i]:.4f}): check data and doses"
             )
+        if "drift" in self.stats and self.stats["drift"][i] < _SURPRISING:
+            cautions.append(f"the new measurements do not fit what was known (p = {self.stats['drift'][i]:.4f})")
         if self.stats["conflict"][i] < _FAR:
             cautions.append("the patient is far from the population the model describes")
         return cautions

@@ -15,6 +15,7 @@ COMMANDS = {
     "simulate": "Run scenarios: outcome table, figure and dataset, one result folder each.",
     "calibrate": "Fit patients to their observations: posteriors, and whether to trust them.",
     "check": "Check scenario files without solving anything.",
+    "diagnose": "Check a calibration: predictive checks, NPDE, forecasts of hidden measurements, SBC.",
     "models": "List the disease models, or show one in full.",
     "schema": "Print the JSON Schema of scenario (or patient) files, for editors.",
 }

@@ -83,11 +83,17 @@ def around(modes: Modes) -> Guess:
     return Guess(share / share.sum(1, keepdims=True), modes.u, root)
 
 
+def fitted(u: np.ndarray, weights: np.ndarray) -> Guess:
+    """The guess that weighted draws make: where they are, and the same place three times wider."""
+    centre, root = _moments(u, weights)
+    centres, roots = np.stack([centre, centre], 1), np.stack([root, 1.7 * root], 1)
+    return Guess(np.tile([0.7, 0.3], (len(u), 1)), centres, roots)
+
+
 def sample(
-    target: Target, modes: Modes, generators: list[np.random.Generator], *, draws: int = DRAWS, rounds: int = ROUNDS
+    target: Target, guess: Guess, generators: list[np.random.Generator], *, draws: int = DRAWS, rounds: int = ROUNDS
 ) -> Weighted:
-    """Weighted draws of every patient, from as many rounds as each needs."""
-    guess = around(modes)
+    """Weighted draws of every patient, from as many rounds as each needs, the first from this guess."""
     last = _round(target, guess, np.arange(len(target)), generators, draws)
     poor = np.flatnonzero(_poor(last, draws))
     for turn in range(2, rounds + 1):
@@ -125,37 +131,40 @@ def _round(
 
 
 def _refitted(guess: Guess, found: Weighted, who: np.ndarray) -> Guess:
-    """A part moved to where the weight is, beside the parts there were.
-
-    The weights are tempered until enough draws count, so that one heavy draw does not pull everything to itself.
-    """
-    u, weights = found.u[who], found.weights[who]
-    least = 2.0 * (u.shape[-1] + 1) + 10
-    with np.errstate(divide="ignore"):
-        logs = np.log(weights)
-    logs = np.where(np.isfinite(logs), logs, -1e4)
-    power = np.ones(len(who))
-    for _ in range(30):
-        flat = np.exp(power[:, None] * (logs - logs.max(1, keepdims=True)))
-        flat /= flat.sum(1, keepdims=True)
-        few = effective(flat) < least
-        if not few.any():
-            break
-        power = np.where(few, power * 0.8, power)
-    centre = np.einsum("pd,pdi->pi", flat, u)
-    away = u - centre[:, None]
-    spread = np.einsum("pd,pdi,pdj->pij", flat, away, away)
-    size = u.shape[-1]
-    spread += 1e-6 * np.einsum("pii->p", spread)[:, None, None] / size * np.eye(size)
-    fitted = np.linalg.cholesky(spread) * _WIDER
+    """A part moved to where the weight is, beside the parts there were."""
+    centre, fitted_root = _moments(found.u[who], found.weights[who])
     # a fitted part takes the place of the lightest one
     share, centres, roots = guess.share.copy(), guess.centre.copy(), guess.root.copy()
     lightest = share.argmin(1)
     rows = np.arange(len(who))
     share *= 0.3
     share[rows, lightest] = 0.7
-    centres[rows, lightest], roots[rows, lightest] = centre, fitted
+    centres[rows, lightest], roots[rows, lightest] = centre, fitted_root
     return Guess(share / share.sum(1, keepdims=True), centres, roots)
+
+
+def _moments(u: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Centres and lower roots of weighted draws.
+
+    The weights are tempered until enough draws count, so that one heavy draw does not pull everything to itself.
+    """
+    size = u.shape[-1]
+    with np.errstate(divide="ignore"):
+        logs = np.log(weights)
+    logs = np.where(np.isfinite(logs), logs, -1e4)
+    power = np.ones(len(u))
+    for _ in range(30):
+        flat = np.exp(power[:, None] * (logs - logs.max(1, keepdims=True)))
+        flat /= flat.sum(1, keepdims=True)
+        few = effective(flat) < 2.0 * (size + 1) + 10
+        if not few.any():
+            break
+        power = np.where(few, power * 0.8, power)
+    centre = np.einsum("pd,pdi->pi", flat, u)
+    away = u - centre[:, None]
+    spread = np.einsum("pd,pdi,pdj->pij", flat, away, away)
+    spread += 1e-6 * np.einsum("pii->p", spread)[:, None, None] / size * np.eye(size)
+    return centre, np.linalg.cholesky(spread) * _WIDER
 
 
 def drawn(found: Weighted, count: int, generators: list[np.random.Generator]) -> np.ndarray:

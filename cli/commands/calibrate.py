@@ -9,9 +9,7 @@ import click
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option(
-    "--draws", type=click.IntRange(1, 1_000_000), help="Draws of each patient, instead of the scenario's."
-)
+@click.option("--draws", type=click.IntRange(1, 1_000_000), help="Draws of each patient, instead of the scenario's.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed, instead of the scenario's.")
 @click.option(
     "--out",

@@ -1,0 +1,31 @@
+"""`twin diagnose`: whether a scenario's model fits its patients, and whether its calibration is right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("path", metavar="SCENARIO")
+@click.option("--draws", type=click.IntRange(1, 1_000_000), help="Draws of each patient, instead of the scenario's.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed, instead of the scenario's.")
+@click.option("--sbc", "replicates", type=click.IntRange(40, 100_000), help="Simulation-based calibration, N patients.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("results"),
+    show_default=True,
+    help="Where the result folder goes: OUT/<scenario name>.",
+)
+def diagnose(path: str, out: Path, replicates: int | None, **instead: int | None) -> None:
+    """Check how a scenario's patients are calibrated.
+
+    Where each measurement lies among replicates of the posterior and (NPDE) of the population; how well the later half
+    of each patient's measurements is predicted from the earlier; with --sbc, whether the truth ranks evenly among the
+    draws of patients simulated like the first. Writes checks.csv and diagnose.png.
+    """
+    from cli.diagnosing import diagnose_one
+
+    diagnose_one(path, out=out, replicates=replicates, instead={n: v for n, v in instead.items() if v is not None})

@@ -1,0 +1,96 @@
+"""Diagnosis on the command line: runs the checks of `calibration.diagnose` on a scenario, and says what they show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from twin.errors import TwinError
+from twin.scenario import load_scenario
+
+from . import calibrating
+from .runtime import prepare_jax
+from .workflow import arguments, writing
+
+
+def diagnose_one(path: str, *, out: Path, replicates: int | None, instead: Mapping[str, Any]) -> None:
+    """Prints what the checks show, and stores them."""
+    prepare_jax()
+    import calibration
+
+    from .report.diagnosis import draw
+
+    scenario = load_scenario(path)
+    asked = arguments(scenario, instead)
+    if not calibrating.wanted(scenario, asked):
+        raise TwinError(f"{path}: no patient has observations to calibrate on, or calibration is switched off")
+    posterior = calibrating.calibrated(scenario, asked)
+    click.echo(calibrating.told(posterior) + "\n")
+    found = calibration.checks(posterior, seed=asked["seed"])
+    click.echo("\n".join(_predictive(found)))
+    click.echo("\n".join(["", *_identified(posterior)]))
+    priors = calibrating.priors_of(scenario)
+    click.echo("\n".join(["", *_forecast(asked, priors)]))
+    ranks = None
+    if replicates:
+        first = next(p for p in asked["patients"] if p.observations)
+        ranks = calibration.sbc(asked["model"], first, replicates, seed=asked["seed"], priors=priors)
+        click.echo("\n".join(["", *_ranked(first.id, ranks, replicates)]))
+    folder = out / scenario.name
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        found.to_dataframe().to_csv(folder / "checks.csv", index=False)
+        draw(found, ranks, folder / "diagnose.png")
+    click.echo(f"\n{folder}: checks.csv, diagnose.png")
+
+
+def _predictive(found: Any) -> list[str]:
+    lines = ["measurements among their replicates (npde: mean 0 and SD 1 if model and population fit)"]
+    lines.append(f"{'observable':26}{'count':>6}{'in 50 %':>10}{'in 90 %':>10}{'npde mean':>11}{'npde SD':>9}")
+    for name in dict.fromkeys(found["observable"].values):
+        mine = found["observable"].values == name
+        pit, npde = found["pit"].values[mine], found["npde"].values[mine]
+        inside = [100 * np.mean(np.abs(pit - 0.5) <= half) for half in (0.25, 0.45)]
+        spread = f"{npde.std(ddof=1):9.2f}" if len(npde) > 1 else f"{'-':>9}"
+        lines.append(f"{name:26}{mine.sum():6}{inside[0]:8.0f} %{inside[1]:8.0f} %{npde.mean():11.2f}{spread}")
+    return lines
+
+
+def _identified(posterior: Any) -> list[str]:
+    """What was learned, and what the data cannot tell apart."""
+    lines = ["what the data tell (0 %: nothing beyond the prior), and parameters they cannot tell apart"]
+    names = posterior.prior.names
+    for i, patient in enumerate(posterior.patients[:20]):
+        shares = zip(names, posterior.contraction[i], strict=True)
+        learned = ", ".join(f"{name} {100 * max(share, 0):.0f} %" for name, share in shares)
+        alike = np.corrcoef(posterior.u[i], rowvar=False).reshape(len(names), len(names))
+        pairs = [(a, b) for a in range(len(names)) for b in range(a) if abs(alike[a, b]) > 0.9]
+        together = ", ".join(f"{names[a]} with {names[b]} ({alike[a, b]:+.2f})" for a, b in pairs)
+        lines.append(f"{patient.id}: {learned}" + (f"; together: {together}" if together else ""))
+    return lines
+
+
+def _forecast(asked: Mapping[str, Any], priors: Any) -> list[str]:
+    import calibration
+
+    try:
+        skills = calibration.forecast(asked["model"], asked["patients"], seed=asked["seed"], priors=priors)
+    except TwinError as problem:
+        return [f"no forecast: {problem}"]
+    lines = ["the later half of measurements, predicted from the earlier (CRPS: smaller is better)"]
+    lines.append(f"{'observable':26}{'count':>6}{'in 50 %':>10}{'in 90 %':>10}{'CRPS':>10}{'by the population':>20}")
+    for name, skill in skills.items():
+        shares = f"{100 * skill.covered_50:8.0f} %{100 * skill.covered_90:8.0f} %"
+        lines.append(f"{name:26}{skill.count:6}{shares}{skill.crps:10.3g}{skill.crps_before:20.3g}")
+    return lines
+
+
+def _ranked(who: str, ranks: Any, replicates: int) -> list[str]:
+    verdict = "even" if ranks.uniform else "NOT even: do not trust this calibration"
+    lines = [f"simulation-based calibration, {replicates} patients like {who}: ranks are {verdict}"]
+    lines += [f"  {name}: p = {p:.3f}" for name, p in ranks.p_values.items()]
+    return [*lines, f"  left out as not trusted: {ranks.left_out}"]
