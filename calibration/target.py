@@ -54,7 +54,16 @@ class Target:
             n for n in observables if any(o.observable == n for p in self.patients for o in p.observations)
         )
         times = [_times(p) for p in self.patients]
-        self.courses = Courses(self.model, self.patients, None, times, solver=solver, rtol=rtol, atol=atol)
+        self.courses = Courses(
+            self.model,
+            self.patients,
+            None,
+            times,
+            solver=solver,
+            rtol=rtol,
+            atol=atol,
+            room=_rounded(max(map(len, times))),
+        )
         self.data: Data = {"courses": self.courses.arrays, "signals": self._signals()}
         for name in self.seen:
             self.data[name] = self._observed(name, times)
@@ -220,5 +229,5 @@ def _times(patient: BoundPatient) -> list[float]:
 
 
 def _rounded(count: int) -> int:
-    """A size that similar batches share."""
-    return count if count <= 16 else -(-count // 8) * 8
+    """A size that similar batches share, so that one more measurement compiles nothing."""
+    return count if count <= 2 else -(-count // 4) * 4

@@ -95,8 +95,9 @@ class Courses:
     def __init__(
         self, model: DiseaseModel, patients: Any, regimen: Any = None, times: Any = None, *, outcomes: Any = (),
         until: Any = None, solver: str = "auto", dtype: str = "float64", rtol: float | None = None,
-        atol: float | None = None, max_steps: int | None = None,
+        atol: float | None = None, max_steps: int | None = None, room: int = 0,
     ):  # fmt: skip
+        """`room` is for how many times at least there is to be room, so that programs are shared."""
         people = bound_patients(model, patients)
         built = Regimen.build(regimen)
         for problem in built.check(model):
@@ -120,7 +121,7 @@ class Courses:
             steady=self.question.steady,
         )  # fmt: skip
         self.number = np.dtype(dtype)
-        self.count = max(len(t) for t in wanted)
+        self.count = max(room, *(len(t) for t in wanted))
         self._apart = (schedules, wanted, spans)
         self.arrays = self._arrays(schedules, wanted, spans) if self.choice.method else {}
 

@@ -51,7 +51,8 @@ def sample(
     seeds = np.repeat(keys, chains, axis=0) + np.tile(np.arange(chains, dtype=np.uint32), count)[:, None]
     data = jax.tree.map(lambda x: x[:, None], target.rows(rows))  # one patient a chain
     run = _program(target, warmup, kept)
-    u, diverging = (np.asarray(x) for x in run(begin.reshape(-1, size), width, seeds.astype(np.uint32), data))
+    with jax.numpy_dtype_promotion("standard"):  # numpyro mixes whole numbers and others
+        u, diverging = (np.asarray(x) for x in run(begin.reshape(-1, size), width, seeds.astype(np.uint32), data))
     u = np.swapaxes(u, 0, 1).reshape(count, chains, kept, size)
     diverging = diverging.sum(0).reshape(count, chains).sum(1)
     rhat = np.array([max(diagnostics.split_gelman_rubin(one[..., i]) for i in range(size)) for one in u])
