@@ -154,7 +154,7 @@ class GlucoseMonitor(Noise):
         """
         number = jnp.floor(seen.times / INTERVAL + 1e-6) // _READINGS
         expected = expected_reading(seen.true, (seen.times - number * LIFE) / 1440)
-        sd = float(stationary_sd())
+        sd = stationary_sd()
         z = (seen.measured - expected) / sd
         neighbours = TYPICAL.first_memory / (1 - TYPICAL.second_memory)
         same = (number[..., 1:] == number[..., :-1]) & (seen.bound[..., :-1] == 0)
