@@ -121,11 +121,14 @@ class Target:
 
     # --- compiled ------------------------------------------------------------------------------------------
 
-    def compiled(self, name: Any, function: Any) -> Any:
-        """The compiled form of a function of arrays that reads nothing else of this target but what `_kind` holds."""
+    def compiled(self, name: Any, function: Any, *, careful: bool = False) -> Any:
+        """The compiled form of a function of arrays that reads nothing else of this target but what `_kind` holds.
+
+        `careful` undoes what `twin.fast_cpu` asks of XLA, which aborts on some reverse-mode programs.
+        """
         programs = _PROGRAMS.setdefault(self._kind, {})
         if name not in programs:
-            programs[name] = jax.jit(function)
+            programs[name] = jax.jit(function, compiler_options=_options(careful))
             while len(_PROGRAMS) > _MOST_PROGRAMS:
                 del _PROGRAMS[next(iter(_PROGRAMS))]
         return programs[name]
@@ -215,6 +218,13 @@ class Target:
                 found["place"][i, n:], found["value"][i, n:] = found["place"][i, n - 1], found["value"][i, n - 1]
                 found["time"][i, n:] = found["time"][i, n - 1] + np.arange(1, most - n + 1)
         return found
+
+
+def _options(careful: bool) -> dict[str, Any] | None:
+    if jax.default_backend() != "cpu":
+        return None
+    undone = "small-while-loop-hoisting,cpu_multi_output_fusion,multi_output_fusion"
+    return {"xla_disable_hlo_passes": undone} if careful else {"xla_cpu_prefer_vector_width": 512}
 
 
 def _taken(course: Array, place: Array) -> Array:

@@ -61,7 +61,7 @@ def sample(
 
 
 def _program(target: Target, warmup: int, kept: int) -> Any:
-    return target.compiled(("nuts", warmup, kept), functools.partial(_chains, target, warmup, kept))
+    return target.compiled(("nuts", warmup, kept), functools.partial(_chains, target, warmup, kept), careful=True)
 
 
 def _chains(target: Target, warmup: int, kept: int, begin: Array, width: Array, seeds: Array, data: Data) -> Any:

@@ -1,0 +1,70 @@
+"""`twin calibrate`, `twin simulate` and `twin diagnose` on a patient with observations."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+import xarray as xr
+
+from cli.main import main
+
+MARA = """
+model: docetaxel
+patients:
+  - {id: mara, doses: [{amount: 75 mg/m2, over: 1 h}], observations: [
+      {observable: docetaxel, time: 2 h, value: 0.5}, {observable: docetaxel, time: 5 h, value: "<0.1"}]}
+regimens: {none: null}
+outcomes: [{name: last, final: docetaxel}]
+until: 24 h
+draws: 40
+"""
+
+
+def run(*arguments: str) -> int:
+    try:
+        main([*arguments])
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+@pytest.fixture
+def scenario(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    path = tmp_path / "mara.yaml"
+    path.write_text(MARA)
+    return path
+
+
+def test_calibrate_stores_a_posterior_and_says_whether_to_trust_it(scenario, tmp_path, capsys):
+    assert run("calibrate", str(scenario), "--out", str(tmp_path / "out")) == 0
+    assert "mara: calibrated on 2 measurements by importance sampling" in capsys.readouterr().out
+    folder = tmp_path / "out" / "mara"
+    with open(folder / "posterior.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["patient"] for row in rows} == {"mara"}
+    assert "clearance" in {row["parameter"] for row in rows}
+    tree = xr.open_datatree(folder / "posterior.zarr", engine="zarr", consolidated=False)
+    assert list(tree["observed_data/bound"].values) == [0, -1]
+    assert (folder / "posterior.png").stat().st_size > 10_000
+    # a simulation uses, and stores, the same posterior
+    assert run("simulate", str(scenario), "--out", str(tmp_path / "out")) == 0
+    assert "mara: calibrated on 2 measurements" in capsys.readouterr().out
+    again = xr.open_datatree(folder / "result.zarr", engine="zarr", consolidated=False)
+    one, other = (t["posterior/clearance"].values for t in (tree, again))
+    assert (one == other).all()
+    assert (again["prior/clearance"].values[0] == other[0, :, 0]).all()
+
+
+def test_without_observations_there_is_nothing_to_calibrate(scenario, tmp_path, capsys):
+    scenario.write_text(MARA.replace("draws: 40", "draws: 40\ncalibration: {method: none}"))
+    assert run("calibrate", str(scenario), "--out", str(tmp_path / "out")) == 1
+    assert "no patient has observations to calibrate on" in capsys.readouterr().err
+
+
+def test_a_wrong_prior_is_one_line(scenario, tmp_path, capsys):
+    scenario.write_text(MARA + "calibration: {priors: {clearence: {widen: 2}}}\n")
+    assert run("calibrate", str(scenario), "--out", str(tmp_path / "out")) == 1
+    assert "prior of 'clearence'" in capsys.readouterr().err
