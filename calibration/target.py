@@ -20,6 +20,7 @@ from twin.modelling import DiseaseModel
 from twin.noise import Seen
 from twin.patient import BoundPatient
 from twin.population import Draw, individual_at, with_own
+from twin.processor import compiler_options
 from twin.together import Courses
 from twin.types import Array
 
@@ -128,7 +129,7 @@ class Target:
         """
         programs = _PROGRAMS.setdefault(self._kind, {})
         if name not in programs:
-            programs[name] = jax.jit(function, compiler_options=_options(careful))
+            programs[name] = jax.jit(function, compiler_options=compiler_options(careful=careful))
             while len(_PROGRAMS) > _MOST_PROGRAMS:
                 del _PROGRAMS[next(iter(_PROGRAMS))]
         return programs[name]
@@ -218,13 +219,6 @@ class Target:
                 found["place"][i, n:], found["value"][i, n:] = found["place"][i, n - 1], found["value"][i, n - 1]
                 found["time"][i, n:] = found["time"][i, n - 1] + np.arange(1, most - n + 1)
         return found
-
-
-def _options(careful: bool) -> dict[str, Any] | None:
-    if jax.default_backend() != "cpu":
-        return None
-    undone = "small-while-loop-hoisting,cpu_multi_output_fusion,multi_output_fusion"
-    return {"xla_disable_hlo_passes": undone} if careful else {"xla_cpu_prefer_vector_width": 512}
 
 
 def _taken(course: Array, place: Array) -> Array:

@@ -6,12 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from twin.errors import TwinError, TwinErrors
-from twin.scenario import check as check_scenario
-
-from .runtime import prepare_jax, print_problems
+from twin.errors import TwinError
 
 if TYPE_CHECKING:
     from calibration import Posterior
@@ -84,28 +79,21 @@ def table(posterior: Posterior) -> list[dict[str, Any]]:
 
 def calibrate_all(paths: Sequence[str], *, out: Path, instead: Mapping[str, Any]) -> int:
     """Calibrates the patients of every scenario into a folder of its own; returns how many scenarios failed."""
-    from .workflow import arguments, find_scenarios, folders_of, say, writing
+    from .workflow import arguments, each_scenario, writing
 
-    prepare_jax()
-    files = find_scenarios(paths)
-    folders = folders_of(files, out)
-    failed = 0
-    for path in files:
-        try:
-            found = check_scenario(path)
-            say(found)
-            if found.scenario is None:
-                failed += 1
-                continue
-            asked = arguments(found.scenario, instead)
-            if not wanted(found.scenario, asked):
-                raise TwinError("no patient has observations to calibrate on, or calibration is switched off")
-            with writing(folders[path]):
-                click.echo(_written(calibrated(found.scenario, asked), folders[path]))
-        except TwinError as problem:
-            print_problems(TwinErrors(f"{path}: {problem}" for problem in str(problem).splitlines()))
-            failed += 1
-    return failed
+    def work(scenario: Scenario, folder: Path) -> str:
+        posterior = demanded(scenario, arguments(scenario, instead))
+        with writing(folder):
+            return _written(posterior, folder)
+
+    return each_scenario(paths, out, work, did="calibrated")
+
+
+def demanded(scenario: Scenario, asked: Mapping[str, Any]) -> Posterior:
+    """The posterior where one was asked for; an error if there is nothing to calibrate on."""
+    if not wanted(scenario, asked):
+        raise TwinError("no patient has observations to calibrate on, or calibration is switched off")
+    return calibrated(scenario, asked)
 
 
 def _written(posterior: Posterior, folder: Path) -> str:

@@ -26,9 +26,7 @@ def diagnose_one(path: str, *, out: Path, replicates: int | None, instead: Mappi
 
     scenario = load_scenario(path)
     asked = arguments(scenario, instead)
-    if not calibrating.wanted(scenario, asked):
-        raise TwinError(f"{path}: no patient has observations to calibrate on, or calibration is switched off")
-    posterior = calibrating.calibrated(scenario, asked)
+    posterior = calibrating.demanded(scenario, asked)
     click.echo(calibrating.told(posterior) + "\n")
     found = calibration.checks(posterior, seed=asked["seed"])
     click.echo("\n".join(_predictive(found)))

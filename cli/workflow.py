@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ def check_all(paths: Sequence[str]) -> int:
     failed = 0
     for path in find_scenarios(paths):
         found = check_scenario(path)
-        say(found)
+        _say(found)
         failed += found.scenario is None
         if found.scenario is not None:
             click.echo(f"{path}: ok")
@@ -78,35 +78,38 @@ def check_all(paths: Sequence[str]) -> int:
 
 def simulate_all(paths: Sequence[str], *, out: Path, instead: Mapping[str, Any], dry_run: bool) -> int:
     """Simulates every scenario into a folder of its own under `out`; returns how many failed."""
+    work = _plan if dry_run else _run
+    return each_scenario(paths, out, lambda s, folder: work(s, instead, folder), did="would run" if dry_run else "done")
+
+
+def each_scenario(paths: Sequence[str], out: Path, work: Callable[[Scenario, Path], str], *, did: str) -> int:
+    """Prints what `work` says of each scenario and its folder, goes on past failures, and returns how many failed."""
     prepare_jax()
     files = find_scenarios(paths)
-    folders = folders_of(files, out)
+    folders = _folders(files, out)
     failed = 0
     for path in files:
         try:
             found = check_scenario(path)
-            say(found)
+            _say(found)
             if found.scenario is None:
                 failed += 1
-            elif dry_run:
-                click.echo(_plan(found.scenario, instead, folders[path]))
             else:
-                click.echo(_run(found.scenario, instead, folders[path]))
+                click.echo(work(found.scenario, folders[path]))
         except TwinError as problem:
             print_problems(TwinErrors(f"{path}: {problem}" for problem in str(problem).splitlines()))
             failed += 1
     if len(files) > 1:
-        did = "would run" if dry_run else "done"
         click.echo(f"{len(files) - failed} of {len(files)} scenarios {did}" + (f", {failed} failed" if failed else ""))
     return failed
 
 
-def say(found: Check) -> None:
+def _say(found: Check) -> None:
     print_lines("error", found.problems)
     print_lines("warning", found.warnings)
 
 
-def folders_of(files: Sequence[str], out: Path) -> dict[str, Path]:
+def _folders(files: Sequence[str], out: Path) -> dict[str, Path]:
     """A result folder for each file, named after it; files that share a name get their folder's name too."""
     names = [Path(file).stem for file in files]
     taken: dict[str, Path] = {}

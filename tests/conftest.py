@@ -9,6 +9,7 @@ import pytest
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.devices()  # XLA starts here, so that what the command line asks of it holds in no test, whichever comes first
 
 SHARED = Path(os.environ.get("TWIN_SHARED", Path(__file__).parents[2] / "shared"))
 

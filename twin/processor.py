@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 # Shared results of one loop are computed once, not once for each that uses them; and a loop with all it calls
 # becomes one function, not a list of small ones. Together they make the ensemble engine 3 to 7 times faster.
@@ -23,6 +24,20 @@ def fast_cpu() -> bool:
         wanted = ",".join(f"{name}={value}" for name, value in _EXTRA.items())
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_extra_options={wanted}".strip()
     return True
+
+
+def compiler_options(*, careful: bool = False) -> dict[str, Any]:
+    """How XLA is to compile a program: on a CPU, vectors as wide as they come (it prefers half of that).
+
+    What `fast_cpu` asks for is for the engine's loops. `careful` undoes it, for programs that are too large for it, as
+    diffrax's are, or on which it aborts, as on some in reverse mode.
+    """
+    import jax
+
+    if jax.default_backend() != "cpu":
+        return {}
+    undone = {"xla_disable_hlo_passes": "small-while-loop-hoisting,cpu_multi_output_fusion,multi_output_fusion"}
+    return {"xla_cpu_prefer_vector_width": 512} | (undone if careful else {})
 
 
 def is_fast() -> bool:

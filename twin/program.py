@@ -20,6 +20,7 @@ import numpy as np
 from .modelling import DiseaseModel, Individual
 from .outcome import EventTime
 from .population import NORMALS, cholesky, draw_individual, individual_at, with_own
+from .processor import compiler_options
 from .solver.base import Choice, Status
 from .solver.course import Question, solve_course, steady_states
 from .solver.ensemble import Problem, Setup, solve_batch
@@ -227,20 +228,5 @@ def compiled(task: Task, arrays: dict[str, Any], *, lanes: int, together: int) -
         if len(_COMPILED) >= _MOST_PROGRAMS:  # each holds memory maps, of which a process may have only so many
             del _COMPILED[next(iter(_COMPILED))]
         lowered = program(task, together).lower(described, index, index, index)
-        _COMPILED[key] = lowered.compile(compiler_options=_options(together))
+        _COMPILED[key] = lowered.compile(compiler_options=compiler_options(careful=not together))
     return _COMPILED[key]
-
-
-def _options(together: int) -> dict[str, Any]:
-    """How XLA is to compile for a CPU: vectors as wide as they come (it prefers half of that).
-
-    What `fast_cpu` asks for is for the engine's loops; diffrax's are too large for it, so there it is undone.
-    """
-    if jax.default_backend() != "cpu":
-        return {}
-    wide = {"xla_cpu_prefer_vector_width": 512}
-    return (
-        wide
-        if together
-        else wide | {"xla_disable_hlo_passes": "small-while-loop-hoisting,cpu_multi_output_fusion,multi_output_fusion"}
-    )

@@ -16,13 +16,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from ...modelling import DiseaseModel, Individual, pack, unpack
+from ...modelling import Individual, pack
 from ...piece import Piece
 from ...types import Array
-from ..affine import linear_block
-from ..base import Choice, Status
-from ..course import Question
-from ..timeline import targets
+from ..base import Status
 from . import control
 from .events import (
     DO_BOLUS,
@@ -32,87 +29,14 @@ from .events import (
     DO_START,
     DO_STEADY,
     DO_STOP,
-    Events,
     comes_first,
 )
-from .explicit import Explicit
+from .given import Problem, Rows, Setup
 from .modes import Block, Lanes
-from .rosenbrock import Rosenbrock
 from .step import unknown
+from .stretch import Stretch
 
 _STIFF_RATE, _STIFF_COUNT = 3.0, 25  # steps in a row this close to the stability limit of Tsit5 (3.5)
-
-
-class Problem(eqx.Module):
-    """A block of trajectories; the last axis of everything is the lane."""
-
-    persons: Individual  # (change, lane): the individual from each change of covariates on
-    events: Events  # (event, lane)
-    steady: tuple[Array, ...] | None  # (record, lane) for each state
-    steady_kind: Array | None  # (record, lane)
-    chances: dict[str, Array]
-    start: Array  # not a number fails the course
-    begun: Array  # how many changes of covariates lie at or before the start
-    resolution: Array
-
-
-class Rows:
-    """A table (row, lane) of which every lane reads a row of its own; a kernel reads it from memory instead."""
-
-    def __init__(self, values: Array):
-        self.values = values
-
-    def __len__(self) -> int:
-        return self.values.shape[0]
-
-    def pick(self, row: Array) -> Array:
-        """Each lane's entry; past the last row, the last."""
-        if len(self) == 1:
-            return self.values[0]
-        row = jnp.clip(row, 0, len(self) - 1)
-        return jnp.take_along_axis(self.values, row[None], axis=0)[0]
-
-
-@dataclasses.dataclass(frozen=True)
-class Setup:
-    """What is fixed while a block's body compiles."""
-
-    model: DiseaseModel
-    choice: Choice
-    question: Question
-    looped: bool = False  # stages in a loop: slower to run, far faster to compile
-
-    @property
-    def kind(self) -> type[DiseaseModel]:
-        return type(self.model)
-
-    @property
-    def exact(self) -> tuple[int, ...]:
-        return linear_block(self.kind).states if self.choice.exact else ()
-
-    @property
-    def moving(self) -> tuple[int, ...]:
-        return tuple(i for i in range(len(self.kind.states())) if i not in self.exact)
-
-    @property
-    def method(self) -> Any:
-        return Rosenbrock if self.choice.method == "rosenbrock" else Explicit
-
-    @property
-    def targets(self) -> tuple[int, ...]:
-        return tuple(sorted(set(targets(self.model))))
-
-    @property
-    def seen(self) -> tuple[str, ...]:
-        """Observables that outcomes look at."""
-        return tuple(sorted({o.of for _, o in self.question.outcomes}))
-
-    @property
-    def followed(self) -> tuple[str, ...]:
-        """Those that have to be close between the ends of steps, too."""
-        exact = self.question.areas if self.exact else ()
-        between = {o.of for _, o in self.question.outcomes if not o.needs_ends_alone(o.of in exact)}
-        return tuple(sorted(between))
 
 
 class Now(eqx.Module):
@@ -148,64 +72,6 @@ class Inside(eqx.Module):
     ends: dict[str, tuple[Array, Array]]  # each looked-at observable's value and slope here
     steps: Array
     stiff: Array
-
-
-@dataclasses.dataclass(frozen=True)
-class _Stretch:
-    """A stretch about to be solved: what holds throughout it."""
-
-    setup: Setup
-    p: Individual
-    begin: Array
-    length: Array
-    block: Any  # Launched | None
-    rate: Lanes  # into every state
-    zero: Array
-
-    def state(self, t: Array, z: Any) -> Lanes:
-        """Every state, a time `t` into the stretch, where the integrated ones are `z`."""
-        full: list[Any] = [None] * (len(self.setup.exact) + len(self.setup.moving))
-        if self.block is not None:
-            for i, value in zip(self.setup.exact, self.block.at(t), strict=True):
-                full[i] = value
-        for i, value in zip(self.setup.moving, z, strict=True):
-            full[i] = value
-        return full
-
-    def flow(self, t: Array, y: Lanes) -> Lanes:
-        """The rate of change of every state."""
-        model = self.setup.model
-        rates = pack(model.derivatives(self.begin + t, unpack(self.setup.kind.State, y), self.p))
-        return [self.zero + r + more for r, more in zip(rates, self.rate, strict=True)]
-
-    def moving(self, t: Array, z: Lanes) -> Lanes:
-        """The rate of change of the integrated states."""
-        flow = self.flow(t, self.state(t, z))
-        return [flow[i] for i in self.setup.moving]
-
-    def value(self, name: str, t: Array, y: Lanes) -> Array:
-        """An observable."""
-        seen = self.setup.kind.observables()[name]
-        return self.zero + seen.value(self.setup.model, self.begin + t, unpack(self.setup.kind.State, y), self.p)
-
-    def value_and_slope(self, name: str, t: Array, y: Lanes, flow: Lanes) -> tuple[Array, Array]:
-        """An observable and its derivative along the course."""
-        one = jnp.ones_like(t)
-        return jax.jvp(lambda t, *y: self.value(name, t, list(y)), (t, *y), (one, *flow))
-
-    def area(self, name: str, t: Array, h: Array) -> Array | None:
-        """The exact area of an observable affine in the block's states, where it is asked for."""
-        if name not in self.setup.question.areas or self.block is None:
-            return None
-        found = self.block.area(t, h)
-        if found is None:
-            return None
-        under = [self.zero] * (len(self.setup.exact) + len(self.setup.moving))
-        for i, value in zip(self.setup.exact, found, strict=True):
-            under[i] = value
-        still = [self.zero] * len(under)
-        constant, through = jax.jvp(lambda *y: self.value(name, t, list(y)), tuple(still), tuple(under))
-        return constant * h + through
 
 
 class Body:
@@ -318,7 +184,7 @@ class Body:
             now, y=tuple(y), rate=tuple(rate), running=tuple(running), change=change, pointer=pointer
         )
 
-    def _stretch(self, now: Now, stop: Array) -> _Stretch:
+    def _stretch(self, now: Now, stop: Array) -> Stretch:
         p, block = self.always, None
         if p is None:
             p = self._person(now.change)
@@ -332,7 +198,7 @@ class Body:
         if block is not None:
             launched = block.launch([now.y[i] for i in self.setup.exact], [rate[i] for i in self.setup.exact])
         length = jnp.maximum(stop - now.time, 0.0)
-        return _Stretch(self.setup, p, now.time, length, launched, rate, self.zero)
+        return Stretch(self.setup, p, now.time, length, launched, rate, self.zero)
 
     def _stretch_on(self, now: Now, samples: Lanes, bound: Array) -> Now:
         """Apply what is due and go on to the next event, or to the window's end."""
@@ -360,7 +226,7 @@ class Body:
 
     # --- steps ------------------------------------------------------------------------------------------
 
-    def _integrate(self, now: Now, here: _Stretch, samples: Lanes, fresh: Array) -> Inside:
+    def _integrate(self, now: Now, here: Stretch, samples: Lanes, fresh: Array) -> Inside:
         setup, zero = self.setup, self.zero
         z = [now.y[i] for i in setup.moving]
         slopes = setup.method.start(here.moving, zero, z) if z else []
@@ -381,7 +247,7 @@ class Body:
         limit = now.steps + setup.choice.max_steps
         return jax.lax.while_loop(lambda at: jnp.max(at.todo) > 0, lambda at: self._step(at, here, times, limit), begin)
 
-    def _first_step(self, now: Now, here: _Stretch, z: Lanes, slopes: Lanes, fresh: Array) -> Array:
+    def _first_step(self, now: Now, here: Stretch, z: Lanes, slopes: Lanes, fresh: Array) -> Array:
         """As long as the last one; after an event, at most a little of the time in which the state would change.
 
         The exact block's fastest mode limits it, too: what it drives may not have begun to change.
@@ -407,7 +273,7 @@ class Body:
         step = jnp.where(fresh | ~(now.step < jnp.inf), jnp.minimum(guess, before), before)
         return jax.lax.stop_gradient(jnp.where(step > 0, step, 1e-6 * here.length))
 
-    def _step(self, at: Inside, here: _Stretch, times: Lanes, limit: Array) -> Inside:
+    def _step(self, at: Inside, here: Stretch, times: Lanes, limit: Array) -> Inside:
         setup, choice, zero = self.setup, self.setup.choice, self.zero
         upcoming, later = _next_two(times, at.t)
         rest = here.length - at.t
@@ -464,7 +330,7 @@ class Body:
         limited = jax.lax.stop_gradient(made.rate) > _STIFF_RATE
         return jnp.where(go, jnp.where(limited, at.stiff + 1.0, 0.0), at.stiff)
 
-    def _looks(self, at: Inside, here: _Stretch, h: Array, t1: Array, made: Any) -> tuple[Any, Any, Any, Any]:
+    def _looks(self, at: Inside, here: Stretch, h: Array, t1: Array, made: Any) -> tuple[Any, Any, Any, Any]:
         """The pieces of each looked-at observable over both halves of a step, and how far one cubic would be off."""
         middle = at.t + 0.5 * h
         pieces, ends, largest, defects, scales = {}, {}, {}, {}, {}
@@ -490,7 +356,7 @@ class Body:
         held = {name: defects[name] for name in self.setup.followed}
         return pieces, ends, largest, control.seen_error(held, scales, self.setup.choice.relative)
 
-    def _believable(self, name: str, known: Any, here: _Stretch, h: Array, made: Any, scale: Array) -> Lanes:
+    def _believable(self, name: str, known: Any, here: Stretch, h: Array, made: Any, scale: Array) -> Lanes:
         """An observable's slopes at a step's start, middle and end; by the interpolant where the equations' mislead.
 
         A fast rate makes a large slope of the error that a tolerance leaves in a state.
@@ -522,7 +388,7 @@ class Body:
         return jax.lax.fori_loop(0, unknown(2, todo), half, totals)
 
     def _catch(
-        self, at: Inside, here: _Stretch, h: Array, t1: Array, upcoming: Array, times: Lanes, made: Any, go: Array
+        self, at: Inside, here: Stretch, h: Array, t1: Array, upcoming: Array, times: Lanes, made: Any, go: Array
     ) -> dict[str, tuple[Array, ...]]:
         """The samples of a lane whose step passes one."""
         inside = go & (upcoming <= t1)

@@ -12,7 +12,8 @@ import numpy as np
 from jax.extend.core import jaxpr_as_fun
 
 from ...types import Array
-from .body import Body, Problem, Setup
+from .body import Body
+from .given import Problem, Setup
 from .step import unknown
 
 _WINDOW = 6  # samples caught between two meetings of all lanes of a block
