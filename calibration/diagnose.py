@@ -36,12 +36,11 @@ _BINS = 20
 def replicates(target: Target, u: np.ndarray, seed: int) -> dict[str, np.ndarray]:
     """Measurements drawn anew from each draw, by observable (patient, draw, measurement)."""
 
-    def draw(u: Any, data: Any, key: Any) -> Any:
-        return target.replicated(target.features(u, data), data, key)
+    def draw(features: Any, data: Any, u: Any, keys: Any) -> Any:
+        return target.replicated(features, data, keys)
 
     with jax.enable_x64(True):
-        found = target.compiled("replicates", draw)(u, target.data, jax.random.key(seed))
-    return {name: np.asarray(values) for name, values in found.items()}
+        return target.of_draws("replicates", draw, u, seed=seed)
 
 
 def checks(posterior: Posterior, *, draws: int = 500, seed: int = 0) -> xr.Dataset:
@@ -85,7 +84,7 @@ def vpc(target: Target, *, bins: int = 8, corrected: bool = False, simulations: 
     new = replicates(target, u, seed)
     with jax.enable_x64(True):
         zero = np.zeros((len(target), 1, target.prior.size))
-        typical = target.compiled("features", target.features)(zero, target.data)["true"]
+        typical = target.of_draws("true", lambda features, data, u, keys: features["true"], zero)
     found = {}
     for name in target.seen:
         here = target.data[name]

@@ -31,7 +31,7 @@ from .weights import TRUSTED
 
 METHODS = ("auto", "importance", "nuts", "laplace", "map")
 _ENOUGH = 100.0  # effective draws
-_REPLICATES = 500
+_SOLVED, _EACH = 128, 4  # courses replicated from the posterior, and how often each is measured anew
 
 
 def calibrate(
@@ -87,7 +87,8 @@ def climb(target: Target, *, method: str, draws: int, seed: int, guess: importan
         stats["effective_draws"][:] = draws
     todo = np.arange(count if method == "nuts" else 0)
     if method in ("auto", "importance"):
-        weighted = importance.sample(target, guess or importance.around(found), generators)
+        proposed = max(importance.DRAWS, 2 * draws)
+        weighted = importance.sample(target, guess or importance.around(found), generators, draws=proposed)
         u[:] = importance.drawn(weighted, draws, generators)
         stats |= {"k_hat": weighted.k, "effective_draws": weighted.effective, "rounds": weighted.rounds.astype(float)}
         if method == "auto" and target.courses.choice.method:
@@ -116,10 +117,10 @@ def climb(target: Target, *, method: str, draws: int, seed: int, guess: importan
 
 def _from_prior(target: Target, patient: int, draws: int, generator: np.random.Generator) -> np.ndarray:
     """Draws from the prior of those whom the model admits."""
-    data, kept = target.rows(np.array([patient])), np.empty((0, target.prior.size))
+    who, kept = np.array([patient]), np.empty((0, target.prior.size))
     for _ in range(50):
         u = generator.standard_normal((draws, target.prior.size))
-        possible = np.asarray(target.evaluate(u[None], data))[0] > -1e200
+        possible = target.evaluate(u[None], who)[0] > -1e200
         kept = np.concatenate([kept, u[possible]])
         if len(kept) >= draws:
             return kept[:draws]
@@ -137,24 +138,16 @@ def surprise(target: Target, u: np.ndarray, seed: int) -> np.ndarray:
     """The share of data replicated from the posterior that are less likely than the patient's own (patient,)."""
     if not target.seen:
         return np.ones(len(target))
-    some = u[:, np.linspace(0, u.shape[1] - 1, min(_REPLICATES, u.shape[1])).round().astype(int)]
-    own = np.zeros(some.shape[:2])
-    new = np.zeros(some.shape[:2])
-    for i in range(0, len(target), 256):
-        rows = np.arange(i, min(i + 256, len(target)))
-        a, b = _likelihoods(target)(some[rows], target.rows(rows), jax.random.key(seed))
-        own[rows], new[rows] = np.asarray(a), np.asarray(b)
-    return np.where(target.counts > 0, (1 + np.sum(new <= own, axis=1)) / (1 + some.shape[1]), 1.0)
+    some = u[:, np.linspace(0, u.shape[1] - 1, min(_SOLVED, u.shape[1])).round().astype(int)]
 
+    def less_likely(features: Any, data: Any, u: Any, keys: Any) -> Any:
+        own = target.likelihood_of(features, data)
+        each = jax.vmap(lambda k: jax.vmap(jax.random.fold_in, (0, None))(keys, k))(jax.numpy.arange(_EACH))
+        new = jax.vmap(lambda keys: target.replicated_likelihood(features, data, keys))(each)
+        return jax.numpy.sum(new <= own, axis=0)
 
-def _likelihoods(target: Target) -> Any:
-    """(u, data, key) -> log likelihoods of a patient's data, and of data drawn anew from each draw."""
-
-    def both(u: Any, data: Any, key: Any) -> Any:
-        features = target.features(u, data)
-        return target.likelihood_of(features, data), target.replicated_likelihood(features, data, key)
-
-    return target.compiled("likelihoods", both)
+    found = target.of_draws("less likely", less_likely, some, seed=seed).sum(1)
+    return np.where(target.counts > 0, (1 + found) / (1 + _EACH * some.shape[1]), 1.0)
 
 
 def _conflict(found: modes.Modes) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import os
+import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -19,7 +20,7 @@ def in_parts(work: Callable[[np.ndarray], Found], count: int, *, most: int) -> F
     Parts have one size, so that one program serves all: the last is filled up with its last row, which is dropped.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    size = min(most, -(-count // cores)) if count > 1 else 1
+    size = most if count > 1 else 1
     parts = [np.minimum(np.arange(i, i + size), count - 1) for i in range(0, count, size)]
     wide = jax.config.jax_enable_x64
 
@@ -28,11 +29,26 @@ def in_parts(work: Callable[[np.ndarray], Found], count: int, *, most: int) -> F
             return work(rows)
 
     if len(parts) == 1:
-        return call(parts[0])
-    first = call(parts[0])  # compiles
+        return _joined([call(parts[0])], count)
     with concurrent.futures.ThreadPoolExecutor(cores) as pool:
-        found = [first, *pool.map(call, parts[1:])]
-    return _joined(found, count)
+        return _joined(list(pool.map(call, parts)), count)
+
+
+class Once:
+    """A program that threads may call together: whoever comes first with arguments of some shapes compiles."""
+
+    def __init__(self, program: Callable[..., Any]):
+        self._program, self._compiling = program, threading.Lock()
+        self._met: set[Any] = set()
+
+    def __call__(self, *arguments: Any) -> Any:
+        shapes = tuple(map(jax.typeof, jax.tree.leaves(arguments)))
+        if shapes in self._met:
+            return self._program(*arguments)
+        with self._compiling:
+            found = self._program(*arguments)
+            self._met.add(shapes)
+        return found
 
 
 def _joined(found: list[Any], count: int) -> Any:

@@ -19,17 +19,21 @@ from twin.errors import TwinError
 from twin.modelling import DiseaseModel
 from twin.noise import Seen
 from twin.patient import BoundPatient
-from twin.population import Draw, individual_at, with_own
+from twin.population import Draw, individual_at, patient_key, with_own
 from twin.processor import compiler_options
 from twin.together import Courses
 from twin.types import Array
 
+from .parallel import Once, in_parts
 from .prior import Prior
 
 Data = dict[str, Any]
 _PROGRAMS: dict[Any, dict[Any, Any]] = {}
 _MOST_PROGRAMS = 8  # kinds of targets whose programs are kept
 _FAILED = -1e300  # the log likelihood of a course that could not be solved
+_RELATIVE = 1e-5  # tolerance: moves log densities by less than 1e-3 (docs/calibration.md), far less than noise does
+_SLICE = 128  # draws of a patient that are solved together ...
+_SLICES = 8  # ... and how many such slices make one call; on a CPU more would leave the caches
 
 
 class Target:
@@ -61,7 +65,7 @@ class Target:
             None,
             times,
             solver=solver,
-            rtol=rtol,
+            rtol=_RELATIVE if rtol is None else rtol,
             atol=atol,
             room=_rounded(max(map(len, times))),
         )
@@ -120,6 +124,46 @@ class Target:
         """Up to the same constant for all: the prior of `u` is standard normal."""
         return self.log_likelihood(u, data) - 0.5 * jnp.sum(u * u, -1)
 
+    # --- many patients and draws -----------------------------------------------------------------------------
+
+    def of_draws(self, name: str, use: Any, u: np.ndarray, who: np.ndarray | None = None, seed: int = 0) -> Any:
+        """`use(features, data, u, keys)` of every draw `u` (patient, draw, unknown) of the patients `who`, as NumPy.
+
+        All uses share the program that solves courses. A row of what `use` sees is a slice of one patient's draws;
+        its key is the patient's own, so nobody's random numbers depend on who else is there.
+        """
+        who = np.arange(len(self)) if who is None else who
+        if not self.courses.choice.method:  # by diffrax, all patients at once
+            whole = np.zeros((len(self), *u.shape[1:]))
+            whole[who] = u
+            found = self._used(name, use, whole, self.data, self._keys(np.arange(len(self)), seed))
+            return jax.tree.map(lambda x: x[who], found)
+        draws = u.shape[1]
+        slices = -(-draws // _SLICE)
+        rows = np.pad(u, ((0, 0), (0, slices * _SLICE - draws), (0, 0)), mode="edge").reshape(-1, _SLICE, u.shape[-1])
+        owner, keys = np.repeat(who, slices), np.repeat(self._keys(who, seed), slices, axis=0)
+        keys[:, 1] += np.tile(np.arange(slices, dtype=np.uint32), len(who))
+        found = in_parts(
+            lambda part: self._used(name, use, rows[part], self.rows(owner[part]), keys[part]), len(rows), most=_SLICES
+        )
+        return jax.tree.map(lambda x: x.reshape(len(who), -1, *x.shape[2:])[:, :draws], found)
+
+    def _used(self, name: str, use: Any, u: np.ndarray, data: Data, keys: np.ndarray) -> Any:
+        features = self.compiled("features", self.features)(u, data)
+        used = self.compiled(name, lambda f, d, u, k: use(f, d, u, jax.random.wrap_key_data(k)))
+        return jax.tree.map(np.asarray, used(features, data, u, keys))
+
+    def _keys(self, who: np.ndarray, seed: int) -> np.ndarray:
+        return np.stack([patient_key(seed, self.patients[i].id) for i in who])
+
+    def evaluate(self, u: np.ndarray, who: np.ndarray | None = None) -> np.ndarray:
+        """`log_posterior` (patient, draw)."""
+
+        def height(features: Any, data: Data, u: Array, keys: Array) -> Array:
+            return self.likelihood_of(features, data) - 0.5 * jnp.sum(u * u, -1)
+
+        return self.of_draws("posterior", height, u, who)
+
     # --- compiled ------------------------------------------------------------------------------------------
 
     def compiled(self, name: Any, function: Any, *, careful: bool = False) -> Any:
@@ -129,7 +173,7 @@ class Target:
         """
         programs = _PROGRAMS.setdefault(self._kind, {})
         if name not in programs:
-            programs[name] = jax.jit(function, compiler_options=compiler_options(careful=careful))
+            programs[name] = Once(jax.jit(function, compiler_options=compiler_options(careful=careful)))
             while len(_PROGRAMS) > _MOST_PROGRAMS:
                 del _PROGRAMS[next(iter(_PROGRAMS))]
         return programs[name]
@@ -145,26 +189,26 @@ class Target:
             courses.question, courses.count, *alone,
         )  # fmt: skip
 
-    def evaluate(self, u: Array, data: Data) -> Array:
-        """`log_posterior`, compiled."""
-        return self.compiled("posterior", self.log_posterior)(u, data)
+    # --- measurements drawn anew -------------------------------------------------------------------------------
 
-    def replicated(self, features: dict[str, Any], data: Data, key: Array) -> dict[str, Array]:
-        """Measurements drawn anew, by observable (patient, draw, measurement); one known to a bound is read."""
+    def replicated(self, features: dict[str, Any], data: Data, keys: Array) -> dict[str, Array]:
+        """Measurements drawn anew from each draw, by observable (patient, draw, measurement); one known to a bound is
+        read. `keys` are (patient,).
+        """
         found = {}
         for i, name in enumerate(self.seen):
             seen, noise = self._seen(name, features, data), self.model.observables()[name].noise
             shape = seen.true.shape
             person = jax.tree.map(lambda x, shape=shape: jnp.broadcast_to(x[..., 0], shape[:2]), seen.p)
-            keys = jax.random.split(jax.random.fold_in(key, i), shape[:2])
+            each = jax.vmap(lambda key, i=i, n=shape[1]: jax.random.split(jax.random.fold_in(key, i), n))(keys)
             times = jnp.broadcast_to(seen.times, shape)
             one = lambda t, w, p, k, noise=noise: noise.sample(t, w, p, key=k)  # noqa: E731
-            found[name] = jax.vmap(jax.vmap(one))(seen.true, times, person, keys)
+            found[name] = jax.vmap(jax.vmap(one))(seen.true, times, person, each)
         return found
 
-    def replicated_likelihood(self, features: dict[str, Any], data: Data, key: Array) -> Array:
+    def replicated_likelihood(self, features: dict[str, Any], data: Data, keys: Array) -> Array:
         """The log likelihood of measurements drawn anew from each draw, cut off where the patient's own are."""
-        new, total = self.replicated(features, data, key), jnp.zeros(features["solved"].shape)
+        new, total = self.replicated(features, data, keys), jnp.zeros(features["solved"].shape)
         for name in self.seen:
             here = data[name]
             bound, limit = here["bound"][:, None], here["value"][:, None]

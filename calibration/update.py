@@ -48,7 +48,7 @@ def update(
         new = _target(posterior, [alone for _, alone in more])
         seed = posterior.seed + 1 if seed is None else seed
         draws = draws or posterior.draws
-        gained = np.asarray(new.compiled("likelihood", new.log_likelihood)(posterior.u, new.data)) if new.seen else 0.0
+        gained = new.of_draws("likelihood", lambda f, d, u, k: new.likelihood_of(f, d), posterior.u) if new.seen else 0.0
         weights, k = smoothed(np.zeros(posterior.u.shape[:2]) + gained)
         guess = importance.fitted(posterior.u, weights)
         found = climb(later, method="auto", draws=draws, seed=seed, guess=guess)

@@ -11,12 +11,11 @@ import math
 
 import numpy as np
 
-from ..parallel import in_parts
 from ..target import Target
 from ..weights import TRUSTED, effective, resampled, smoothed
 from .modes import Modes
 
-DRAWS = 4000  # proposed a round and patient
+DRAWS = 2048  # proposed a round and patient, at least
 ROUNDS = 6
 _DEGREES = 5.0  # of freedom: tails that reach past those of a posterior
 _WIDER = 1.15  # the guess than the curvature at a mode says
@@ -121,11 +120,7 @@ def _round(
     target: Target, guess: Guess, who: np.ndarray, generators: list[np.random.Generator], draws: int
 ) -> Weighted:
     u = guess.draw(draws, generators)
-
-    def evaluate(rows: np.ndarray) -> np.ndarray:
-        return np.array(target.evaluate(u[rows], target.rows(who[rows])))
-
-    height = in_parts(evaluate, len(who), most=max(1, 2**16 // draws))
+    height = target.evaluate(u, who)
     weights, k = smoothed(height - guess.log_density(u))
     return Weighted(u, height, weights, k, effective(weights), np.ones(len(who), int))
 

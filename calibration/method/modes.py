@@ -21,6 +21,7 @@ from ..target import Data, Target
 
 STARTS = 4  # the typical individual and three drawn from the prior
 _TURNS = 60
+_PATIENTS = 16  # that step together: a block of the engine, and nobody waits long for the slowest
 _SETTLED = 1e-9  # what another step would gain, in log density
 _SAME = 1.0  # closer than this in standard deviations, two starts have found one mode
 
@@ -41,7 +42,7 @@ def find(target: Target, generators: list[np.random.Generator], starts: int = ST
     size = target.prior.size
     begin = np.stack([g.standard_normal((starts, size)) for g in generators])
     begin[:, 0] = 0.0
-    return in_parts(lambda rows: _find(target, target.rows(rows), begin[rows]), len(target), most=256)
+    return in_parts(lambda rows: _find(target, target.rows(rows), begin[rows]), len(target), most=_PATIENTS)
 
 
 def _find(target: Target, data: Data, u: np.ndarray) -> Modes:
@@ -86,19 +87,18 @@ def _expanded(target: Target, u: Array, data: Data) -> tuple[Array, Array, Array
 
     def smooth(u: Array) -> Any:
         features = target.features(u, data)
-        return {"true": features["true"], "person": features["person"]}
+        solved = features.pop("solved")
+        return features, solved
 
     def along(k: Array) -> Any:
         unit = jnp.broadcast_to(jnp.arange(size) == k, u.shape).astype(u.dtype)
-        return jax.jvp(smooth, (u,), (unit,))[1]
+        return jax.jvp(smooth, (u,), (unit,), has_aux=True)
 
-    features = target.features(u, data)
-    moves = jax.vmap(along)(jnp.arange(size))
+    here, moves, solved = jax.vmap(along, out_axes=(None, 0, None))(jnp.arange(size))
 
     def likelihood(parts: Any) -> Array:
-        return jnp.sum(target.likelihood_of(parts | {"solved": features["solved"]}, data))
+        return jnp.sum(target.likelihood_of(parts | {"solved": solved}, data))
 
-    here = {"true": features["true"], "person": features["person"]}
     slopes = jax.grad(likelihood)(here)
     bends = jax.vmap(lambda move: jax.jvp(jax.grad(likelihood), (here,), (move,))[1])(moves)
 
@@ -111,7 +111,7 @@ def _expanded(target: Target, u: Array, data: Data) -> tuple[Array, Array, Array
     curve = -jax.vmap(lambda bend: jax.vmap(lambda move: dot(bend, move))(moves))(bends)
     slope, curve = jnp.moveaxis(slope, 0, -1) - u, jnp.moveaxis(curve, (0, 1), (-2, -1))
     curve = jnp.where(jnp.abs(curve) < jnp.inf, (curve + jnp.swapaxes(curve, -1, -2)) / 2, 0.0)
-    height = target.likelihood_of(features, data) - 0.5 * jnp.sum(u * u, -1)
+    height = target.likelihood_of(here | {"solved": solved}, data) - 0.5 * jnp.sum(u * u, -1)
     return height, jnp.where(jnp.abs(slope) < jnp.inf, slope, -u), curve
 
 
