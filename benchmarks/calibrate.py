@@ -21,7 +21,7 @@ from ensemble import settle
 NAMES = ("W4", "W4b", "warfarin")
 LOOKS = np.array([0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 24.0])
 PRIORS = {"error": {"half_normal": {"scale": 0.5}}}
-CHAINS, WARMUP, KEPT = 4, 1000, 1000
+CHAINS, WARMUP, KEPT = 2, 400, 500  # of the peer
 
 
 def oral(values: Any, times: Any, dose: float = 100.0) -> Any:
@@ -153,7 +153,7 @@ def measure(name: str, model: Any, people: Sequence[Any], priors: Any, cores: in
 
 
 def peer_w4() -> None:
-    """The same patient by numpyro NUTS on diffrax, as its user writes it: four chains side by side.
+    """The same patient by numpyro NUTS on diffrax, as its user writes it.
 
     In a process of its own: XLA aborts on it with the switches that our loops are compiled with.
     """
@@ -177,23 +177,51 @@ def peer_w4() -> None:
         ).ys[:, 1]  # fmt: skip
         numpyro.sample("y", dist.LogNormal(jnp.log(course), sigma), obs=measured)
 
+    sampled("W4", numpyro.infer.NUTS(model, init_strategy=numpyro.infer.init_to_median), ("logs", "sigma"))
+
+
+def peer_warfarin() -> None:
+    """A warfarin patient by numpyro NUTS on diffrax: our equations and likelihood, every state integrated."""
+    import jax
+    import numpyro
+
+    import twin
+    from calibration import Target
+
+    jax.config.update("jax_enable_x64", True)
+    model = twin.load_model("warfarin")
+    target = Target(model, warfarin_patients(model, 1), solver="ode", rtol=1e-6)
+
+    def potential(u: Any) -> Any:
+        return -target.log_posterior(u[None, None], target.data)[0, 0]
+
+    start = jax.numpy.zeros((CHAINS, target.prior.size))
+    with jax.numpy_dtype_promotion("standard"):
+        sampled("warfarin", numpyro.infer.NUTS(potential_fn=potential), None, start)
+
+
+def sampled(name: str, kernel: Any, sites: tuple[str, ...] | None, start: Any = None) -> None:
+    """Runs chains one after the other twice, the second time without compiling, and prints what it was worth."""
+    import jax
+    import numpyro
+
     sampler = numpyro.infer.MCMC(
-        numpyro.infer.NUTS(model), num_warmup=WARMUP, num_samples=KEPT, num_chains=CHAINS, chain_method="vectorized",
-        progress_bar=False,
-    )  # fmt: skip
+        kernel, num_warmup=WARMUP, num_samples=KEPT, num_chains=CHAINS, chain_method="sequential", progress_bar=False
+    )
     cpu = []
     for k in range(2):
         began = time.process_time()
-        sampler.run(jax.random.key(k))
+        sampler.run(jax.random.key(k), init_params=start)
         jax.block_until_ready(sampler.get_samples())
         cpu.append(time.process_time() - began)
     draws = sampler.get_samples(group_by_chain=True)
-    worth = [numpyro.diagnostics.effective_sample_size(np.asarray(draws["logs"])[..., i]) for i in range(3)]
-    worth.append(numpyro.diagnostics.effective_sample_size(np.asarray(draws["sigma"])))
-    least = min(map(float, worth))
+    each = [np.asarray(draws[site]) for site in sites] if sites else [np.asarray(draws)]
+    columns = [c for x in each for c in np.moveaxis(x.reshape(*x.shape[:2], -1), -1, 0)]
+    least = min(float(numpyro.diagnostics.effective_sample_size(c)) for c in columns)
     line = {
-        "workload": "W4", "method": "numpyro NUTS, diffrax Tsit5", "patients": 1, "cpu_s": round(cpu[-1], 2),
-        "effective_draws": round(least), "effective_per_cpu_s": round(least / cpu[-1], 1),
+        "workload": name, "method": "numpyro NUTS on diffrax", "patients": 1, "chains": CHAINS, "warmup": WARMUP,
+        "kept": KEPT, "cpu_s": round(cpu[-1], 2), "effective_draws": round(least),
+        "effective_per_cpu_s": round(least / cpu[-1], 2),
     }  # fmt: skip
     click.echo(json.dumps(line))
 
@@ -203,7 +231,7 @@ def peer_w4() -> None:
 @click.option("--n", type=int, default=1000, help="Patients of W4b and warfarin.")
 @click.option("--cores", type=int, help="Keep to so many cores; all by default.")
 @click.option("--repeats", type=int, default=3)
-@click.option("--peer", is_flag=True, help="Also numpyro NUTS on diffrax, on W4.")
+@click.option("--peer", is_flag=True, help="Also numpyro NUTS on diffrax, on W4 and on one warfarin patient.")
 def main(names: tuple[str, ...], n: int, cores: int | None, repeats: int, peer: bool) -> None:
     """Time calibrate() on workloads."""
     cores = settle(cores)
@@ -221,7 +249,9 @@ def main(names: tuple[str, ...], n: int, cores: int | None, repeats: int, peer: 
     if peer:
         plain = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
         here = os.path.dirname(os.path.abspath(__file__))
-        subprocess.run([sys.executable, "-c", "import calibrate; calibrate.peer_w4()"], cwd=here, env=plain, check=True)
+        for name in dict.fromkeys("w4" if name != "warfarin" else name for name in names or NAMES):
+            code = f"import calibrate; calibrate.peer_{name}()"
+            subprocess.run([sys.executable, "-c", code], cwd=here, env=plain, check=True)
 
 
 if __name__ == "__main__":

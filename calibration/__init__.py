@@ -11,9 +11,11 @@ from .diagnose import checks, forecast, sbc, vpc
 from .fit import METHODS, calibrate
 from .posterior import Posterior
 from .prior import Prior
+from .replay import Replay, replay
 from .target import Target
 from .update import update
 
 __all__ = [
-    "METHODS", "Posterior", "Prior", "Target", "calibrate", "checks", "forecast", "sbc", "update", "vpc",
+    "METHODS", "Posterior", "Prior", "Replay", "Target", "calibrate", "checks", "forecast", "replay", "sbc", "update",
+    "vpc",
 ]  # fmt: skip

@@ -186,15 +186,15 @@ def sbc(
     with jax.enable_x64(True):
         prior = Prior.of(model, priors)
         first = Target(model, people, prior)
-        truth = np.random.default_rng(seed).standard_normal((count, 1, prior.size))
+        truth = np.random.default_rng(seed).standard_normal((count, 1, first.prior.size))
         new = replicates(first, truth, seed)
         drawn = [dataclasses.replace(p, observations=_observed(first, i, new)) for i, p in enumerate(people)]
-        posterior = climb(Target(model, drawn, prior), method=method, draws=draws, seed=seed)
+        posterior = climb(first.of(drawn), method=method, draws=draws, seed=seed)
     u = posterior.u if distort is None else distort(posterior.u)
     noise = 1e-9 * np.random.default_rng(seed + 1).standard_normal(u.shape)  # a draw taken twice is no tie
     ranks = np.sum(u + noise < truth, axis=1)
     good = np.array([verdict != "not trusted" for verdict in posterior.verdict])
-    return Ranks(prior.names, ranks[good], draws, int(np.sum(~good)))
+    return Ranks(first.prior.unknowns, ranks[good], draws, int(np.sum(~good)))
 
 
 def _observed(target: Target, i: int, new: Mapping[str, np.ndarray]) -> tuple[Measured, ...]:
@@ -237,10 +237,10 @@ def _skill(target: Target, name: str, after: np.ndarray, before: np.ndarray) -> 
     draws, prior = (np.moveaxis(x, 1, -1)[kept] for x in (after, before))
     low, high = np.quantile(draws, (0.25, 0.75), axis=1), np.quantile(draws, (0.05, 0.95), axis=1)
     inside = [float(np.mean((values >= a) & (values <= b))) for a, b in (low, high)]
-    return Skill(*inside, _crps(values, draws), _crps(values, prior), len(values))
+    return Skill(*inside, crps(values, draws), crps(values, prior), len(values))
 
 
-def _crps(values: np.ndarray, draws: np.ndarray) -> float:
+def crps(values: np.ndarray, draws: np.ndarray) -> float:
     """The mean continuous ranked probability score of draws (measurement, draw)."""
     ordered = np.sort(draws, axis=1)
     n = draws.shape[1]

@@ -9,6 +9,7 @@ for those who are left. Random numbers are each patient's own, so nobody's draws
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -23,14 +24,17 @@ from twin.patient import BoundPatient, Patient
 from twin.population import patient_key
 from twin.simulation import bound_patients
 
+from . import branches
 from .method import importance, modes, nuts
 from .posterior import Posterior
 from .prior import Prior
 from .target import Target
 from .weights import TRUSTED
 
+CENSORED = ("m3", "m1")
 METHODS = ("auto", "importance", "nuts", "laplace", "map")
 _ENOUGH = 100.0  # effective draws
+_FOUND = ("k_hat", "effective_draws", "r_hat", "divergences", "rounds", "log_evidence")
 _SOLVED, _EACH = 128, 4  # courses replicated from the posterior, and how often each is measured anew
 
 
@@ -42,6 +46,7 @@ def calibrate(
     draws: int = 1000,
     seed: int = 0,
     priors: Mapping[str, Mapping[str, Any]] | None = None,
+    censored: str = "m3",
     solver: str = "auto",
     rtol: float | None = None,
     atol: float | None = None,
@@ -54,6 +59,7 @@ def calibrate(
         draws: equally weighted draws kept of each patient.
         priors: parameter -> change of its declared prior: {'shift': 1.2}, {'widen': 2}, {'flatten': True} or a
             distribution such as {'log_normal': {'median': 10, 'sd': 0.25}}; also what makes a residual error unknown.
+        censored: 'm3' takes the probability that a value lies beyond its limit; 'm1' leaves such values out.
 
     Returns:
         Draws, the method each patient ended on, and a verdict for each: 'trusted', 'caution' or 'not trusted'.
@@ -62,22 +68,34 @@ def calibrate(
         raise TwinError(f"unknown method '{method}'; {suggest(method, METHODS)}")
     if draws < 1:
         raise TwinError(f"draws {draws} is not above 0")
+    if censored not in CENSORED:
+        raise TwinError(f"unknown treatment of censored values '{censored}'; {suggest(censored, CENSORED)}")
+    people = bound_patients(model, patients)
+    taken = people if censored == "m3" else [_without_censored(p) for p in people]
     with jax.enable_x64(True):
-        target = Target(
-            model, bound_patients(model, patients), Prior.of(model, priors), solver=solver, rtol=rtol, atol=atol
-        )
-        return climb(target, method=method, draws=draws, seed=seed)
+        target = Target(model, taken, Prior.of(model, priors), solver=solver, rtol=rtol, atol=atol)
+        found = climb(target, method=method, draws=draws, seed=seed)
+    left = [len(a.observations) - len(b.observations) for a, b in zip(people, taken, strict=True)]
+    found.stats["left_out"] = np.array(left, float)
+    return found
+
+
+def _without_censored(patient: BoundPatient) -> BoundPatient:
+    return dataclasses.replace(patient, observations=tuple(o for o in patient.observations if o.bound == 0))
 
 
 def climb(target: Target, *, method: str, draws: int, seed: int, guess: importance.Guess | None = None) -> Posterior:
     """The ladder on a target; from a guess, if there is one, such as an earlier posterior."""
+    if target.prior.drawn:
+        return branches.climb(target, lambda fixed: climb(fixed, method=method, draws=draws, seed=seed), draws, seed)
     began = time.perf_counter()
     count = len(target)
     generators = generators_of(target, seed)
     found = modes.find(target, generators)
     u = np.empty((count, draws, target.prior.size))
-    stats = {name: np.full(count, math.nan) for name in ("k_hat", "effective_draws", "r_hat", "divergences", "rounds")}
+    stats = {name: np.full(count, math.nan) for name in _FOUND}
     rungs = np.full(count, method if method != "auto" else "importance", dtype=object)
+    stats["log_evidence"] = _laplace(found)
     if method == "map":
         u[:] = found.u[:, :1]
     if method == "laplace":
@@ -90,7 +108,10 @@ def climb(target: Target, *, method: str, draws: int, seed: int, guess: importan
         proposed = max(importance.DRAWS, 2 * draws)
         weighted = importance.sample(target, guess or importance.around(found), generators, draws=proposed)
         u[:] = importance.drawn(weighted, draws, generators)
-        stats |= {"k_hat": weighted.k, "effective_draws": weighted.effective, "rounds": weighted.rounds.astype(float)}
+        stats |= {
+            "k_hat": weighted.k, "effective_draws": weighted.effective, "rounds": weighted.rounds.astype(float),
+            "log_evidence": weighted.evidence,
+        }  # fmt: skip
         if method == "auto" and target.courses.choice.method:
             todo = np.flatnonzero((weighted.k > TRUSTED) | (weighted.effective < _ENOUGH))
     unseen = np.flatnonzero(target.counts == 0)
@@ -98,6 +119,7 @@ def climb(target: Target, *, method: str, draws: int, seed: int, guess: importan
         u[i], rungs[i] = _from_prior(target, i, draws, generators[i]), "prior"
         for name in ("k_hat", "rounds"):
             stats[name][i] = math.nan
+        stats["log_evidence"][i] = 0.0
         stats["effective_draws"][i] = draws
     todo = np.setdiff1d(todo, unseen)
     if len(todo):
@@ -148,6 +170,11 @@ def surprise(target: Target, u: np.ndarray, seed: int) -> np.ndarray:
 
     found = target.of_draws("less likely", less_likely, some, seed=seed).sum(1)
     return np.where(target.counts > 0, (1 + found) / (1 + _EACH * some.shape[1]), 1.0)
+
+
+def _laplace(found: modes.Modes) -> np.ndarray:
+    """The log density of the data, by the best mode alone."""
+    return found.height[:, 0] + 0.5 * np.linalg.slogdet(found.covariance[:, 0])[1]
 
 
 def _conflict(found: modes.Modes) -> np.ndarray:

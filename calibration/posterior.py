@@ -24,7 +24,7 @@ from .weights import TRUSTED
 UNKNOWN = "unknown"
 TRUST, CAUTION, DISTRUST = "trusted", "caution", "not trusted"
 _HIGHEST_RHAT, _FEWEST = 1.01, 100.0
-_SURPRISING, _FAR = 0.005, 0.001  # p-values below them are said
+SURPRISING, _FAR = 0.005, 0.001  # p-values below them are said
 
 # name: (what it is)
 STATS = {
@@ -33,7 +33,9 @@ STATS = {
     "r_hat": "split R-hat of the worst unknown (NUTS)",
     "divergences": "divergent transitions (NUTS)",
     "rounds": "rounds of importance sampling",
+    "log_evidence": "log density of the patient's data under model and prior (importance sampling, else Laplace)",
     "observations": "measurements it rests on",
+    "left_out": "censored measurements left out (M1)",
     "surprise": "share of replicated data less likely than the patient's own (predictive p-value)",
     "drift": "predictive p-value of the newest measurements, by the posterior before them (update)",
     "reweighting_k": "Pareto k of the draws before an update, reweighted (update)",
@@ -68,8 +70,7 @@ class Posterior:
     def parameters(self) -> dict[str, np.ndarray]:
         """Every unknown parameter (patient, draw), at each patient's first covariates."""
         with jax.enable_x64(True):
-            values, deviations = self.prior.split(jax.numpy.asarray(self.u))
-            person = self.target.person(values, deviations, self.target.data)
+            person = self.target.person(jax.numpy.asarray(self.u), self.target.data)
         return {name: np.asarray(getattr(person, name)[..., 0]) for name in self.prior.names}
 
     @property
@@ -78,7 +79,26 @@ class Posterior:
         with jax.enable_x64(True):
             values, deviations = self.prior.split(jax.numpy.asarray(self.u))
         as_numpy = lambda found: {n: np.asarray(v) for n, v in found.items()}  # noqa: E731
-        return {"individuals": as_numpy(values), "deviations": as_numpy(deviations)}
+        found = {"individuals": as_numpy(values), "deviations": as_numpy(deviations)}
+        return found | ({"covariates": self.covariates} if self.covariates else {})
+
+    @functools.cached_property
+    def covariates(self) -> dict[str, np.ndarray]:
+        """Covariates that are not certain (patient, draw); not a number for patients whose own is."""
+        with jax.enable_x64(True):
+            found = self.target.covariates(jax.numpy.asarray(self.u), self.target.data)
+        return {name: np.asarray(values) for name, values in found.items()}
+
+    def chances(self, i: int) -> dict[str, dict[str, float]]:
+        """How probable each value of a patient's uncertain covariates is, given the measurements."""
+        declared = self.model.covariates()
+        found: dict[str, dict[str, float]] = {}
+        for name, table in self.patients[i].chances.items():
+            levels = getattr(declared[name], "levels", None)
+            for value, _ in table:
+                said = levels[int(value)] if levels else f"{value:g}"
+                found.setdefault(name, {})[said] = float(np.mean(self.covariates[name][i] == value))
+        return found
 
     @property
     def draws(self) -> int:
@@ -87,7 +107,7 @@ class Posterior:
     @property
     def contraction(self) -> np.ndarray:
         """How much narrower than the prior each unknown is: 0 nothing was learned, 1 it is known (patient, unknown)."""
-        return 1 - np.var(self.u, axis=1)
+        return 1 - np.var(self.u[..., : len(self.prior.names)], axis=1)
 
     @functools.cached_property
     def reasons(self) -> tuple[tuple[str, ...], ...]:
@@ -127,11 +147,11 @@ class Posterior:
             cautions.append("no measurements: this is the population's prior")
         elif self.contraction[i].max() < 0.1:
             cautions.append("the measurements tell next to nothing about any parameter")
-        if self.stats["surprise"][i] < _SURPRISING:
+        if self.stats["surprise"][i] < SURPRISING:
             cautions.append(
                 f"the measurements are surprising (p = {self.stats['surprise'][i]:.4f}): check data and doses"
             )
-        if "drift" in self.stats and self.stats["drift"][i] < _SURPRISING:
+        if "drift" in self.stats and self.stats["drift"][i] < SURPRISING:
             cautions.append(f"the new measurements do not fit what was known (p = {self.stats['drift'][i]:.4f})")
         if self.stats["conflict"][i] < _FAR:
             cautions.append("the patient is far from the population the model describes")
@@ -159,6 +179,9 @@ class Posterior:
             name: (dims, values.T[None], {"unit": declared[name].unit, "description": declared[name].meaning})
             for name, values in self.parameters.items()
         }
+        for name, values in self.covariates.items():
+            about = {"description": f"{self.model.covariates()[name].meaning}; a category by its level's number"}
+            posterior[name] = (dims, values.T[None], about)
         posterior["u"] = (
             (*dims, UNKNOWN),
             np.swapaxes(self.u, 0, 1)[None],
@@ -173,7 +196,7 @@ class Posterior:
         }  # fmt: skip
         stats = {n: (PATIENT, np.asarray(v), {"description": STATS[n]}) for n, v in self.stats.items()}
         groups = {
-            "/posterior": xr.Dataset(posterior, who | draws | {UNKNOWN: words(self.prior.names)}),
+            "/posterior": xr.Dataset(posterior, who | draws | {UNKNOWN: words(self.prior.unknowns)}),
             "/calibration": xr.Dataset(stats, who).assign(self._verdicts()),
             "/observed_data": xr.Dataset(observed),
         }
@@ -198,7 +221,7 @@ class Posterior:
             raise TwinError(f"{path}: holds a posterior of model '{tree.attrs['model']}', not '{target.model.name}'")
         if list(tree["posterior"][PATIENT].values) != [p.id for p in target.patients]:
             raise TwinError(f"{path}: holds other patients; load it with those it was calibrated for, in their order")
-        if list(tree["posterior"][UNKNOWN].values) != list(target.prior.names):
+        if list(tree["posterior"][UNKNOWN].values) != list(target.prior.unknowns):
             raise TwinError(f"{path}: was found under a prior with other unknowns")
         stats = {n: tree["calibration"][n].values for n in STATS if n in tree["calibration"]}
         u = np.swapaxes(tree["posterior/u"].values[0], 0, 1)

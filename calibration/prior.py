@@ -47,6 +47,7 @@ class Prior:
     lower: np.ndarray  # correlates the numbers of parameters that deviate; (unknown, unknown)
     widths: np.ndarray  # how many times wider than declared
     replaced: Mapping[str, _Made]
+    drawn: tuple[str, ...] = ()  # covariates that are not certain for some patient
 
     @classmethod
     def of(cls, model: DiseaseModel, changes: Mapping[str, Mapping[str, Any]] | None = None) -> Prior:
@@ -89,11 +90,17 @@ class Prior:
     @property
     def size(self) -> int:
         """How many unknowns there are."""
-        return len(self.names)
+        return len(self.names) + len(self.drawn)
+
+    @property
+    def unknowns(self) -> tuple[str, ...]:
+        """Parameters, then covariates that are not certain."""
+        return (*self.names, *self.drawn)
 
     def split(self, u: Array) -> tuple[dict[str, Array], dict[str, Array]]:
         """The own values of parameters and the deviations of others, from numbers (..., unknown)."""
-        z = jnp.einsum("ij,...j->...i", jnp.asarray(self.lower, u.dtype), u) * jnp.asarray(self.widths, u.dtype)
+        own = u[..., : len(self.names)]
+        z = jnp.einsum("ij,...j->...i", jnp.asarray(self.lower, u.dtype), own) * jnp.asarray(self.widths, u.dtype)
         values = {n: spread.value(jnp.asarray(typical, u.dtype), u[..., self.names.index(n)])
                   for n, (typical, spread) in self.replaced.items()}  # fmt: skip
         deviations = {n: z[..., i] for i, n in enumerate(self.names) if n not in self.replaced}

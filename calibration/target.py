@@ -7,6 +7,7 @@ else is there.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +20,7 @@ from twin.errors import TwinError
 from twin.modelling import DiseaseModel
 from twin.noise import Seen
 from twin.patient import BoundPatient
-from twin.population import Draw, individual_at, patient_key, with_own
+from twin.population import Draw, individual_at, patient_key, with_covariates, with_own
 from twin.processor import compiler_options
 from twin.together import Courses
 from twin.types import Array
@@ -43,9 +44,11 @@ class Target:
         self, model: DiseaseModel, patients: Sequence[BoundPatient], prior: Prior | None = None, *,
         solver: str = "auto", rtol: float | None = None, atol: float | None = None,
     ):  # fmt: skip
-        self.prior = prior or Prior.of(model)
-        self.model, self.patients = self.prior.model, tuple(patients)
-        if not self.prior.size:
+        prior = prior or Prior.of(model)
+        self.model, self.patients = prior.model, tuple(patients)
+        self.how = {"solver": solver, "rtol": rtol, "atol": atol}
+        self.prior = dataclasses.replace(prior, drawn=tuple(sorted({n for p in self.patients for n in p.chances})))
+        if not self.prior.names:
             raise TwinError(f"model '{model.name}' declares no spread, so nothing about a patient can be learned")
         observables = self.model.observables()
         for patient in self.patients:
@@ -69,9 +72,13 @@ class Target:
             atol=atol,
             room=_rounded(max(map(len, times))),
         )
-        self.data: Data = {"courses": self.courses.arrays, "signals": self._signals()}
+        self.data: Data = {"courses": self.courses.arrays, "signals": self._signals(), "chances": self._chances()}
         for name in self.seen:
             self.data[name] = self._observed(name, times)
+
+    def of(self, patients: Sequence[BoundPatient]) -> Target:
+        """The same model, prior and solver for other patients."""
+        return Target(self.model, patients, self.prior, **self.how)
 
     def __len__(self) -> int:
         return len(self.patients)
@@ -90,11 +97,12 @@ class Target:
     def features(self, u: Array, data: Data) -> dict[str, Any]:
         """What the likelihood depends on: what is true at each measurement (patient, draw, time), and parameters."""
         values, deviations = self.prior.split(u)
-        found = self.courses(values, deviations, data["courses"] or None)
+        covariates = self.covariates(u, data)
+        found = self.courses(values, deviations, data["courses"] or None, covariates=covariates)
         solved = found.pop("status") == 0
         held = {n: jnp.where(solved[..., None], v, 1.0) for n, v in found.items()}
         true = {n: {m: _taken(held[m], data[n]["place"]) for m in held} for n in self.seen}
-        person = self.person(values, deviations, data)
+        person = self.person(u, data)
         if type(self.model).admissible is not DiseaseModel.admissible:  # nobody has what the model says nobody has
             solved = solved & jnp.broadcast_to(self.model.admissible(person), (*solved.shape, 1))[..., 0]
         return {"true": true, "person": person.parameters, "solved": solved}
@@ -185,7 +193,7 @@ class Target:
         alone = () if courses.choice.method else (id(self),)  # by diffrax, histories are compiled in
         return (
             type(self.model), repr(sorted(self.model.values.items())), prior.names, prior.lower.tobytes(),
-            prior.widths.tobytes(), repr(sorted(prior.replaced.items())), self.seen, courses.choice,
+            prior.widths.tobytes(), repr(sorted(prior.replaced.items())), prior.drawn, self.seen, courses.choice,
             courses.question, courses.count, *alone,
         )  # fmt: skip
 
@@ -226,15 +234,29 @@ class Target:
         measured, bound, times = (here[word][:, None] for word in ("value", "bound", "time"))
         return Seen(measured, bound, true[name], times, features["person"], true)
 
-    def person(self, values: dict[str, Array], deviations: dict[str, Array], data: Data) -> Any:
+    def covariates(self, u: Array, data: Data) -> dict[str, Array]:
+        """Covariates that are not certain (patient, draw); not a number for patients whose own is."""
+        found = {}
+        for j, name in enumerate(self.prior.drawn):
+            table = data["chances"][name]
+            share = jax.scipy.special.ndtr(u[..., len(self.prior.names) + j])
+            place = jnp.sum(share[..., None] >= table["until"][:, None, :-1], axis=-1)
+            found[name] = jnp.take_along_axis(table["value"], place, axis=1)
+        return found
+
+    def person(self, u: Array, data: Data) -> Any:
         """Individuals at their first covariates (patient, draw, 1)."""
+        values, deviations = self.prior.split(u)
         number = data["signals"].dtype
         population = {n: jnp.asarray(getattr(self.model.typical(), n), number) for n in self.model.parameters()}
         signals = jnp.moveaxis(data["signals"], -1, 0)[..., None, None]
+        shape = (*u.shape[:2], 1)
+        covariates = {n: v[..., None] for n, v in self.covariates(u, data).items()}
+        if covariates:
+            signals = with_covariates(self.model, jnp.broadcast_to(signals, (len(signals), *shape)), covariates)
         draw = Draw({n: v[..., None] for n, v in deviations.items()}, population, jnp.bool_(True))
         own = {n: v[..., None] for n, v in values.items()}
         person = with_own(individual_at(self.model, draw, signals), own)
-        shape = (*next(iter((values | deviations).values())).shape, 1)
         return jax.tree.map(lambda x: jnp.broadcast_to(x, shape), person)
 
     def _signals(self) -> np.ndarray:
@@ -244,6 +266,23 @@ class Target:
             for p in self.patients
         ]
         return np.array(rows, float).reshape(len(self.patients), -1)
+
+    def _chances(self) -> dict[str, dict[str, np.ndarray]]:
+        """Of each covariate that is not certain: values, and up to which share of draws each is taken."""
+        found = {}
+        for name in self.prior.drawn:
+            most = max(len(p.chances.get(name, ())) for p in self.patients)
+            shape = (len(self.patients), most)
+            table = {"value": np.full(shape, np.nan), "until": np.ones(shape)}
+            for i, patient in enumerate(self.patients):
+                rows = patient.chances.get(name, ())
+                for k, (value, chance) in enumerate(rows):
+                    table["value"][i, k:] = value
+                    table["until"][i, k] = chance
+                table["until"][i, : len(rows)] = np.cumsum(table["until"][i, : len(rows)])
+                table["until"][i, max(len(rows) - 1, 0) :] = 2.0  # the last takes what is left
+            found[name] = table
+        return found
 
     def _observed(self, name: str, times: list[list[float]]) -> dict[str, np.ndarray]:
         each = [[o for o in p.observations if o.observable == name] for p in self.patients]

@@ -21,7 +21,6 @@ from twin.patient import BoundPatient, DoseRecord, Measured, Observation, Patien
 from .fit import climb, surprise
 from .method import importance
 from .posterior import Posterior
-from .target import Target
 from .weights import smoothed
 
 
@@ -32,23 +31,31 @@ def update(
     doses: Mapping[str, Sequence[DoseRecord]] | None = None,
     draws: int | None = None,
     seed: int | None = None,
+    time_zero: Mapping[str, str] | None = None,
 ) -> Posterior:
     """The posterior with more measurements, and doses since, by patient; patients who are not named stay as they are.
 
-    Times are numbers or text such as '12 day'; for dates, bind a whole patient and calibrate.
+    Times are numbers or text such as '12 day'; dates need the patient's `time_zero`, as in their file.
     """
+    zeros = time_zero or {}
     doses = doses or {}
     known = [p.id for p in posterior.patients]
     for name in [*observations, *doses]:
         if name not in known:
             raise TwinError(f"the posterior is of no patient '{name}'; {suggest(name, known)}")
     with jax.enable_x64(True):
-        more = [_more(posterior, p, observations.get(p.id, ()), doses.get(p.id, ())) for p in posterior.patients]
-        later = _target(posterior, [whole for whole, _ in more])
-        new = _target(posterior, [alone for _, alone in more])
+        more = [
+            _more(posterior, p, Patient(p.id, observations=observations.get(p.id, ()), doses=doses.get(p.id, ()),
+                                        time_zero=zeros.get(p.id)))
+            for p in posterior.patients
+        ]  # fmt: skip
+        later = posterior.target.of([whole for whole, _ in more])
+        new = posterior.target.of([alone for _, alone in more])
         seed = posterior.seed + 1 if seed is None else seed
         draws = draws or posterior.draws
-        gained = new.of_draws("likelihood", lambda f, d, u, k: new.likelihood_of(f, d), posterior.u) if new.seen else 0.0
+        gained = (
+            new.of_draws("likelihood", lambda f, d, u, k: new.likelihood_of(f, d), posterior.u) if new.seen else 0.0
+        )
         weights, k = smoothed(np.zeros(posterior.u.shape[:2]) + gained)
         guess = importance.fitted(posterior.u, weights)
         found = climb(later, method="auto", draws=draws, seed=seed, guess=guess)
@@ -56,16 +63,9 @@ def update(
     return found
 
 
-def _target(posterior: Posterior, patients: list[BoundPatient]) -> Target:
-    before = posterior.target.courses.choice
-    return Target(posterior.model, patients, posterior.prior, solver="auto", rtol=before.relative, atol=before.absolute)
-
-
-def _more(
-    posterior: Posterior, patient: BoundPatient, observations: Sequence[Observation], doses: Sequence[DoseRecord]
-) -> tuple[BoundPatient, BoundPatient]:
+def _more(posterior: Posterior, patient: BoundPatient, news: Patient) -> tuple[BoundPatient, BoundPatient]:
     """A patient with all measurements, and with the new ones alone."""
-    said = Patient(patient.id, observations=observations, doses=doses).bind(posterior.model)
+    said = news.bind(posterior.model)
     whole = {(o.observable, o.time): o for o in (*patient.observations, *said.observations)}
     if len(whole) < len(patient.observations) + len(said.observations):
         raise TwinError(f"patient '{patient.id}': a measurement is given again; update with new ones only")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from twin.errors import TwinError
 
 if TYPE_CHECKING:
-    from calibration import Posterior
+    from calibration import Posterior, Replay
     from twin.scenario import Scenario
 
 
@@ -35,6 +35,7 @@ def calibrated(scenario: Scenario, asked: Mapping[str, Any]) -> Posterior:
     return calibrate(
         asked["model"], asked["patients"], method=chosen.method if chosen else "auto", draws=asked["draws"],
         seed=asked["seed"], priors=priors_of(scenario), rtol=asked["rtol"], atol=asked["atol"],
+        censored=chosen.censored if chosen else "m3",
     )  # fmt: skip
 
 
@@ -60,6 +61,9 @@ def told(posterior: Posterior) -> str:
         measured = f"{count} measurement{'s' if count != 1 else ''}"
         why = f": {'; '.join(posterior.reasons[i])}" if posterior.reasons[i] else ""
         lines.append(f"{patient.id}: calibrated on {measured} by {how}; {posterior.verdict[i]}{why}")
+        for name, chances in posterior.chances(i).items():
+            shares = ", ".join(f"{level} {100 * share:.0f} %" for level, share in chances.items())
+            lines.append(f"{patient.id}: {name} is not certain; given the measurements: {shares}")
     return "\n".join(lines)
 
 
@@ -82,9 +86,12 @@ def calibrate_all(paths: Sequence[str], *, out: Path, instead: Mapping[str, Any]
     from .workflow import arguments, each_scenario, writing
 
     def work(scenario: Scenario, folder: Path) -> str:
-        posterior = demanded(scenario, arguments(scenario, instead))
+        asked = arguments(scenario, instead)
+        posterior = demanded(scenario, asked)
+        replayed = _replayed(scenario, asked)
         with writing(folder):
-            return _written(posterior, folder)
+            said = _written(posterior, folder)
+            return said if replayed is None else f"{said}\n\n{_written_steps(replayed, posterior.model, folder)}"
 
     return each_scenario(paths, out, work, did="calibrated")
 
@@ -96,19 +103,76 @@ def demanded(scenario: Scenario, asked: Mapping[str, Any]) -> Posterior:
     return calibrated(scenario, asked)
 
 
-def _written(posterior: Posterior, folder: Path) -> str:
-    """Stores a posterior as a dataset, a table and a figure, and returns what is said of it."""
+def _replayed(scenario: Scenario, asked: Mapping[str, Any]) -> Replay | None:
+    """The measurements replayed, if the scenario asks for it."""
+    from calibration import replay
+
+    chosen = scenario.settings.calibration
+    if chosen is None or chosen.replay is None:
+        return None
+    return replay(
+        asked["model"], [p for p in asked["patients"] if p.observations], every=chosen.replay, seed=asked["seed"],
+        method=chosen.method, draws=asked["draws"], priors=priors_of(scenario), censored=chosen.censored,
+        rtol=asked["rtol"], atol=asked["atol"],
+    )  # fmt: skip
+
+
+def _written_steps(replayed: Replay, model: Any, folder: Path) -> str:
+    """Stores a replay as two tables and a figure, and returns what is said of it."""
+    import numpy as np
+
+    from calibration.posterior import SURPRISING
+
+    from .report.replay import draw
+    from .report.table import readable_time
+
+    steps, forecasts = replayed
+    unknowns = steps["unknown"].values
+    table = {name: steps[name].values for name in ("of_patient", "time", "known", "drift", "method", "verdict")}
+    for i, name in enumerate(unknowns):
+        table |= {f"{name}_{word}": steps[word].values[:, i] for word in ("mean", "sd", "q5", "median", "q95")}
+    _csv(folder / "replay.csv", table)
+    _csv(folder / "forecasts.csv", {name: forecasts[name].values for name in forecasts})
+    draw(replayed, model, folder / "replay.png")
+    unit, scale = readable_time(model.time_unit, float(np.ptp(steps["time"].values)))
+    lines = [f"{'patient':16}{unit:>9}{'known':>7}{'drift p':>9}  " + "".join(f"{f'sd {n}':>24}" for n in unknowns)]
+    for k in range(steps.sizes["step"]):
+        drift = float(steps["drift"].values[k])
+        said = f"{drift:9.3f}{'!' if drift < SURPRISING else ' '}" if drift == drift else f"{'-':>9} "
+        sds = "".join(f"{value:24.3g}" for value in steps["sd"].values[k])
+        who, when, known = (steps[name].values[k] for name in ("of_patient", "time", "known"))
+        lines.append(f"{who:16}{when / scale:9.4g}{known:7} {said} {sds}")
+    inside = (forecasts["value"] >= forecasts["q5"]) & (forecasts["value"] <= forecasts["q95"])
+    read = forecasts["bound"].values == 0
+    if read.any():
+        lines.append(
+            f"{read.sum()} measurements predicted before they came: {100 * inside.values[read].mean():.0f} % inside "
+            f"90 %, CRPS {np.nanmean(forecasts['crps'].values):.3g}"
+        )
+    if (steps["drift"].values < SURPRISING).any():
+        lines.append(
+            "! what came then did not fit what was known: a change in the patient, a dose not taken, or an error"
+        )
+    return "\n".join([*lines, f"{folder}: replay.csv, forecasts.csv, replay.png"])
+
+
+def _csv(path: Path, columns: Mapping[str, Any]) -> None:
     import csv
 
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+
+
+def _written(posterior: Posterior, folder: Path) -> str:
+    """Stores a posterior as a dataset, a table and a figure, and returns what is said of it."""
     from .report.posterior import draw
 
     folder.mkdir(parents=True, exist_ok=True)
     posterior.save(folder / "posterior.zarr")
     rows = table(posterior)
-    with open(folder / "posterior.csv", "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    _csv(folder / "posterior.csv", {name: [row[name] for row in rows] for name in rows[0]})
     draw(posterior, folder / "posterior.png")
     lines = [
         told(posterior),

@@ -118,7 +118,19 @@ def _parameters(batch: Batch, values: Mapping[str, Any], coordinates: Any) -> xr
         )
         for name in declared
     }
+    for name, drawn in batch.arrays["covariates"].items():
+        variables[name] = ((PATIENT, DRAW), *_drawn(batch, name, drawn))
     return xr.Dataset(variables, {PATIENT: coordinates[PATIENT], DRAW: coordinates[DRAW]})
+
+
+def _drawn(batch: Batch, name: str, drawn: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
+    """A covariate that differs between draws, and what it is."""
+    declared = batch.model.covariates()[name]
+    own = np.array([p.covariates[name] for p in batch.patients])[:, None]
+    values = np.where(np.isnan(drawn), own, drawn)
+    if isinstance(declared, CategoryDeclaration):
+        return np.array(declared.levels, object)[values.astype(int)], {"description": declared.meaning}
+    return values, {"description": declared.meaning, "unit": declared.unit}
 
 
 def _courses(model: DiseaseModel, values: Mapping[str, Any], coordinates: Any) -> xr.Dataset:

@@ -80,11 +80,18 @@ class Series:
 
 
 @dataclasses.dataclass(frozen=True)
+class Chances:
+    """A covariate that is not known for certain: value -> probability, or as often as the model declares."""
+
+    chances: Mapping[str, float] | Literal["population"] = "population"
+
+
+@dataclasses.dataclass(frozen=True)
 class Patient:
     """One person as their author describes them: the Python form of a patient file."""
 
     id: str
-    covariates: Mapping[str, Value | Series | Sequence[Change]] = dataclasses.field(default_factory=dict)
+    covariates: Mapping[str, Value | Series | Sequence[Change] | Chances] = dataclasses.field(default_factory=dict)
     inputs: Mapping[str, Sequence[Change]] = dataclasses.field(default_factory=dict)
     doses: Sequence[DoseRecord] = ()
     observations: Sequence[Observation] = ()
@@ -107,7 +114,8 @@ class BoundPatient:
 
     A category is the number of its level. In `series` each value holds from its time on, whatever way it
     was written; before the first, a covariate has its value in `covariates` and an input its default.
-    `assumed` names covariates the patient does not say (they have the reference value).
+    `assumed` names covariates the patient does not say (they have the reference value). `chances` has the values
+    and probabilities of covariates that are not certain; `covariates` has the most probable one of each.
     """
 
     id: str
@@ -116,6 +124,7 @@ class BoundPatient:
     doses: tuple[Dose, ...] = ()
     observations: tuple[Measured, ...] = ()
     assumed: tuple[str, ...] = ()
+    chances: Mapping[str, tuple[tuple[float, float], ...]] = dataclasses.field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     def bind(self, model: DiseaseModel) -> BoundPatient:

@@ -76,6 +76,33 @@ def individual_at(model: DiseaseModel, draw: Draw, signals: Array) -> Individual
     return Individual(replace(typical, **spread), covariates, inputs)
 
 
+def with_covariates(model: DiseaseModel, signals: Array, own: Mapping[str, Array]) -> Array:
+    """A row of covariates and inputs in which a draw has some covariates of its own; not a number leaves it."""
+    names = list(model.covariates())
+    for name, value in own.items():
+        k = names.index(name)
+        signals = signals.at[k].set(jnp.where(jnp.isnan(value), signals[k], value.astype(signals.dtype)))
+    return signals
+
+
+def draw_covariates(
+    chances: Mapping[str, tuple[tuple[float, float], ...]], patient: str, seed: int, draws: range
+) -> dict[str, np.ndarray]:
+    """A patient's uncertain covariates, drawn for these draws; the same in whatever parts they are drawn."""
+    found = {}
+    for name, table in chances.items():
+        key = patient_key(seed, f"{patient}\0{name}")
+        shares = np.random.default_rng(key).uniform(size=draws.stop)[draws.start :]
+        found[name] = level_at(table, shares)
+    return found
+
+
+def level_at(table: tuple[tuple[float, float], ...], shares: np.ndarray) -> np.ndarray:
+    """The values of a table (value, probability) at these shares of its distribution."""
+    values, chances = (np.array(column) for column in zip(*table, strict=True))
+    return values[np.minimum(np.searchsorted(np.cumsum(chances), shares, side="right"), len(values) - 1)]
+
+
 def with_own(individual: Individual, own: Mapping[str, Array]) -> Individual:
     """The individual with its own values of some parameters, whatever covariates and spread say."""
     return replace(individual, parameters=replace(individual.parameters, **own))

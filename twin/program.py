@@ -19,7 +19,7 @@ import numpy as np
 
 from .modelling import DiseaseModel, Individual
 from .outcome import EventTime
-from .population import NORMALS, cholesky, draw_individual, individual_at, with_own
+from .population import NORMALS, cholesky, draw_individual, individual_at, with_covariates, with_own
 from .processor import compiler_options
 from .solver.base import Choice, Status
 from .solver.course import Question, solve_course, steady_states
@@ -79,8 +79,10 @@ def _lane(task: Task, model: DiseaseModel, arrays: dict[str, Any], which: Array,
     key = jax.random.fold_in(jax.random.wrap_key_data(arrays["keys"][patient]), number)
     shared = jax.random.fold_in(jax.random.wrap_key_data(arrays["shared"]), number)
     individual_key, hazard_key, noise_key = jax.random.split(key, 3)
+    drawn_covariates = {name: values[patient, draw] for name, values in arrays["covariates"].items()}
     drawn = draw_individual(
-        model, cholesky(model), arrays["population"], schedule.signal_value[0],
+        model, cholesky(model), arrays["population"],
+        with_covariates(model, schedule.signal_value[0], drawn_covariates),
         key=individual_key, shared_key=shared, spread=task.spread, uncertainty=task.uncertainty,
     )  # fmt: skip
     chances = {
@@ -92,7 +94,7 @@ def _lane(task: Task, model: DiseaseModel, arrays: dict[str, Any], which: Array,
     drawn = dataclasses.replace(drawn, normals=drawn.normals | known)
 
     def person_at(signals: Array) -> Individual:
-        return with_own(individual_at(model, drawn, signals), own)
+        return with_own(individual_at(model, drawn, with_covariates(model, signals, drawn_covariates)), own)
 
     return _Lane(schedule, person_at, drawn.found, chances, noise_key)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -83,11 +83,17 @@ def build_schedule(
     covariates: Mapping[str, float],
     series: Mapping[str, Sequence[tuple[float, float]]] | None = None,
     history: Sequence[Dose] = (),
+    uncertain: Collection[str] = (),
 ) -> Schedule:
-    """The event arrays of a patient (covariates, time-varying `series`, dosing `history`) under a regimen."""
+    """The event arrays of a patient (covariates, time-varying `series`, dosing `history`) under a regimen.
+
+    A dose by a size that is among the `uncertain` covariates is refused.
+    """
     unit = model.time_unit
     given: list[_Given] = []
     for dose in (*history, *regimen.doses):
+        if dose.per and SIZES[dose.per] in uncertain:
+            raise TwinError(f"a dose is given per {dose.per}, and the patient's {SIZES[dose.per]} has chances; give it")
         given += _written_out(dose, model, covariates, end, regimen.record_order)
     if len(given) > _LARGEST:
         raise TwinError(f"the regimen has {len(given)} doses; at most {_LARGEST} are simulated")

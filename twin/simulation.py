@@ -30,7 +30,7 @@ from .errors import TwinError, suggest
 from .modelling import DiseaseModel
 from .outcome import Outcome
 from .patient import BoundPatient, Patient
-from .population import patient_key, study_key
+from .population import draw_covariates, patient_key, study_key
 from .regimen import Regimen
 from .running import Batch, run
 from .schedule import SAMPLE_BEFORE, Mode, Schedule, build_schedule, repeats, span_of, stack
@@ -63,6 +63,7 @@ class _Settings:
     noise: bool
     individuals: Mapping[str, Any]
     deviations: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    covariates: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def simulate(
@@ -84,6 +85,7 @@ def simulate(
     noise: bool = False,
     individuals: Mapping[str, Any] | None = None,
     deviations: Mapping[str, Any] | None = None,
+    covariates: Mapping[str, Any] | None = None,
     chunk: int | None = None,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -108,6 +110,8 @@ def simulate(
             from elsewhere; parameters that are not named are drawn as usual.
         deviations: the same, but how far each is from typical, in standard deviations of its declared spread, so
             that a change of a covariate changes it; what `calibration` gives.
+        covariates: covariate name -> values (patient, draw; a category by its level's number) instead of the
+            patients' own; not a number keeps a patient's own. Without it, covariates that have chances are drawn.
         chunk: how many trajectories are in flight at once; changes memory, never a result.
         progress: called with (done, total) trajectories.
 
@@ -131,6 +135,7 @@ def simulate(
         noise,
         individuals or {},
         deviations or {},
+        covariates or {},
     )
     return _answer(model, patients, regimens, outcomes, settings, chunk, workers, progress)
 
@@ -199,7 +204,9 @@ def _prepare(model: DiseaseModel, patients: Any, regimens: Mapping[str, Any], ou
     samples = _sample_times(how.times, start, end, model.time_unit)
     schedules = stack(
         [
-            build_schedule(model, arm, end=end, covariates=p.covariates, series=p.series, history=p.doses)
+            build_schedule(
+                model, arm, end=end, covariates=p.covariates, series=p.series, history=p.doses, uncertain=p.chances
+            )
             for p in people
             for arm in arms.values()
         ]
@@ -225,6 +232,7 @@ def _prepare(model: DiseaseModel, patients: Any, regimens: Mapping[str, Any], ou
     shape = (len(people), len(how.draws))
     arrays["individuals"] = _individuals(model, "individuals", how.individuals, shape)
     arrays["deviations"] = _individuals(model, "deviations", how.deviations, shape)
+    arrays["covariates"] = _own_covariates(model, people, how)
     for name in how.deviations:
         if model.parameters()[name].spread is None or name in how.individuals:
             raise TwinError(f"deviations['{name}']: it has no declared spread, or a value in individuals")
@@ -247,6 +255,22 @@ def _individuals(
         found[name] = np.asarray(values, float)
         if found[name].shape != shape:
             raise TwinError(f"{word}['{name}'] has shape {found[name].shape}; {shape} (patient, draw) is needed")
+    return found
+
+
+def _own_covariates(model: DiseaseModel, people: Sequence[BoundPatient], how: _Settings) -> dict[str, np.ndarray]:
+    """Covariates that differ between a patient's draws (patient, draw); not a number where they do not."""
+    shape = (len(people), len(how.draws))
+    found = {name: np.full(shape, np.nan) for name in sorted({n for p in people for n in p.chances})}
+    for i, person in enumerate(people):
+        for name, values in draw_covariates(person.chances, person.id, how.seed, how.draws).items():
+            found[name][i] = values
+    for name, values in how.covariates.items():
+        if name not in model.covariates():
+            raise TwinError(f"model '{model.name}' has no covariate '{name}'; {suggest(name, model.covariates())}")
+        found[name] = np.asarray(values, float)
+        if found[name].shape != shape:
+            raise TwinError(f"covariates['{name}'] has shape {found[name].shape}; {shape} (patient, draw) is needed")
     return found
 
 

@@ -27,7 +27,7 @@ from .errors import TwinError, suggest
 from .modelling import DiseaseModel
 from .outcome import Outcome
 from .patient import BoundPatient, Patient
-from .population import Draw, individual_at, with_own
+from .population import Draw, individual_at, with_covariates, with_own
 from .program import problem_of
 from .regimen import Regimen
 from .schedule import Schedule, build_schedule, span_of, stack
@@ -39,7 +39,7 @@ from .solver.ensemble.events import fixed_ranks
 from .types import Array
 
 _TOGETHER = 64  # lanes of a block, where there are so many
-_DEVIATION = "deviation of "
+_DEVIATION, _COVARIATE = "deviation of ", "covariate of "
 
 
 def solve_many(
@@ -50,6 +50,7 @@ def solve_many(
     *,
     parameters: Mapping[str, Any] | None = None,
     deviations: Mapping[str, Any] | None = None,
+    covariates: Mapping[str, Any] | None = None,
     outcomes: Sequence[str] | Mapping[str, Outcome] = (),
     until: float | str | None = None,
     solver: str = "auto",
@@ -72,6 +73,7 @@ def solve_many(
         deviations: name -> (patient, draw), how far these parameters are from typical, in standard deviations of
             their declared spread; so a change of a covariate changes them, which it does not change `parameters`.
             Derivatives are with respect to these, too.
+        covariates: name -> (patient, draw), these draws' own values of a covariate (a category by its level's number).
 
     Returns:
         name -> array: observables (patient, draw, time), not numbers past a patient's own times, outcomes
@@ -82,7 +84,7 @@ def solve_many(
         atol=atol, max_steps=max_steps,
     )  # fmt: skip
     with jax.enable_x64(True) if dtype == "float64" and not _wide() else contextlib.nullcontext():
-        return courses(parameters or {}, deviations or {})
+        return courses(parameters or {}, deviations or {}, covariates=covariates or {})
 
 
 class Courses:
@@ -109,7 +111,15 @@ class Courses:
             covers(asked, end, model.time_unit)
         schedules = stack(
             [
-                build_schedule(model, built, end=end, covariates=p.covariates, series=p.series, history=p.doses)
+                build_schedule(
+                    model,
+                    built,
+                    end=end,
+                    covariates=p.covariates,
+                    series=p.series,
+                    history=p.doses,
+                    uncertain=p.chances,
+                )
                 for p, (_, end) in zip(people, spans, strict=True)
             ]
         )
@@ -126,11 +136,12 @@ class Courses:
         self.arrays = self._arrays(schedules, wanted, spans) if self.choice.method else {}
 
     def __call__(
-        self, parameters: Mapping[str, Any], deviations: Mapping[str, Any], arrays: Mapping[str, Any] | None = None
-    ) -> dict[str, Array]:
+        self, parameters: Mapping[str, Any], deviations: Mapping[str, Any], arrays: Mapping[str, Any] | None = None,
+        *, covariates: Mapping[str, Any] | None = None,
+    ) -> dict[str, Array]:  # fmt: skip
         """As `solve_many`; of the patients whose rows `arrays` are, if given."""
         people = self.people if arrays is None else len(arrays["span"])
-        own, shape = _own(self.model, parameters, deviations, people, self.number)
+        own, shape = _own(self.model, parameters, deviations, covariates or {}, people, self.number)
         if self.choice.method:
             found = self._together(own, shape, self.arrays if arrays is None else arrays)
         else:
@@ -219,7 +230,9 @@ def _each(
 
 def _person(model: DiseaseModel, population: dict[str, Array], own: dict[str, Array], signals: Array) -> Any:
     normals = {n.removeprefix(_DEVIATION): v for n, v in own.items() if n.startswith(_DEVIATION)}
-    values = {n: v for n, v in own.items() if not n.startswith(_DEVIATION)}
+    covariates = {n.removeprefix(_COVARIATE): v for n, v in own.items() if n.startswith(_COVARIATE)}
+    values = {n: v for n, v in own.items() if not n.startswith((_DEVIATION, _COVARIATE))}
+    signals = with_covariates(model, signals, covariates)
     return with_own(individual_at(model, Draw(normals, population, jnp.bool_(True)), signals), values)
 
 
@@ -228,9 +241,10 @@ def _population(model: DiseaseModel, number: Any) -> dict[str, Array]:
 
 
 def _own(
-    model: DiseaseModel, parameters: Mapping[str, Any], deviations: Mapping[str, Any], people: int, number: Any
-) -> tuple[dict[str, Array], tuple[int, int]]:
-    """What individuals have of their own, by name, deviations marked; and (patients, draws)."""
+    model: DiseaseModel, parameters: Mapping[str, Any], deviations: Mapping[str, Any],
+    covariates: Mapping[str, Any], people: int, number: Any,
+) -> tuple[dict[str, Array], tuple[int, int]]:  # fmt: skip
+    """What individuals have of their own, by name, deviations and covariates marked; and (patients, draws)."""
     if not parameters and not deviations:
         raise TwinError("no parameters are given; name at least one, with values (patient, draw)")
     own = {}
@@ -245,10 +259,14 @@ def _own(
         if name in parameters:
             raise TwinError(f"parameter '{name}' is given as a value and as a deviation; keep one")
         own[_DEVIATION + name] = jnp.asarray(values, number)
+    for name, values in covariates.items():
+        if name not in model.covariates():
+            raise TwinError(f"model '{model.name}' has no covariate '{name}'; {suggest(name, model.covariates())}")
+        own[_COVARIATE + name] = jnp.asarray(values, number)
     shapes = {v.shape for v in own.values()}
     shape = next(iter(shapes))
     if len(shapes) > 1 or len(shape) != 2 or shape[0] != people:
-        said = ", ".join(f"'{n.removeprefix(_DEVIATION)}' {v.shape}" for n, v in own.items())
+        said = ", ".join(f"'{n.removeprefix(_DEVIATION).removeprefix(_COVARIATE)}' {v.shape}" for n, v in own.items())
         raise TwinError(f"parameters have shapes {said}; all need ({people}, draws): patients, then draws")
     return own, (shape[0], shape[1])
 

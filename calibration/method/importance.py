@@ -67,6 +67,7 @@ class Weighted:
     weights: np.ndarray
     k: np.ndarray
     effective: np.ndarray
+    evidence: np.ndarray  # log of the data's density, whatever the unknowns are (patient,)
     rounds: np.ndarray
 
 
@@ -102,7 +103,7 @@ def sample(
         refitted = _refitted(Guess(guess.share[poor], guess.centre[poor], guess.root[poor]), last, poor)
         found = _round(target, refitted, poor, [generators[i] for i in poor], draws)
         gained = found.effective > 1.2 * last.effective[poor]
-        for name in ("u", "height", "weights", "k", "effective"):
+        for name in ("u", "height", "weights", "k", "effective", "evidence"):
             getattr(last, name)[poor] = getattr(found, name)
         for name in ("share", "centre", "root"):
             getattr(guess, name)[poor] = getattr(refitted, name)
@@ -121,8 +122,11 @@ def _round(
 ) -> Weighted:
     u = guess.draw(draws, generators)
     height = target.evaluate(u, who)
-    weights, k = smoothed(height - guess.log_density(u))
-    return Weighted(u, height, weights, k, effective(weights), np.ones(len(who), int))
+    logs = height - guess.log_density(u)
+    weights, k = smoothed(logs)
+    top = logs.max(1)
+    evidence = top + np.log(np.mean(np.exp(logs - top[:, None]), 1)) - 0.5 * u.shape[-1] * math.log(2 * math.pi)
+    return Weighted(u, height, weights, k, effective(weights), evidence, np.ones(len(who), int))
 
 
 def _refitted(guess: Guess, found: Weighted, who: np.ndarray) -> Guess:

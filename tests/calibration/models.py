@@ -11,7 +11,18 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from twin.compartments import OralOneCompartment, OralTwoCompartment, TwoCompartment
-from twin.modelling import Delivery, DiseaseModel, covariate, observable, parameter, part, state, treatment
+from twin.modelling import (
+    Category,
+    Delivery,
+    DiseaseModel,
+    category,
+    covariate,
+    observable,
+    parameter,
+    part,
+    state,
+    treatment,
+)
 from twin.noise import CombinedSum, LogNormalNoise, Proportional
 from twin.patient import DoseRecord, Observation, Patient
 from twin.types import Scalar
@@ -211,6 +222,63 @@ class Theophylline(DiseaseModel):
         return y.drug.central / p.volume
 
 
+class WarfarinParameters(eqx.Module):
+    lag: Scalar = parameter(0.764322535850091, "h", "lag", spread=LogNormal(0.605115662973185))
+    absorption: Scalar = parameter(1.45620698534217, "1/h", "absorption rate", spread=LogNormal(1.08210228973354))
+    volume: Scalar = parameter(7.96019644663432, "L", "volume", spread=LogNormal(0.222522809015499))
+    clearance: Scalar = parameter(0.132481552644036, "L/h", "clearance", spread=LogNormal(0.286211422517007))
+    additive: Scalar = parameter(0.247145876284213, "mg/L", "additive error")
+    proportional: Scalar = parameter(0.0503195895352995, "1", "proportional error")
+
+
+class Warfarin(DiseaseModel):
+    """O'Reilly's warfarin concentrations by Monolix's population parameters w1."""
+
+    name, title, time_unit = "oreilly", "oral one-compartment kinetics with a lag", "h"
+    Parameters, linear = WarfarinParameters, ("drug",)
+
+    class State(eqx.Module):
+        drug: OralOneCompartment = part(OralOneCompartment, "mg", "drug")
+
+    def derivatives(self, t, y, p):
+        return self.State(y.drug.rates(absorption=p.absorption, clearance=p.clearance, volume=p.volume))
+
+    @treatment(unit="mg", into="drug.depot")
+    def oral(self, p):
+        return Delivery(lag=p.lag)
+
+    @observable(unit="mg/L", noise=CombinedSum("additive", "proportional"))
+    def concentration(self, t, y, p):
+        return y.drug.central / p.volume
+
+
+class BySexParameters(eqx.Module):
+    lag: Scalar = parameter(0.771438750805779, "h", "lag", spread=LogNormal(0.61940678586983))
+    absorption: Scalar = parameter(1.42775873640368, "1/h", "absorption rate", spread=LogNormal(0.992834041241909))
+    volume: Scalar = parameter(8.46609504205801, "L", "volume", spread=LogNormal(0.166818280322244))
+    clearance: Scalar = parameter(0.134437806143132, "L/h", "clearance", spread=LogNormal(0.285345299602576))
+    additive: Scalar = parameter(0.24818990819019, "mg/L", "additive error")
+    proportional: Scalar = parameter(0.0508665778176092, "1", "proportional error")
+
+
+class BySexCovariates(eqx.Module):
+    sex: Category = category("male", ("male", "female"), "sex")
+
+
+class WarfarinBySex(Warfarin):
+    """The same with sex on volume and clearance: w3."""
+
+    name = "oreilly_by_sex"
+    Parameters, Covariates = BySexParameters, BySexCovariates
+
+    def individual(self, p, c):
+        female = c.sex.is_("female")
+        return BySexParameters(
+            p.lag, p.absorption, p.volume * jnp.exp(-0.382278567256413 * female),
+            p.clearance * jnp.exp(-0.0938365059053137 * female), p.additive, p.proportional,
+        )  # fmt: skip
+
+
 # --- patients from the public files -------------------------------------------------------------------
 
 
@@ -271,6 +339,23 @@ def tobramycin(folder: Path) -> tuple[Patient, dict[str, float]]:
         observations=[Observation("concentration", *o) for o in one["observations"]],
     )  # fmt: skip
     return patient, told["our_optimum"]
+
+
+def warfarin(folder: Path, *, sexes: bool = False, effects: bool = False) -> list[Patient]:
+    """O'Reilly's 32 people; their prothrombin complex activity too if `effects`."""
+    table, people = rows(folder / "warfarin_pkpd" / "warfarin_data.csv"), []
+    names = {"1": "concentration"} | ({"2": "activity"} if effects else {})
+    for who in sorted({int(r["id"]) for r in table}):
+        own = [r for r in table if int(r["id"]) == who]
+        doses = [DoseRecord(f"{r['amt']} mg", float(r["time"])) for r in own if r["amt"] != "."]
+        seen = [
+            Observation(names[r["dvid"]], float(r["time"]), float(r["dv"]))
+            for r in own
+            if r["amt"] == "." and r["dv"] != "." and r["dvid"] in names
+        ]
+        told = {"sex": "female" if own[0]["sex"] == "0" else "male"} if sexes else {}
+        people.append(Patient(str(who), covariates=told, doses=doses, observations=seen))
+    return people
 
 
 def closed_form(parameters, times, dose=100.0):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import types
 
 import jax
@@ -184,3 +185,18 @@ WRONG = {
 def test_a_wrong_prior_is_refused_in_a_sentence(changes, said):
     with pytest.raises(TwinError, match=said):
         Prior.of(LogOral(), changes)
+
+
+def test_censored_values_are_left_out_by_m1_and_counted():
+    """M1 is the calibration without them; M3 knows more, so its clearance is higher here."""
+    seen = [*w4().observations[:6], Observation("concentration", 24.0, "<0.02")]
+    patient = dataclasses.replace(w4(), observations=seen)
+    m1 = calibration.calibrate(LogOral(), patient, priors=W4_PRIORS, draws=1000, censored="m1")
+    without = dataclasses.replace(w4(), observations=seen[:-1])
+    plain = calibration.calibrate(LogOral(), without, priors=W4_PRIORS, draws=1000)
+    np.testing.assert_allclose(m1.u, plain.u)
+    assert m1.stats["left_out"][0] == 1
+    m3 = calibration.calibrate(LogOral(), patient, priors=W4_PRIORS, draws=1000)
+    assert m3.parameters["clearance"][0].mean() > 1.1 * m1.parameters["clearance"][0].mean()
+    with pytest.raises(TwinError, match="unknown treatment of censored values 'm5'"):
+        calibration.calibrate(LogOral(), patient, censored="m5")

@@ -16,7 +16,7 @@ from ..errors import TwinError, suggest
 from ..patient import BoundPatient, Measured
 from ..regimen import parse_doses
 from .document import show
-from .patient import ChangeEntry, DoseEntry, ObservationEntry, PatientFile, SeriesEntry
+from .patient import ChancesEntry, ChangeEntry, DoseEntry, ObservationEntry, PatientFile, SeriesEntry
 from .schema import Problem, examine, quantity
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Changes = tuple[tuple[float, float], ...]
 
 _DATE = re.compile(r"\s*\d{4}-\d{1,2}-\d{1,2}")
+_ROUNDING = 0.011  # chances are written with two decimals
 _LONGEST_LIFE = 130.0  # years; beyond, a date was mistyped
 
 
@@ -51,6 +52,7 @@ class _Binding:
     warnings: list[str] = dataclasses.field(default_factory=list)
     zero: datetime.datetime | None = None
     birth: float = float("-inf")  # in model time
+    uncertain: dict[str, Changes] = dataclasses.field(default_factory=dict)  # covariate -> (value, probability)
 
     def patient(self) -> BoundPatient:
         self.dates()
@@ -64,6 +66,7 @@ class _Binding:
             doses=doses,
             observations=observations,
             assumed=tuple(n for n in declared if n not in covariates),
+            chances=self.uncertain,
             warnings=tuple(self.warnings),
         )
 
@@ -125,6 +128,9 @@ class _Binding:
                     later = changes if given.carry == "forward" else _backward_to_forward(changes)
                 elif isinstance(given, list):
                     changes = later = self.changes(("covariates", name), given, declared)
+                elif isinstance(given, ChancesEntry):
+                    self.uncertain[name] = self.chances(name, given, declared)
+                    changes, later = ((0.0, max(self.uncertain[name], key=lambda one: one[1])[0]),), ()
                 else:
                     changes, later = ((0.0, self.value(name, given, declared)),), ()
                 if changes:
@@ -176,6 +182,20 @@ class _Binding:
             hint = suggest(str(given), levels)
             raise TwinError(f"unknown level {show(given)} of '{name}'; {hint}")
         return float(levels.index(given))
+
+    def chances(self, name: str, given: ChancesEntry, declared: Any) -> Changes:
+        """Values with probabilities that add up to 1."""
+        told = getattr(declared, "frequencies", None) if given.chances == "population" else given.chances
+        if not told:
+            raise TwinError(
+                f"model '{self.model.name}' declares no frequencies of '{name}'; write chances: {{value: probability}}"
+            )
+        with_chance = {value: share for value, share in told.items() if share > 0}
+        found = [(self.value(name, value, declared), share) for value, share in with_chance.items()]
+        total = sum(share for _, share in found)
+        if given.chances != "population" and abs(total - 1) > _ROUNDING:
+            raise TwinError(f"the chances add up to {total:g}, not 1; give every possible value")
+        return tuple((value, share / total) for value, share in found)
 
     def check_domain(self, name: str, number: float, declared: Covariate) -> None:
         low, high = getattr(declared, "low", float("-inf")), getattr(declared, "high", float("inf"))

@@ -26,6 +26,14 @@ class SeriesEntry(Closed):
     series: list[ChangeEntry] = Field(min_length=1, description="Values in order of time")
 
 
+class ChancesEntry(Closed):
+    """A covariate that is not known for certain: drawn anew in each draw, and weighed by what is measured."""
+
+    chances: dict[Name, Annotated[float, Field(gt=0)]] | Literal["population"] = Field(
+        description="Value -> probability, such as {GG: 0.3, GA: 0.7}; or population: as often as the model declares"
+    )
+
+
 class DoseEntry(Closed):
     """A dose that was given, possibly repeated; the same words as a regimen's list form."""
 
@@ -50,14 +58,17 @@ class ObservationEntry(Closed):
 def _form(given: Any) -> str:
     if isinstance(given, list):
         return "<changes>"
-    return "<series>" if isinstance(given, Mapping) else "<value>"
+    if isinstance(given, Mapping):
+        return "<chances>" if "chances" in given else "<series>"
+    return "<value>"
 
 
 # The names in <> are this file's own; error messages leave them out.
 Given = Annotated[
     Annotated[Quantity, Tag("<value>")]
     | Annotated[list[ChangeEntry], Field(min_length=1), Tag("<changes>")]
-    | Annotated[SeriesEntry, Tag("<series>")],
+    | Annotated[SeriesEntry, Tag("<series>")]
+    | Annotated[ChancesEntry, Tag("<chances>")],
     Discriminator(_form),
 ]
 
@@ -71,7 +82,7 @@ class PatientFile(Closed):
     time_zero: Text | None = Field(None, description="The date-time that is time 0, such as 2024-05-06 08:00")
     covariates: dict[Name, Given] = Field(
         default_factory=dict,
-        description="By name: a number, text with a unit, a category's level, or a list of {time, value}",
+        description="By name: a number, text with a unit, a level, a list of changes, or {chances: {level: share}}",
     )
     inputs: dict[Name, list[ChangeEntry]] = Field(default_factory=dict, description="The model's inputs, by name")
     doses: list[DoseEntry] = Field(default_factory=list, description="What has been given so far")

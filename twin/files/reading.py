@@ -72,6 +72,7 @@ class Reading:
         until, times = self.until(model), self.times(model)
         if until is not None and times and times[-1] > until:
             self.problem(("times",), f"the last, {times[-1]:g} {model.time_unit}, is after until; end them together")
+        self.replay(model)
         large = [warning for name, given in regimens.items() for warning in _large(name, given, model, patients)]
         return [*(warning for patient in patients for warning in _notes(patient)), *large]
 
@@ -169,6 +170,14 @@ class Reading:
                 raise TwinError(f"{show(self.settings.until)} is not after time 0; write one such as '90 day'")
             return until
         return None
+
+    def replay(self, model: DiseaseModel) -> None:
+        """Checks how often measurements are replayed."""
+        chosen = self.settings.calibration
+        if chosen is not None and chosen.replay is not None:
+            with self.at("calibration", "replay"):
+                if not parse_time(chosen.replay, model.time_unit) > 0:
+                    raise TwinError(f"{show(chosen.replay)} is not a time above 0; write one such as '7 day'")
 
     def times(self, model: DiseaseModel) -> list[float] | None:
         said = self.settings.times

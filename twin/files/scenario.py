@@ -57,6 +57,12 @@ class Calibration(Closed):
     method: Literal["auto", "importance", "nuts", "laplace", "map", "none"] = Field(
         "auto", description="auto climbs from one to the next for each patient; none leaves observations unused"
     )
+    censored: Literal["m3", "m1"] = Field(
+        "m3", description="Values known to lie beyond a limit: m3 takes that probability, m1 leaves them out"
+    )
+    replay: Quantity | None = Field(
+        None, description="twin calibrate also replays the measurements, one step each '1 day' or so"
+    )
     priors: dict[Name, PriorEntry] = Field(default_factory=dict, description="Changes of parameters' priors, by name")
 
 
