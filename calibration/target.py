@@ -141,6 +141,10 @@ class Target:
         its key is the patient's own, so nobody's random numbers depend on who else is there.
         """
         who = np.arange(len(self)) if who is None else who
+        with jax.enable_x64(True):
+            return self._of_draws(name, use, u, who, seed)
+
+    def _of_draws(self, name: str, use: Any, u: np.ndarray, who: np.ndarray, seed: int) -> Any:
         if not self.courses.choice.method:  # by diffrax, all patients at once
             whole = np.zeros((len(self), *u.shape[1:]))
             whole[who] = u

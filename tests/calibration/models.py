@@ -23,7 +23,7 @@ from twin.modelling import (
     state,
     treatment,
 )
-from twin.noise import CombinedSum, LogNormalNoise, Proportional
+from twin.noise import Additive, Combined, CombinedSum, LogNormalNoise, Proportional
 from twin.patient import DoseRecord, Observation, Patient
 from twin.types import Scalar
 from twin.variability import LogNormal, log_normal
@@ -277,6 +277,62 @@ class WarfarinBySex(Warfarin):
             p.lag, p.absorption, p.volume * jnp.exp(-0.382278567256413 * female),
             p.clearance * jnp.exp(-0.0938365059053137 * female), p.additive, p.proportional,
         )  # fmt: skip
+
+
+class AnticoagulantParameters(eqx.Module):
+    """nlmixr's typical values; the spreads are our assumption, as the source leaves them out."""
+
+    transit: Scalar = parameter(math.exp(0.106), "1/h", "rate from depot to gut", spread=LogNormal(0.7))
+    absorption: Scalar = parameter(math.exp(-0.087), "1/h", "rate from gut to blood", spread=LogNormal(0.7))
+    clearance: Scalar = parameter(math.exp(-2.03), "L/h", "clearance", spread=LogNormal(0.3))
+    volume: Scalar = parameter(math.exp(2.07), "L", "volume", spread=LogNormal(0.25))
+    half_effect: Scalar = parameter(
+        math.exp(0.00724), "mg/L", "concentration of half the effect", spread=LogNormal(0.4)
+    )
+    loss: Scalar = parameter(math.exp(-2.9), "1/h", "loss of activity", spread=LogNormal(0.2))
+    baseline: Scalar = parameter(math.exp(4.57), "%", "activity without warfarin", spread=LogNormal(0.1))
+    largest: Scalar = parameter(1 / (1 + math.exp(-3.4)), "1", "largest inhibition")
+    additive: Scalar = parameter(0.144, "mg/L", "additive error")
+    proportional: Scalar = parameter(0.15, "1", "proportional error")
+    activity_error: Scalar = parameter(3.91, "%", "error of activity")
+
+
+class Anticoagulant(DiseaseModel):
+    """O'Reilly's concentrations and prothrombin complex activity: transit absorption and turnover of activity."""
+
+    name, title, time_unit = "anticoagulant", "warfarin and prothrombin complex activity", "h"
+    Parameters = AnticoagulantParameters
+
+    class State(eqx.Module):
+        depot: Scalar = state("mg", "depot")
+        gut: Scalar = state("mg", "gut")
+        central: Scalar = state("mg", "blood")
+        effect: Scalar = state("%", "prothrombin complex activity")
+
+    def initial(self, p):
+        return self.State(0.0, 0.0, 0.0, p.baseline)
+
+    def derivatives(self, t, y, p):
+        concentration = y.central / p.volume
+        inhibited = 1 - p.largest * concentration / (p.half_effect + concentration)
+        return self.State(
+            depot=-p.transit * y.depot,
+            gut=p.transit * y.depot - p.absorption * y.gut,
+            central=p.absorption * y.gut - p.clearance / p.volume * y.central,
+            effect=p.baseline * p.loss * inhibited - p.loss * y.effect,
+        )
+
+    @treatment(unit="mg", into="depot")
+    def oral(self, p):
+        return Delivery()
+
+    @observable(unit="mg/L", noise=Combined("additive", "proportional"))
+    def concentration(self, t, y, p):
+        return y.central / p.volume
+
+    @observable(unit="%", noise=Additive("activity_error"))
+    def activity(self, t, y, p):
+        return y.effect
 
 
 # --- patients from the public files -------------------------------------------------------------------
