@@ -19,6 +19,7 @@ DRAWS = 2048  # proposed a round and patient, at least
 ROUNDS = 6
 _DEGREES = 5.0  # of freedom: tails that reach past those of a posterior
 _WIDER = 1.15  # the guess than the curvature at a mode says
+_REACH, _BROAD = 0.2, 1.5  # share of the wide part of a fitted guess, and how much wider it is
 _HOPELESS = 10.0  # in log weight: modes that are left out
 _GOOD, _ENOUGH = 0.4, 0.4  # a k-hat, and a share of effective draws, that another round would not better much
 
@@ -42,8 +43,8 @@ class Guess:
             found.append(self.centre[i, part] + stretch[:, None] * np.einsum("dij,dj->di", self.root[i][part], z))
         return np.stack(found)
 
-    def log_density(self, u: np.ndarray) -> np.ndarray:
-        """(patient, draw)."""
+    def log_parts(self, u: np.ndarray) -> np.ndarray:
+        """The log density of each part times its share (part, patient, draw)."""
         size, parts = u.shape[-1], []
         constant = math.lgamma((_DEGREES + size) / 2) - math.lgamma(_DEGREES / 2)
         constant -= 0.5 * size * math.log(_DEGREES * math.pi)
@@ -55,7 +56,11 @@ class Guess:
                 parts.append(
                     np.log(self.share[:, m])[:, None] + constant - spread[:, None] - (_DEGREES + size) / 2 * far
                 )
-        return np.logaddexp.reduce(np.stack(parts), axis=0)
+        return np.stack(parts)
+
+    def log_density(self, u: np.ndarray) -> np.ndarray:
+        """(patient, draw)."""
+        return np.logaddexp.reduce(self.log_parts(u), axis=0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,14 +85,21 @@ def around(modes: Modes) -> Guess:
     logs -= logs.max(1, keepdims=True)
     # a lesser mode may be broader than it looks, one that is far below is none
     share = np.where(logs > -_HOPELESS, np.maximum(np.exp(logs), 0.02), 0.0)
-    return Guess(share / share.sum(1, keepdims=True), modes.u, root)
+    return _with_room(Guess(share / share.sum(1, keepdims=True), modes.u, root))
 
 
 def fitted(u: np.ndarray, weights: np.ndarray) -> Guess:
     """The guess that weighted draws make: where they are, and the same place three times wider."""
-    centre, root = _moments(u, weights)
+    centre, root = _moments(u, _tempered(weights, u.shape[-1]))
     centres, roots = np.stack([centre, centre], 1), np.stack([root, 1.7 * root], 1)
-    return Guess(np.tile([0.7, 0.3], (len(u), 1)), centres, roots)
+    return _with_room(Guess(np.tile([0.7, 0.3], (len(u), 1)), centres, roots))
+
+
+def _with_room(guess: Guess) -> Guess:
+    """The same with a last part of no share: the place of the wide one."""
+    first = (x[:, :1] for x in (0 * guess.share, guess.centre, guess.root))
+    both = zip((guess.share, guess.centre, guess.root), first, strict=True)
+    return Guess(*(np.concatenate(pair, axis=1) for pair in both))
 
 
 def sample(
@@ -130,39 +142,48 @@ def _round(
 
 
 def _refitted(guess: Guess, found: Weighted, who: np.ndarray) -> Guess:
-    """A part moved to where the weight is, beside the parts there were."""
-    centre, fitted_root = _moments(found.u[who], found.weights[who])
-    # a fitted part takes the place of the lightest one
+    """Each part moved to its share of the weight, and one wide part over everything (population Monte Carlo)."""
+    u, weights = found.u[who], _tempered(found.weights[who], found.u.shape[-1])
+    logs = guess.log_parts(u)
+    whose = np.exp(logs - np.logaddexp.reduce(logs, axis=0))  # (part, patient, draw)
     share, centres, roots = guess.share.copy(), guess.centre.copy(), guess.root.copy()
-    lightest = share.argmin(1)
-    rows = np.arange(len(who))
-    share *= 0.3
-    share[rows, lightest] = 0.7
-    centres[rows, lightest], roots[rows, lightest] = centre, fitted_root
-    return Guess(share / share.sum(1, keepdims=True), centres, roots)
+    for m in range(share.shape[1] - 1):
+        own = weights * whose[m]
+        share[:, m] = own.sum(1)
+        own /= np.maximum(share[:, m], 1e-300)[:, None]
+        enough = effective(own) > 2.0 * (u.shape[-1] + 1) + 10  # to tell a covariance
+        centre, root = _moments(u, own)
+        centres[enough, m], roots[enough, m] = centre[enough], root[enough]
+    share[:, -1] = 0.0
+    share *= (1 - _REACH) / share.sum(1, keepdims=True)
+    centre, root = _moments(u, weights)
+    share[:, -1], centres[:, -1], roots[:, -1] = _REACH, centre, _BROAD * root
+    return Guess(share, centres, roots)
 
 
-def _moments(u: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Centres and lower roots of weighted draws.
-
-    The weights are tempered until enough draws count, so that one heavy draw does not pull everything to itself.
-    """
-    size = u.shape[-1]
+def _tempered(weights: np.ndarray, size: int) -> np.ndarray:
+    """Weights flattened until enough draws count, so that one heavy draw does not pull everything to itself."""
     with np.errstate(divide="ignore"):
         logs = np.log(weights)
     logs = np.where(np.isfinite(logs), logs, -1e4)
-    power = np.ones(len(u))
+    power = np.ones(len(weights))
     for _ in range(30):
         flat = np.exp(power[:, None] * (logs - logs.max(1, keepdims=True)))
         flat /= flat.sum(1, keepdims=True)
-        few = effective(flat) < 2.0 * (size + 1) + 10
+        few = effective(flat) < 4.0 * (size + 1) + 20
         if not few.any():
             break
         power = np.where(few, power * 0.8, power)
-    centre = np.einsum("pd,pdi->pi", flat, u)
+    return flat
+
+
+def _moments(u: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Centres and lower roots of weighted draws."""
+    size = u.shape[-1]
+    centre = np.einsum("pd,pdi->pi", weights, u)
     away = u - centre[:, None]
-    spread = np.einsum("pd,pdi,pdj->pij", flat, away, away)
-    spread += 1e-6 * np.einsum("pii->p", spread)[:, None, None] / size * np.eye(size)
+    spread = np.einsum("pd,pdi,pdj->pij", weights, away, away)
+    spread += (1e-6 * np.einsum("pii->p", spread)[:, None, None] / size + 1e-12) * np.eye(size)
     return centre, np.linalg.cholesky(spread) * _WIDER
 
 
