@@ -19,9 +19,14 @@ DRAWS = 2048  # proposed a round and patient, at least
 ROUNDS = 6
 _DEGREES = 5.0  # of freedom: tails that reach past those of a posterior
 _WIDER = 1.15  # the guess than the curvature at a mode says
+_LOOSER = 1.5  # and than weighted draws say
+_WIDEST, _TAILS = 1.9, 0.4  # and the part of it that reaches the tails
 _REACH, _BROAD = 0.2, 1.5  # share of the wide part of a fitted guess, and how much wider it is
+_BEFORE = 0.1  # share of the prior in a fitted guess: no weight can then be larger than ten times its likelihood
+_SPARE = 2  # parts of a guess that are those
 _HOPELESS = 10.0  # in log weight: modes that are left out
-_GOOD, _ENOUGH = 0.4, 0.4  # a k-hat, and a share of effective draws, that another round would not better much
+_GOOD, _PLENTY = 0.5, 200.0  # a k-hat and effective draws that another round need not better
+_LARGEST = 16  # times as many draws as the first round has
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +36,10 @@ class Guess:
     share: np.ndarray
     centre: np.ndarray
     root: np.ndarray  # lower triangular
+
+    def of(self, which: np.ndarray) -> Guess:
+        """That of some of the patients."""
+        return Guess(self.share[which], self.centre[which], self.root[which])
 
     def draw(self, count: int, generators: list[np.random.Generator]) -> np.ndarray:
         """(patient, draw, unknown)."""
@@ -75,17 +84,40 @@ class Weighted:
     evidence: np.ndarray  # log of the data's density, whatever the unknowns are (patient,)
     rounds: np.ndarray
 
+    def of(self, which: np.ndarray) -> Weighted:
+        """Some of the patients."""
+        return Weighted(**{name: values[which] for name, values in vars(self).items()})
+
+    def take(self, which: np.ndarray, found: Weighted) -> None:
+        """Puts what was found of some patients in the place of what there was."""
+        for name, values in vars(found).items():
+            getattr(self, name)[which] = values
+
+    def thinned(self, count: int, generators: list[np.random.Generator]) -> Weighted:
+        """So many draws of equal weight in the place of more."""
+        if self.u.shape[1] == count:
+            return self
+        places = resampled(self.weights, count, generators=generators)
+        kept = {name: np.take_along_axis(getattr(self, name), places, axis=1) for name in ("height", "weights")}
+        u = np.take_along_axis(self.u, places[..., None], axis=1)
+        return dataclasses.replace(self, u=u, height=kept["height"], weights=np.full_like(kept["weights"], 1 / count))
+
 
 def around(modes: Modes) -> Guess:
-    """The guess that the modes make: each as wide as its curvature says, weighing as much as its volume."""
-    root = np.linalg.cholesky(modes.covariance) * _WIDER
+    """The guess that the modes make: each about as wide as its curvature says, and once more wider, for tails.
+
+    A mode weighs as much as its volume.
+    """
+    root = np.linalg.cholesky(modes.covariance)
     volume = np.log(np.einsum("psii->psi", root)).sum(-1)
     logs = np.where(modes.distinct, modes.height + volume, -np.inf)
     logs[:, 0] = modes.height[:, 0] + volume[:, 0]  # the best one counts, settled or not
     logs -= logs.max(1, keepdims=True)
     # a lesser mode may be broader than it looks, one that is far below is none
     share = np.where(logs > -_HOPELESS, np.maximum(np.exp(logs), 0.02), 0.0)
-    return _with_room(Guess(share / share.sum(1, keepdims=True), modes.u, root))
+    share /= share.sum(1, keepdims=True)
+    both = ((1 - _TAILS) * share, _TAILS * share), (modes.u, modes.u), (_WIDER * root, _WIDEST * root)
+    return _with_room(Guess(*(np.concatenate(pair, axis=1) for pair in both)))
 
 
 def fitted(u: np.ndarray, weights: np.ndarray) -> Guess:
@@ -96,8 +128,8 @@ def fitted(u: np.ndarray, weights: np.ndarray) -> Guess:
 
 
 def _with_room(guess: Guess) -> Guess:
-    """The same with a last part of no share: the place of the wide one."""
-    first = (x[:, :1] for x in (0 * guess.share, guess.centre, guess.root))
+    """The same with two parts of no share: the places of the wide one and of the prior."""
+    first = (np.repeat(x[:, :1], _SPARE, axis=1) for x in (0 * guess.share, guess.centre, guess.root))
     both = zip((guess.share, guess.centre, guess.root), first, strict=True)
     return Guess(*(np.concatenate(pair, axis=1) for pair in both))
 
@@ -105,28 +137,29 @@ def _with_room(guess: Guess) -> Guess:
 def sample(
     target: Target, guess: Guess, generators: list[np.random.Generator], *, draws: int = DRAWS, rounds: int = ROUNDS
 ) -> Weighted:
-    """Weighted draws of every patient, from as many rounds as each needs, the first from this guess."""
-    last = _round(target, guess, np.arange(len(target)), generators, draws)
-    poor = np.flatnonzero(_poor(last, draws))
+    """Weighted draws of every patient, from as many rounds as each needs, the first from this guess.
+
+    Each round of those who need another is twice as large as the one before, up to _LARGEST times the first.
+    """
+    poor = np.arange(len(target))
+    found = last = _round(target, guess, poor, generators, draws)
     for turn in range(2, rounds + 1):
-        if not len(poor):
+        left = np.flatnonzero(_poor(found))
+        if not len(left):
             break
+        poor, found, guess = poor[left], found.of(left), guess.of(left)
+        guess = _refitted(guess, found)
         # the new round is taken as it comes: the best of several would be the one that happened to miss the tails
-        refitted = _refitted(Guess(guess.share[poor], guess.centre[poor], guess.root[poor]), last, poor)
-        found = _round(target, refitted, poor, [generators[i] for i in poor], draws)
-        gained = found.effective > 1.2 * last.effective[poor]
-        for name in ("u", "height", "weights", "k", "effective", "evidence"):
-            getattr(last, name)[poor] = getattr(found, name)
-        for name in ("share", "centre", "root"):
-            getattr(guess, name)[poor] = getattr(refitted, name)
-        last.rounds[poor] = turn
-        poor = poor[_poor(found, draws) & (gained | (found.k > TRUSTED))]
+        more = draws * min(2 ** (turn - 1), _LARGEST)
+        found = _round(target, guess, poor, [generators[i] for i in poor], more)
+        found.rounds[:] = turn
+        last.take(poor, found.thinned(draws, [generators[i] for i in poor]))
     return last
 
 
-def _poor(found: Weighted, draws: int) -> np.ndarray:
+def _poor(found: Weighted) -> np.ndarray:
     """Which patients another round could serve."""
-    return (found.k > _GOOD) | (found.effective < _ENOUGH * draws)
+    return (found.k > _GOOD) | (found.effective < _PLENTY)
 
 
 def _round(
@@ -141,23 +174,24 @@ def _round(
     return Weighted(u, height, weights, k, effective(weights), evidence, np.ones(len(who), int))
 
 
-def _refitted(guess: Guess, found: Weighted, who: np.ndarray) -> Guess:
+def _refitted(guess: Guess, found: Weighted) -> Guess:
     """Each part moved to its share of the weight, and one wide part over everything (population Monte Carlo)."""
-    u, weights = found.u[who], _tempered(found.weights[who], found.u.shape[-1])
+    u, weights = found.u, _tempered(found.weights, found.u.shape[-1])
     logs = guess.log_parts(u)
     whose = np.exp(logs - np.logaddexp.reduce(logs, axis=0))  # (part, patient, draw)
     share, centres, roots = guess.share.copy(), guess.centre.copy(), guess.root.copy()
-    for m in range(share.shape[1] - 1):
+    for m in range(share.shape[1] - _SPARE):
         own = weights * whose[m]
         share[:, m] = own.sum(1)
-        own /= np.maximum(share[:, m], 1e-300)[:, None]
+        own /= np.maximum(share[:, m], 1e-30)[:, None]
         enough = effective(own) > 2.0 * (u.shape[-1] + 1) + 10  # to tell a covariance
         centre, root = _moments(u, own)
         centres[enough, m], roots[enough, m] = centre[enough], root[enough]
-    share[:, -1] = 0.0
-    share *= (1 - _REACH) / share.sum(1, keepdims=True)
+    share[:, -_SPARE:] = 0.0
+    share *= (1 - _REACH - _BEFORE) / share.sum(1, keepdims=True)
     centre, root = _moments(u, weights)
-    share[:, -1], centres[:, -1], roots[:, -1] = _REACH, centre, _BROAD * root
+    share[:, -2], centres[:, -2], roots[:, -2] = _REACH, centre, _BROAD * root
+    share[:, -1], centres[:, -1], roots[:, -1] = _BEFORE, 0.0, np.eye(u.shape[-1])
     return Guess(share, centres, roots)
 
 
@@ -184,7 +218,7 @@ def _moments(u: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray
     away = u - centre[:, None]
     spread = np.einsum("pd,pdi,pdj->pij", weights, away, away)
     spread += (1e-6 * np.einsum("pii->p", spread)[:, None, None] / size + 1e-12) * np.eye(size)
-    return centre, np.linalg.cholesky(spread) * _WIDER
+    return centre, np.linalg.cholesky(spread) * _LOOSER
 
 
 def drawn(found: Weighted, count: int, generators: list[np.random.Generator]) -> np.ndarray:
