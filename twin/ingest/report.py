@@ -1,0 +1,61 @@
+"""What happened to every piece of a file on its way into a patient: counted, with reasons, without values.
+
+    report = Report("fhir", "bundle.json")
+    report.note("p1", READ, "Observation")
+    report.note("p1", DROPPED, "Observation without a value")
+    report.text()                                    # what `twin check` prints
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+
+READ, CONVERTED, DUPLICATE, DROPPED, FLAGGED, UNUSED = (
+    "read", "converted", "duplicate", "dropped", "flagged", "unused",
+)  # fmt: skip
+KINDS = (READ, CONVERTED, DUPLICATE, DROPPED, FLAGGED, UNUSED)
+
+
+@dataclasses.dataclass
+class Report:
+    """Counts by (patient, kind, reason). A reason names a kind of record or a code, never a person's value."""
+
+    reader: str
+    source: str
+    counts: collections.Counter[tuple[str, str, str]] = dataclasses.field(default_factory=collections.Counter)
+
+    def note(self, patient: str, kind: str, reason: str, count: int = 1) -> None:
+        """Counts something that happened."""
+        if kind not in KINDS:
+            raise ValueError(f"unknown kind '{kind}' of note; one of {KINDS}")
+        self.counts[patient, kind, reason] += count
+
+    def total(self, kind: str, patient: str | None = None) -> int:
+        """How often a kind of thing happened, to one patient or to all."""
+        return sum(n for (who, what, _), n in self.counts.items() if what == kind and patient in (None, who))
+
+    def joined(self, other: Report) -> Report:
+        """Both reports as one."""
+        return Report(
+            " + ".join(dict.fromkeys([*self.reader.split(" + "), other.reader])),
+            ", ".join(dict.fromkeys([*self.source.split(", "), other.source])),
+            self.counts + other.counts,
+        )
+
+    def rows(self) -> list[tuple[str, str, str, int]]:
+        """(patient, kind, reason, count), in a fixed order: what is stored with a result."""
+        order = {kind: i for i, kind in enumerate(KINDS)}
+        return [(*key, n) for key, n in sorted(self.counts.items(), key=lambda e: (e[0][0], order[e[0][1]], e[0][2]))]
+
+    def text(self) -> str:
+        """One line a kind and reason, all patients together, and the number of patients."""
+        patients = {who for who, _, _ in self.counts}
+        lines = [f"{self.source} ({self.reader}): {len(patients)} patient{'s' if len(patients) != 1 else ''}"]
+        summed: collections.Counter[tuple[str, str]] = collections.Counter()
+        for (_, kind, reason), n in self.counts.items():
+            summed[kind, reason] += n
+        order = {kind: i for i, kind in enumerate(KINDS)}
+        for (kind, reason), n in sorted(summed.items(), key=lambda e: (order[e[0][0]], e[0][1])):
+            lines.append(f"  {kind:10}{n:8}  {reason}")
+        return "\n".join(lines)
