@@ -1,0 +1,78 @@
+"""NONMEM's dates and clock times (DATE, DAT1, DAT2, DAT3; TIME as hh:mm) as hours since each person's first record."""
+
+from __future__ import annotations
+
+import datetime
+import re
+
+import numpy as np
+
+from ..errors import TwinError
+from .delimited import Sheet, Words
+
+# Which part of a date comes first, by the column's name.
+ORDERS = {
+    "DATE": ("month", "day", "year"), "DAT1": ("day", "month", "year"),
+    "DAT2": ("year", "month", "day"), "DAT3": ("year", "day", "month"),
+}  # fmt: skip
+_PARTS = re.compile(r"(\d{1,4})[-/.](\d{1,2})[-/.](\d{1,4})")
+_CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d*)?))?")
+_ISO = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{1,2}:\d{2}(?::\d{2}(?:\.\d*)?)?)")
+_CENTURY = 50  # years of two digits: NONMEM's LAST20, 51 is 1951 and 50 is 2050
+
+
+def is_clock(sheet: Sheet, name: str) -> bool:
+    """Whether a TIME column is written as a clock shows it, or as a date with its time."""
+    return not sheet.is_numeric(name) and any(":" in level for level in sheet.words(name).levels)
+
+
+def hours(sheet: Sheet, time: str | None, date: str | None, starts: np.ndarray) -> np.ndarray:
+    """Hours since the first record of each person, whose rows begin at `starts`; NaN where a time is missing."""
+    found = np.zeros(len(sheet))
+    if date is not None:
+        found += 24 * _read(sheet, date, lambda text: _day(text, ORDERS[date.upper()]), "a date that exists")
+    if time is not None:
+        found += _read(sheet, time, _clock, "a clock time such as 08:30")
+    lengths = np.diff(np.r_[starts, len(sheet)])
+    return found - np.repeat(found[starts], lengths)
+
+
+def _read(sheet: Sheet, name: str, meaning, wanted: str) -> np.ndarray:
+    """A column's texts by what they mean; each spelling is read once."""
+    words: Words = sheet.words(name)
+    values = np.full(len(words.levels) + 1, np.nan)  # the last is that of code -1
+    for number, level in enumerate(words.levels):
+        try:
+            values[number] = meaning(level)
+        except ValueError:
+            row = int(np.argmax(words.codes == number))
+            raise TwinError(f"{sheet.place(row)}: column {name} is not {wanted}; mend it or write '.'") from None
+    return values[words.codes]
+
+
+def _day(text: str, order: tuple[str, str, str]) -> float:
+    """The number of a day: of the calendar, or as the column counts them."""
+    if re.fullmatch(r"-?\d{1,5}", text):
+        return float(text)
+    match = _PARTS.fullmatch(text)
+    if not match:
+        raise ValueError(text)
+    parts = dict(zip(order, match.groups(), strict=True))
+    if len(match[1]) == 4:  # a year of four digits says itself where it is
+        parts = dict(zip(ORDERS["DAT3" if order[-1] == "month" else "DAT2"], match.groups(), strict=True))
+    year = int(parts["year"])
+    if len(parts["year"]) <= 2:
+        year += 2000 if year <= _CENTURY else 1900
+    return float(datetime.date(year, int(parts["month"]), int(parts["day"])).toordinal())
+
+
+def _clock(text: str) -> float:
+    """Hours: of the day, or of the calendar where a date stands before."""
+    if match := _ISO.fullmatch(text):
+        return 24.0 * datetime.date.fromisoformat(match[1]).toordinal() + _clock(match[2])
+    if ":" not in text:
+        return float(text)
+    match = _CLOCK.fullmatch(text)
+    if not match or int(match[1]) > 24 or int(match[2]) > 59 or float(match[3] or 0) >= 60:
+        raise ValueError(text)
+    return int(match[1]) + int(match[2]) / 60 + float(match[3] or 0) / 3600
