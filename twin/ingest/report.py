@@ -1,9 +1,9 @@
 """What happened to every piece of a file on its way into a patient: counted, with reasons, without values.
 
-    report = Report("fhir", "bundle.json")
-    report.note("p1", READ, "Observation")
-    report.note("p1", DROPPED, "Observation without a value")
-    report.text()                                    # what `twin check` prints
+report = Report("fhir", "bundle.json")
+report.note("p1", READ, "Observation")
+report.note("p1", DROPPED, "Observation without a value")
+report.text()                                    # what `twin check` prints
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from __future__ import annotations
 import collections
 import dataclasses
 
-READ, CONVERTED, DUPLICATE, DROPPED, FLAGGED, UNUSED = (
-    "read", "converted", "duplicate", "dropped", "flagged", "unused",
+READ, USED, CONVERTED, DUPLICATE, DROPPED, FLAGGED, UNUSED = (
+    "read", "used", "converted", "duplicate", "dropped", "flagged", "unused",
 )  # fmt: skip
-KINDS = (READ, CONVERTED, DUPLICATE, DROPPED, FLAGGED, UNUSED)
+KINDS = (READ, USED, CONVERTED, DUPLICATE, DROPPED, FLAGGED, UNUSED)
+NOBODY = ""  # the patient of notes about a file as a whole
 
 
 @dataclasses.dataclass
@@ -50,7 +51,7 @@ class Report:
 
     def text(self) -> str:
         """One line a kind and reason, all patients together, and the number of patients."""
-        patients = {who for who, _, _ in self.counts}
+        patients = {who for who, _, _ in self.counts if who != NOBODY}
         lines = [f"{self.source} ({self.reader}): {len(patients)} patient{'s' if len(patients) != 1 else ''}"]
         summed: collections.Counter[tuple[str, str]] = collections.Counter()
         for (_, kind, reason), n in self.counts.items():
