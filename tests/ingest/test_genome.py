@@ -229,6 +229,8 @@ def test_a_missing_site_is_the_reference_only_where_that_is_declared(tmp_path):
     assert values(charts)["gene", "CYP3A5"] == "*3/*3"  # GRCh37's own reference
     assert values(charts)["gene", "VKORC1"] == "AA"
     charts, _ = vcf.read(path)
+    assert set(values(charts)) == {("gene", "VKORC1"), ("phenotype", "VKORC1")}
+    charts, _ = vcf.read(path, genes=["CYP2C9", "VKORC1"])
     assert values(charts)["gene", "CYP2C9"]["*1/*1"] == pytest.approx((1 - 0.124 - 0.073 - 0.001 - 0.004) ** 2)
 
 

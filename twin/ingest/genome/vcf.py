@@ -55,7 +55,7 @@ def read(
     *,
     patient: str | None = None,
     sample: str | None = None,
-    genes: Iterable[str] = GENES,
+    genes: Iterable[str] | None = None,
     assembly: str | None = None,
     absent: str = "unknown",
     population: str = "european",
@@ -66,11 +66,12 @@ def read(
     """Diplotypes of the genes in a VCF, one chart a sample.
 
     `patient` identifies the person (by default the sample's name does). `sample`: which one of several, or 'all'.
+    `genes`: by default those with a site in the file; one that is named is weighed by frequencies alone if need be.
     `absent`: 'unknown', or 'reference' where a site without a record is known to be the reference. `population`: whose
     allele frequencies weigh what is not known. `alleles`: by gene, the only ones that can be there (what a panel
     excludes). A call below `lowest_quality` (GQ, or QUAL) or with a failed filter is not used.
     """
-    asked = Asked(tuple(genes), absent, population, alleles or {}, lowest_quality)
+    asked = Asked(GENES if genes is None else tuple(genes), absent, population, alleles or {}, lowest_quality)
     wanted = [site for site in SITES if site.gene in asked.genes]
     header, found = scan(path, wanted, spelled(assembly), most_bytes)
     name = label(path)
@@ -83,6 +84,8 @@ def read(
             "reference calls left out (absent='reference')?"
         )
     report = Report("genome", name)
+    if genes is None and absent != "reference":
+        asked = dataclasses.replace(asked, genes=tuple(g for g in GENES if any(found[s.rsid] for s in sites(g))))
     charts = [_chart(header, found, column, asked, patient, report) for column in columns]
     return charts, report
 
@@ -158,7 +161,8 @@ def _readings(gene: str, seen: Mapping[str, Called], asked: Asked, report: Repor
     if not distribution:
         report.note(who, DROPPED, f"{gene}: no two alleles of the table have these bases together")
         return ()
-    report.note(who, READ, gene)
+    if seen:
+        report.note(who, READ, gene)
     if len(distribution) > 1:
         missing = len(sites(gene)) - len(seen)
         why = f"{missing} of {len(sites(gene))} sites not known" if missing else "phase not known"
