@@ -25,6 +25,7 @@ from . import letters as spelled
 MOST_CHARACTERS = 256  # of one field; more is a comment or a broken quotation, and would fill the memory
 _NUMBER = re.compile(rb"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d{1,4})?")
 _HEADING = re.compile(rb"TABLE NO\.")  # above the column names of NONMEM's own output
+_HEADER = re.compile(rb"(?m)^(?!TABLE NO\.).*\S.*$")
 
 
 class Words(NamedTuple):
@@ -118,12 +119,14 @@ def _hint(text: str, name: str) -> str:
 
 
 def read(path: str | os.PathLike[str], *, ignore: str = "#", decimal: str = ".") -> Sheet:
-    """The file's fields. `ignore` is NONMEM's: '#' leaves out rows that begin so, '@' those that begin with a letter."""
+    """The file's fields. `ignore` is NONMEM's: '#' leaves out rows that begin so, '@' also those with a letter."""
     if ignore not in ("#", "@") or decimal not in (".", ","):
         raise TwinError(f"ignore is '#' or '@' and decimal '.' or ',', not '{ignore}' and '{decimal}'")
     source, data = Path(path).name, spelled.checked_bytes(path)
-    heading = next(line for line in data.split(b"\n", 100) if line.strip() and not _HEADING.match(line))
-    separator = _separator(heading)
+    header = _HEADER.search(data)
+    if header is None:
+        raise TwinError(f"{source} has no line of column names; check that the whole file is there")
+    separator = _separator(header[0])
     if separator == b" ":
         data = spelled.single_blanks(data)
     letters = np.frombuffer(data, np.uint8)
@@ -145,7 +148,7 @@ def read(path: str | os.PathLike[str], *, ignore: str = "#", decimal: str = ".")
     between = separators[first[:, None] + np.arange(len(names) - 1)]
     edges = np.column_stack([begins - 1, between, ends]).astype(np.int32)
     _check_lengths(edges, lines, names, source)
-    padded = separator != b" " and b" " in data or b'"' in data
+    padded = (separator != b" " and b" " in data) or b'"' in data
     return Sheet(source, names, lines, int(comments.sum()), decimal, letters, edges, padded)
 
 
@@ -159,6 +162,8 @@ def _separator(header: bytes) -> bytes:
 def _names(header: bytes, separator: bytes, source: str) -> tuple[str, ...]:
     names = [name.strip().strip('"').strip() for name in header.decode().split(separator.decode())]
     names[0] = names[0].removeprefix("#").strip()
+    if any(_NUMBER.fullmatch(name.encode()) or name == "." for name in names):
+        raise TwinError(f"{source}: the first line holds numbers where names of columns belong; write them above")
     for number, name in enumerate(names, start=1):
         if not name:
             raise TwinError(f"{source}: column {number} has no name; the first line names every column")

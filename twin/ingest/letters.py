@@ -22,7 +22,9 @@ def checked_bytes(path: str | os.PathLike[str]) -> bytes:
     try:
         size = os.stat(path).st_size
         if size > MOST_BYTES:
-            raise TwinError(f"{name} has {size} bytes, more than the {MOST_BYTES} that are read at once; split it by ID")
+            raise TwinError(
+                f"{name} has {size} bytes, more than the {MOST_BYTES} that are read at once; split it by ID"
+            )
         data = Path(path).read_bytes()
     except (OSError, ValueError) as problem:
         why = getattr(problem, "strerror", None) or "no such name"

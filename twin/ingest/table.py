@@ -4,6 +4,8 @@
     people, used = table.bind(model, {"dvid 1": "concentration", "cmt 1": "oral", "column WT": "weight"})
     regimens = table.regimens(model, {"cmt 1": "oral"})       # NONMEM's order of rows and resets kept
     for chart in table.charts(): ...                          # one at a time
+
+Nothing here knows a model but `bind` and `regimens`, which leave it to `table_binding`.
 """
 
 from __future__ import annotations
@@ -74,7 +76,7 @@ class Table:
     value: np.ndarray  # DV, or the limit that it lies below or above
     bound: np.ndarray
     covariates: Mapping[str, Column]
-    carry: Carry = "backward"
+    carry: Carry = "forward"
     time_unit: str | None = None
 
     def __len__(self) -> int:
@@ -135,22 +137,23 @@ class Table:
         A chart cannot say everything: resets, SS=2 and modelled rates are refused, and need `bind` or `regimens`.
         """
         self._check_plain()
-        courses = {name: self.course(column) for name, column in self.covariates.items()}
-        firsts = {name: self.first(column) for name, column in self.covariates.items()}
         for patient, name in enumerate(self.ids):
             low, high = int(self.starts[patient]), int(self.starts[patient + 1])
             rows = np.arange(low, high)
             readings = [self._reading(row) for row in rows[self.observed[low:high]]]
-            for column, (values, changes) in courses.items():
-                code, kept = Code("column", column), self.covariates[column]
-                if not np.isnan(firsts[column][patient]):
-                    readings.append(Reading((code,), kept.said(firsts[column][patient]), where=self._where(low)))
-                for row in changes[np.searchsorted(changes, low) : np.searchsorted(changes, high)]:
-                    if row > low or values[row] != firsts[column][patient]:
-                        said, time = kept.said(values[row]), float(self.time[row])
-                        readings.append(Reading((code,), said, time, where=self._where(row)))
+            for column in self.covariates:
+                readings += self._said(column, rows)
             given = [self._given(row) for row in rows[self.dosed[low:high]]]
             yield Chart(name, readings=tuple(readings), given=tuple(given))
+
+    def _said(self, name: str, rows: np.ndarray) -> Iterator[Reading]:
+        """What a covariate's column says of one patient: once where it never changes."""
+        codes, column = column_codes(name), self.covariates[name]
+        known = rows[~np.isnan(column.values[rows])]
+        changes = len(set(column.values[known].tolist())) > 1
+        for row in known if changes else known[:1]:
+            time = float(self.time[row]) if changes else None
+            yield Reading(codes, column.said(column.values[row]), time, where=self._where(row))
 
     def _reading(self, row: int) -> Reading:
         return Reading(
@@ -186,13 +189,18 @@ def reading_codes(kind: str | None, compartment: str | None) -> tuple[Code, ...]
     """What an observation row is called: by its DVID, its CMT, and as DV."""
     named = [Code("dvid", kind)] if kind is not None else []
     named += [Code("cmt", compartment)] if compartment is not None else []
-    return (*named, Code("column", "DV"))
+    return (*named, *column_codes("DV"))
 
 
 def dose_codes(compartment: str | None) -> tuple[Code, ...]:
     """What a dose row is called: by its CMT, and as AMT."""
     named = [Code("cmt", compartment)] if compartment is not None else []
-    return (*named, Code("column", "AMT"))
+    return (*named, *column_codes("AMT"))
+
+
+def column_codes(name: str) -> tuple[Code, ...]:
+    """What a covariate's column is called; capitals make no difference."""
+    return tuple(Code("column", one) for one in dict.fromkeys((name, name.lower(), name.capitalize())))
 
 
 def _filled(values: np.ndarray, starts: np.ndarray, carry: Carry) -> np.ndarray:
