@@ -79,7 +79,7 @@ class Rows:
         yield np.isnan(self.time), "TIME is missing; every row needs one"
         back = np.r_[False, self.time[1:] < self.time[:-1]]
         back[self.starts[1:-1]] = False
-        reset = self.event >= 3
+        reset = np.isin(self.event, (3, 4))
         yield back & ~reset, "TIME goes back; sort each patient's rows by time"
         yield back & reset, "TIME starts anew at a reset; give what follows an ID of its own, or let time go on"
 
