@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from .. import units
 from ..dose import parse_amount, parse_span
 from ..errors import TwinError
 from ..patient import DoseRecord
@@ -113,6 +114,14 @@ def record(order: Order, time: float, end: float | None, time_unit: str, flag: C
         over=given.over,
         steady_state=given.steady_state,
     )
+
+
+def above_studied(dose: DoseRecord, model: DiseaseModel) -> bool:
+    """Whether a dose is larger than the model is meant for; one per size of the body is not looked at."""
+    name = str(dose.treatment)
+    value, unit, per = parse_amount(dose.amount)
+    own = model.treatments()[name].unit
+    return per is None and units.convert(value, unit or own, own) > model.domain.largest_dose.get(name, math.inf)
 
 
 def flag_overlaps(doses: Sequence[DoseRecord], time_unit: str, flag: Callable[[str], None]) -> None:

@@ -286,6 +286,8 @@ class _Assembly:
                 self.note(DUPLICATE, f"{entry.to}: the same dose at the same time")
                 continue
             found[record] = None
+            if amounts.above_studied(record, self.model):
+                self.flag(f"{entry.to}: a dose above the largest for which the model is meant")
             self.note(USED, f"{entry.kind} {entry.to}")
         amounts.flag_overlaps(list(found), self.model.time_unit, self.flag)
         return sorted(found, key=lambda d: d.time)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+from collections.abc import Mapping
 
 READ, USED, CONVERTED, DUPLICATE, DROPPED, FLAGGED, UNUSED = (
     "read", "used", "converted", "duplicate", "dropped", "flagged", "unused",
@@ -43,6 +44,13 @@ class Report:
             ", ".join(dict.fromkeys([*self.source.split(", "), other.source])),
             self.counts + other.counts,
         )
+
+    def renamed(self, names: Mapping[str, str]) -> Report:
+        """The report with other names for patients."""
+        found: collections.Counter[tuple[str, str, str]] = collections.Counter()
+        for (who, kind, reason), n in self.counts.items():
+            found[names.get(who, who), kind, reason] += n
+        return Report(self.reader, self.source, found)
 
     def rows(self) -> list[tuple[str, str, str, int]]:
         """(patient, kind, reason, count), in a fixed order: what is stored with a result."""
