@@ -2,7 +2,7 @@
 
 from twin.ingest import read_patients
 
-patients, report = read_patients("fhir", "bundle.json", model, mapping={"rxnorm 855332": {"to": "tablet", "each": "5 mg"}})
+patients, report = read_patients("fhir", "bundle.json", model, mapping={"loinc 38875-1": "inr"})
 print(report.text())                                   # what was read, converted, dropped, flagged
 """
 

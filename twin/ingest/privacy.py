@@ -8,6 +8,7 @@ import os
 import secrets
 
 _VARIABLE = "TWIN_PSEUDONYM_KEY"
+PREFIX = "p-"
 _OF_THIS_RUN = secrets.token_bytes(32)
 
 
@@ -19,7 +20,7 @@ def pseudonym(identifier: str) -> str:
     """
     said = os.environ.get(_VARIABLE)
     key = said.encode() if said else _OF_THIS_RUN
-    return "p-" + hmac.new(key, identifier.encode(), hashlib.sha256).hexdigest()[:12]
+    return PREFIX + hmac.new(key, identifier.encode(), hashlib.sha256).hexdigest()[:12]
 
 
 def stable() -> bool:

@@ -16,6 +16,7 @@ READ, USED, CONVERTED, DUPLICATE, DROPPED, FLAGGED, UNUSED = (
     "read", "used", "converted", "duplicate", "dropped", "flagged", "unused",
 )  # fmt: skip
 KINDS = (READ, USED, CONVERTED, DUPLICATE, DROPPED, FLAGGED, UNUSED)
+_MOST_UNUSED = 12  # lines of what was not used: a record holds a hundred codes that no model asks for
 NOBODY = ""  # the patient of notes about a file as a whole
 
 
@@ -58,13 +59,17 @@ class Report:
         return [(*key, n) for key, n in sorted(self.counts.items(), key=lambda e: (e[0][0], order[e[0][1]], e[0][2]))]
 
     def text(self) -> str:
-        """One line a kind and reason, all patients together, and the number of patients."""
+        """One line a kind and reason, all patients together, and how many they are; the rarest unused are summed."""
         patients = {who for who, _, _ in self.counts if who != NOBODY}
         lines = [f"{self.source} ({self.reader}): {len(patients)} patient{'s' if len(patients) != 1 else ''}"]
-        summed: collections.Counter[tuple[str, str]] = collections.Counter()
-        for (_, kind, reason), n in self.counts.items():
-            summed[kind, reason] += n
-        order = {kind: i for i, kind in enumerate(KINDS)}
-        for (kind, reason), n in sorted(summed.items(), key=lambda e: (order[e[0][0]], e[0][1])):
-            lines.append(f"  {kind:10}{n:8}  {reason}")
+        for kind in KINDS:
+            summed: collections.Counter[str] = collections.Counter()
+            for (_, what, reason), n in self.counts.items():
+                summed[reason] += n if what == kind else 0
+            shown = sorted((+summed).items())
+            if kind == UNUSED and len(shown) > _MOST_UNUSED:
+                common = dict(summed.most_common(_MOST_UNUSED - 1))
+                rest = sum(n for reason, n in shown if reason not in common)
+                shown = [*sorted(common.items()), (f"({len(shown) - len(common)} other kinds or codes)", rest)]
+            lines += [f"  {kind:10}{n:8}  {reason}" for reason, n in shown]
         return "\n".join(lines)

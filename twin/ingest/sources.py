@@ -19,7 +19,8 @@ from . import READERS
 from .assemble import Choices, patients_of
 from .chart import Chart
 from .mapping import Mapping as Codes
-from .report import FLAGGED, Report
+from .privacy import PREFIX, stable
+from .report import FLAGGED, NOBODY, Report
 
 if TYPE_CHECKING:
     from ..modelling import DiseaseModel
@@ -93,6 +94,8 @@ def join_patients(
     chosen = _chosen(sources, choices)
     parts = [_read(source, chosen) for source in sources]
     charts, report = _joined(parts, id)
+    if not stable() and any(chart.id.startswith(PREFIX) for chart in charts):
+        report.note(NOBODY, FLAGGED, "pseudonyms, and draws with them, differ in the next run; set TWIN_PSEUDONYM_KEY")
     return patients_of(charts, report, model, codes, **chosen), report
 
 

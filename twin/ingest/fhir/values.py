@@ -16,7 +16,8 @@ _NOT_FINAL = {"registered", "preliminary", "unknown"}
 _MOST_SAMPLES = 10_000_000
 _ABSENT = {
     "unknown", "asked-unknown", "temp-unknown", "not-asked", "asked-declined", "masked", "not-applicable",
-    "unsupported", "as-text", "error", "not-a-number", "negative-infinity", "positive-infinity", "not-performed", "not-permitted",
+    "unsupported", "as-text", "error", "not-a-number", "negative-infinity", "positive-infinity",
+    "not-performed", "not-permitted",
 }  # fmt: skip
 
 
