@@ -11,10 +11,10 @@ from typing import Any
 
 from ...errors import TwinError
 from .. import textfile
+from .tables import TABLES
 
 _ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 _NAME = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)?")
-_BATCH = 900  # SQLite may be built to take no more in one list
 # Columns that look like numbers or dates and are words: leading zeros of codes count, and dates are read here.
 _WORDS = re.compile(r".*(_source_value|_code|_date|_datetime|_time|_name)|sig|vocabulary_id|domain_id")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
@@ -23,11 +23,14 @@ _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 class Database:
     """Tables that can be asked for rows. Ids stand in the SQL as digits: drivers have many styles of parameters."""
 
-    def __init__(self, connection: Any, name: str, schema: str | None = None, others: Sequence[str] = ()):
+    def __init__(
+        self, connection: Any, name: str, schema: str | None = None, others: Sequence[str] = (), batch: int = 900
+    ):
         if schema is not None and not _NAME.fullmatch(schema):
             raise TwinError(f"schema '{schema[:40]}' is no name; write one such as cdm or main")
         self.connection, self.name, self.schema = connection, name, schema
         self.others = tuple(others)  # tables that are there, as far as that is known
+        self.batch = batch  # ids in one list; SQLite may be built to take no more than 999
 
     def columns(self, table: str) -> tuple[str, ...] | None:
         """The table's columns in small letters, or None where there is no such table."""
@@ -43,8 +46,8 @@ class Database:
 
     def select(self, table: str, names: Sequence[str], key: str, ids: Sequence[int]) -> Iterator[dict[str, Any]]:
         """Rows of a table whose `key` is among some ids."""
-        for start in range(0, len(ids), _BATCH):
-            listed = ", ".join(str(int(one)) for one in ids[start : start + _BATCH])
+        for start in range(0, len(ids), self.batch):
+            listed = ", ".join(str(int(one)) for one in ids[start : start + self.batch])
             order = ", ".join(dict.fromkeys((key, names[0])))
             sql = f"SELECT {', '.join(names)} FROM {self.spelled(table)} WHERE {key} IN ({listed}) ORDER BY {order}"
             for row in self.rows(sql, f"table {table}"):
@@ -92,13 +95,13 @@ def _folder(path: Path) -> Database:
     connection.execute("SET autoinstall_known_extensions = false")
     for table, file in files.items():
         try:
-            connection.execute(f"CREATE VIEW {table} AS SELECT * FROM {_reading(file)}")
+            connection.execute(f"CREATE VIEW {table} AS {_select(connection, file, table in TABLES)}")
         except duckdb.Error as problem:
             raise TwinError(f"{file.name}: {_row_of(problem) or _reason(problem)}") from None
     connection.execute(f"SET allowed_directories = ['{_text(path.resolve())}/']")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
-    return Database(connection, path.resolve().name, others=tuple(files))
+    return Database(connection, path.resolve().name, others=tuple(files), batch=50_000)
 
 
 def _files(path: Path) -> dict[str, Path]:
@@ -120,22 +123,41 @@ def _files(path: Path) -> dict[str, Path]:
     return found
 
 
-def _reading(file: Path) -> str:
-    """The function of DuckDB that reads the file."""
+def _select(connection: Any, file: Path, typed: bool) -> str:
+    """The query that reads a file. A CSV's columns are words; those that hold only numbers become numbers."""
     name = _text(file.resolve())
     if file.name.lower().endswith(".parquet"):
-        return f"read_parquet('{name}')"
-    header = next(textfile.lines(file))[1].strip()
+        return f"SELECT * FROM read_parquet('{name}')"
+    header = next(textfile.lines(file))[1].strip().lstrip("\ufeff")
     separator = "\t" if "\t" in header else ","
-    columns = [one.strip().strip('"') for one in header.split(separator)]
-    if len({one.lower() for one in columns}) < len(columns):
-        raise TwinError(f"{file.name}: two columns have one name; rename one")
-    types = ", ".join(f"'{_text(one)}': 'VARCHAR'" for one in columns if _WORDS.fullmatch(one.lower()))
+    columns = [one.strip().strip('"').lower() for one in header.split(separator)]
+    wrong = next((one for one in columns if not _NAME.fullmatch(one)), None)
+    if wrong is not None or len(set(columns)) < len(columns):
+        what = "two columns have one name" if wrong is None else "a column has a name that is no word"
+        raise TwinError(f"{file.name}: {what}; rename one")
     quote = "" if separator == "\t" else '"'  # OHDSI's vocabularies come with tabs and bare quotation marks
-    return (
-        f"read_csv('{name}', header = true, delim = '{separator}', quote = '{quote}', escape = '{quote}', "
-        f"strict_mode = true, sample_size = -1{', types = {' + types + '}' if types else ''})"
+    words = ", ".join(f"'{one}': 'VARCHAR'" for one in columns)
+    source = (  # nothing is guessed: DuckDB would leave out rows that do not fit its guess
+        f"read_csv('{name}', auto_detect = false, header = true, strict_mode = true, delim = '{separator}', "
+        f"quote = '{quote}', escape = '{quote}', columns = {{{words}}})"
     )
+    types = _types(connection, source, [one for one in columns if typed and not _WORDS.fullmatch(one)])
+    fields = ", ".join(f"CAST({one} AS {types.get(one, 'VARCHAR')}) AS {one}" for one in columns)
+    return f"SELECT {fields} FROM {source}"
+
+
+def _types(connection: Any, source: str, columns: Sequence[str]) -> dict[str, str]:
+    """Which columns hold nothing but whole numbers, or numbers."""
+    asked = ", ".join(
+        f"bool_and(regexp_full_match({one}, '-?\\d{{1,18}}')), bool_and(TRY_CAST({one} AS DOUBLE) IS NOT NULL) "
+        f"FILTER ({one} IS NOT NULL)"
+        for one in columns
+    )
+    if not columns:
+        return {}
+    (found,) = connection.execute(f"SELECT {asked} FROM {source}").fetchall()
+    kinds = zip(columns, found[::2], found[1::2], strict=True)
+    return {one: "BIGINT" if whole else "DOUBLE" for one, whole, number in kinds if whole or number}
 
 
 def _text(said: Any) -> str:

@@ -18,7 +18,6 @@ from .database import Database, opened
 from .drugs import Strength, given, strength
 from .tables import OPERATORS, SEXES, SYSTEMS, TABLES, Row
 
-
 # Concepts that are known by their numbers.
 _BY_NUMBER = ("gender_concept_id", "operator_concept_id", "drug_type_concept_id")
 
@@ -28,7 +27,7 @@ class Concept(NamedTuple):
 
     vocabulary: str
     code: str
-    name: str
+    name: str = ""
 
 
 def read(
@@ -123,9 +122,10 @@ class _Reader:
                 self.report.note(NOBODY, FLAGGED, f"{table} has no column {one}")
         names = [one for one in dict.fromkeys((form.key, *needed, *form.optional)) if one in own]
         seen: set[Any] = set()
+        repeatable = "person_id" in form.needed
         for fields in self.database.select(table, names, by, ids):
             row = Row(self.database.name, table, form.key, fields)
-            if form.key.startswith(table) and form.key in fields:
+            if repeatable and form.key in fields:
                 if fields[form.key] in seen:
                     self.note(row.concept("person_id"), DUPLICATE, f"{table} with a key that is there twice")
                     continue
@@ -195,7 +195,7 @@ class _Reader:
         answer = row.concept("value_as_concept_id")
         bound = OPERATORS.get(row.concept("operator_concept_id"))
         if value is None and answer:
-            value = self.concepts[answer].name or self.concepts[answer].code if answer in self.concepts else str(answer)
+            value = self.concepts[answer].code if answer in self.concepts else str(answer)
         if value is None:
             note(DROPPED, "measurement without a value")
         elif not codes:
