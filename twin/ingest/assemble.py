@@ -97,8 +97,9 @@ class _Assembly:
         self.scales: dict[tuple[Any, ...], float | str] = {}  # or why there is none
         zone = zone_of(chart, zone, self.flag)
         self.orders = amounts.read(chart, model, mapping, choices.orders, self.note)
-        measured = (r.time for r in chart.readings if any(e.kind == "observable" for e in mapping.find(r.codes)))
-        zero = zero_of(choices.zero, (g.given.time for g in self.orders), measured, zone, self.flag)
+        known = [(r.time, {e.kind for e in mapping.find(r.codes)}) for r in chart.readings]
+        measured = [time for time, kinds in known if "observable" in kinds] or [time for time, kinds in known if kinds]
+        zero = zero_of(choices.zero, [g.given.time for g in self.orders], measured, zone, self.flag)
         self.clock = Clock(zero, zone, model.time_unit, unit, chart.birth_date, chart.died)
         last = last_date(chart, zone)
         self.end = self.clock.time(last) if last else None
