@@ -139,6 +139,8 @@ HOSTILE = [
     ("a metre", HEAD + "Jane,0,a,5000\n", {}, "line 2.*longer than a metre"),
     ("two sizes", HEAD + "Jane,0,a,3\nJane,0,a,4\n", {}, "line 3: the lesion stands twice"),
     ("no patient", HEAD + ",0,a,3\n", {}, "line 2: no patient"),
+    ("two people, one named", HEAD + "Jane,0,a,3\nJoe,0,a,3\n", {"patient": "Jo"}, "2 people, and patient= names one"),
+    ("nobody", "day,diameter\n0,3\n", {}, "no column of patients"),
     ("no lesion", HEAD + "Jane,0,,3\n", {}, "line 2: the lesion has no name"),
     ("no time", HEAD + "Jane,,a,3\n", {}, "line 2, 'day': not a number"),
     ("unknown kind", "patient,day,kind,diameter\nJane,0,big,3\n", {}, "line 2, 'kind': write target"),

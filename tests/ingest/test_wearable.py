@@ -295,7 +295,6 @@ HOSTILE = [
         {},
         "in English",
     ),
-    ("nobody's", LIBRE.format(unit="mg/dL") + "L,SN,15-06-2026 00:00,0,95,,,,,,,,,,,,,,\n", {"patient": None}, "whose"),
 ]
 
 

@@ -26,14 +26,11 @@ _SOURCES = ("CPIC", "DPWG")
 def read(
     path: str | os.PathLike[str], *, patient: str | None = None, genes: Iterable[str] = functions.GENES
 ) -> tuple[list[Chart], Report]:
-    """One chart. `patient` identifies the person; by default PharmCAT's sample or title does."""
+    """One chart. `patient` identifies the person; by default PharmCAT's sample or title does, else the file's name."""
     name = label(path)
     document = _document(path, name)
     reports = _by_gene(document, name)
-    identifier = patient or _identifier(document)
-    if not identifier:
-        raise TwinError(f"{name}: the file does not say whose it is; say patient='<identifier>'")
-    who, report = pseudonym(identifier), Report("genome", name)
+    who, report = pseudonym(patient or _identifier(document) or name), Report("genome", name)
     readings: list[Reading] = []
     for gene, entry in reports.items():
         if gene in genes:

@@ -6,6 +6,7 @@ import os
 
 from ...errors import TwinError
 from ..chart import Chart, Reading
+from ..people import identifiers
 from ..privacy import pseudonym
 from ..report import CONVERTED, DROPPED, DUPLICATE, FLAGGED, READ, Report
 from ..rows import Row, Rows, read_table
@@ -16,19 +17,19 @@ from .readings import of_gene
 def read(path: str | os.PathLike[str], *, patient: str | None = None) -> tuple[list[Chart], Report]:
     """One chart a person. `patient` identifies the person of a table without that column."""
     rows = read_table(path)
-    columns = _columns(rows, patient)
+    columns = _columns(rows)
     report = Report("genome", rows.name)
     found: dict[str, dict[str, tuple[str, Row]]] = {}
-    for row in rows.rows:
-        who = pseudonym(row[columns["patient"]] if columns["patient"] else patient or "")
+    for row, identifier in zip(rows.rows, identifiers(rows, columns["patient"], patient), strict=True):
+        who = pseudonym(identifier)
         _add(found.setdefault(who, {}), row, columns, report, who)
     charts = [Chart(who, readings=_readings(genes)) for who, genes in found.items()]
     return charts, report
 
 
-def _columns(rows: Rows, patient: str | None) -> dict[str, str | None]:
+def _columns(rows: Rows) -> dict[str, str | None]:
     return {
-        "patient": rows.column("patient", "id", "sample", "patient_id", needed=patient is None),
+        "patient": rows.column("patient", "id", "sample", "patient_id", needed=False),
         "gene": rows.column("gene"),
         "diplotype": rows.column("diplotype", "genotype"),
         "phenotype": rows.column("phenotype", needed=False),
@@ -37,8 +38,6 @@ def _columns(rows: Rows, patient: str | None) -> dict[str, str | None]:
 
 def _add(genes: dict[str, tuple[str, Row]], row: Row, columns: dict[str, str | None], report: Report, who: str) -> None:
     """A row's diplotype among a person's; two that differ are an error, for nobody knows which is right."""
-    if columns["patient"] and row.missing(columns["patient"]):
-        raise TwinError(f"{row.where}: no patient; fill the cell")
     gene, said = row[columns["gene"] or ""].upper(), row[columns["diplotype"] or ""]
     if gene not in functions.GENES:
         report.note(who, DROPPED, "a gene that is not in our table")

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 
 from ...errors import TwinError, suggest
 from ..chart import Chart, When
+from ..people import identifiers
 from ..privacy import pseudonym
 from ..report import CONVERTED, DROPPED, DUPLICATE, FLAGGED, READ, UNUSED, Report
 from ..rows import Row, Rows, number, read_table
@@ -74,17 +75,17 @@ def read(
     table = read_table(path)
     if unit not in _LENGTHS:
         raise TwinError(f"unit='{unit[:20]}' is not one of a diameter here; write mm or cm")
-    meant = Meant(_columns(table, columns or {}, patient), _LENGTHS[unit], volume_unit, decimal)
+    meant = Meant(_columns(table, columns or {}), _LENGTHS[unit], volume_unit, decimal)
     report = Report("imaging", table.name)
     people: dict[str, list[Measure]] = {}
-    for row, time in zip(table.rows, _times(table, meant, dates), strict=True):
-        measure = _measure(row, time, meant)
-        _add(people.setdefault(_whose(row, meant, patient), []), measure)
+    whose = identifiers(table, meant.columns.get("patient"), patient)
+    for row, identifier, time in zip(table.rows, whose, _times(table, meant, dates), strict=True):
+        _add(people.setdefault(pseudonym(identifier), []), _measure(row, time, meant))
     _note_columns(table, meant, report, people)
     return [_chart(who, measures, report, meant) for who, measures in people.items()], report
 
 
-def _columns(table: Rows, said: Mapping[str, str], patient: str | None) -> dict[str, str]:
+def _columns(table: Rows, said: Mapping[str, str]) -> dict[str, str]:
     for column, role in said.items():
         if column not in table.columns:
             raise TwinError(f"{table.name}: no column '{column}'; {suggest(column, table.columns)}")
@@ -99,8 +100,6 @@ def _columns(table: Rows, said: Mapping[str, str], patient: str | None) -> dict[
         raise TwinError(f"{table.name}: no column 'day' or 'date'; say columns={{'<column>': 'day'}}")
     if "diameter" not in found and "volume" not in found:
         raise TwinError(f"{table.name}: no column 'diameter' or 'volume'; say columns={{'<column>': 'diameter'}}")
-    if "patient" not in found and patient is None:
-        raise TwinError(f"{table.name}: no column 'patient'; say patient='<identifier>' or columns={{...: 'patient'}}")
     return found
 
 
@@ -108,15 +107,6 @@ def _times(table: Rows, meant: Meant, dates: str | None) -> Sequence[float | dat
     if "day" in meant.columns:
         return [number(row, meant.columns["day"], meant.decimal) for row in table.rows]
     return read_stamps(table.rows, meant.columns["date"], dates)
-
-
-def _whose(row: Row, meant: Meant, patient: str | None) -> str:
-    column = meant.columns.get("patient")
-    if column is None:
-        return pseudonym(patient or "")
-    if row.missing(column):
-        raise TwinError(f"{row.where}: no patient; fill the cell")
-    return pseudonym(row[column])
 
 
 def _measure(row: Row, time: When, meant: Meant) -> Measure:

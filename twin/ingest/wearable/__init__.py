@@ -48,11 +48,11 @@ def read(
 ) -> tuple[list[Chart], Report]:
     """Charts of a device's export, by what its header looks like.
 
-    `patient` identifies the person where the file does not. `zone` is that of local times without one; `dates` 'day
-    first' or 'month first', `decimal` ',' or '.', where the file leaves that open. `columns` says what columns of a
-    table are, `units` in what unit a signal is. `scans`: LibreView's scans too. `order='sort'` puts rows in order of
-    time; a step back of up to `drift` is tolerated. With `every`, measurements are put on a grid, by `how`, but not
-    across gaps longer than `longest_gap`.
+    `patient` identifies the person where the file does not, or does so otherwise than other files. `zone` is that of
+    local times without one; `dates` 'day first' or 'month first', `decimal` ',' or '.', where the file leaves that
+    open. `columns` says what columns of a table are, `units` in what unit a signal is. `scans`: LibreView's scans too.
+    `order='sort'` puts rows in order of time; a step back of up to `drift` is tolerated. With `every`, measurements
+    are put on a grid, by `how`, but not across gaps longer than `longest_gap`.
     """
     if order not in ("file", "sort"):
         raise TwinError(f"order='{order}' is neither 'file' nor 'sort'")
@@ -93,12 +93,7 @@ def _exports(
 def _chart(
     export: Export, table: Rows, rules: Rules, report: Report, patient: str | None, every: str | None, how: str
 ) -> Chart:
-    identifier = export.identifier or patient
-    if patient is not None and export.identifier:
-        identifier = patient  # what joins this file with others of the person
-    if not identifier:
-        raise TwinError(f"{table.name}: the file does not say whose it is; say patient='<identifier>'")
-    who = pseudonym(identifier)
+    who = pseudonym(patient or export.identifier or table.name)  # what is said joins this file with others
     for kind, reason in export.notes:
         report.note(who, kind, reason)
     samples = ordered(export.samples, rules, lambda kind, reason, count: report.note(who, kind, reason, count))

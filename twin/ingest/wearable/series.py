@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 
 from ...errors import TwinError, suggest
+from ..people import identifiers
 from ..report import UNUSED
 from ..rows import Row, Rows, number
 from ..stamps import read_stamps
@@ -68,16 +69,12 @@ def read(
     if not signals:
         raise TwinError(f"{table.name}: no column that we know; say columns={{'<column>': 'weight'}} or another signal")
     by_role = {role: column for column, role in roles.items()}
-    whose = by_role.get("patient")
-    if whose is None and patient is None:
-        raise TwinError(
-            f"{table.name}: no column of patients; say patient='<identifier>' or columns={{...: 'patient'}}"
-        )
+    whose = identifiers(table, by_role.get("patient"), patient)
     said = {column: _unit(table, column, signal, units or {}) for column, signal in signals.items()}
     times = read_stamps(table.rows, by_role["time"], dates)
     samples: dict[str, list[Sample]] = {}
-    for row, moment in zip(table.rows, times, strict=True):
-        person = samples.setdefault(_whose(row, whose, patient), [])
+    for row, identifier, moment in zip(table.rows, whose, times, strict=True):
+        person = samples.setdefault(identifier, [])
         for column, signal in signals.items():
             if not row.missing(column):
                 value, bound = _value(row, column, signal, said[column], decimal)
@@ -131,11 +128,3 @@ def _value(row: Row, column: str, signal: Signal, unit: str, decimal: str | None
     if value < 0 or (value == 0 and not signal.given):
         raise TwinError(f"{row.where}, '{column}': a {signal.name} of zero or less; correct the cell or leave it empty")
     return value, 0
-
-
-def _whose(row: Row, column: str | None, patient: str | None) -> str:
-    if column is None:
-        return patient or ""
-    if row.missing(column):
-        raise TwinError(f"{row.where}: no patient; fill the cell")
-    return row[column]
