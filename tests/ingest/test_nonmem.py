@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import csv
+import datetime
 import random
 import re
 
@@ -14,7 +15,8 @@ import pytest
 import twin
 from tests.calibration.models import Oral, Theophylline, Torsten, examplinib, theophylline, torsten
 from tests.toys import OralOne
-from twin.ingest import delimited, nonmem
+from twin.errors import TwinError
+from twin.ingest import delimited, nonmem, read_patients
 from twin.ingest.assemble import patients_of
 from twin.ingest.mapping import Mapping
 from twin.ingest.report import CONVERTED, DROPPED, FLAGGED, READ, UNUSED, USED
@@ -281,6 +283,36 @@ def test_dates_are_hours_since_the_first_record(name, table):
     found, report = table(f"ID,{name},TIME,AMT,DV\n1,{first},08:30,5,.\n1,{second},07:00,.,3\n2,{second},1:00,5,.\n")
     np.testing.assert_allclose(found.time, [0, 22.5, 0], atol=1e-9)
     assert (found.time_unit, report.total(CONVERTED)) == ("h", 3)
+
+
+def test_dates_reach_charts_as_dates(table):
+    """So that a table may be joined with other records; without a date, hours need saying."""
+    found, _ = table("ID,DAT2,TIME,AMT,DV\n1,2024-05-06,08:30,5,.\n1,2024-05-07,07:00,.,3\n")
+    (chart,) = found.charts()
+    assert chart.given[0].time == datetime.datetime(2024, 5, 6, 8, 30)
+    assert chart.readings[0].time == datetime.datetime(2024, 5, 7, 7)
+
+
+def test_clocks_without_dates_are_hours_by_consent(tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text("ID,TIME,AMT,DV\n1,8:30,5,.\n1,10:00,.,3\n")
+    with pytest.raises(TwinError, match="say time_unit: h"):
+        nonmem.read(path)
+    mapping = {"column AMT": "oral", "column DV": "concentration"}
+    (patient,), _ = read_patients("nonmem", path, Oral(), mapping=mapping, time_unit="h")
+    assert patient.observations[0].time == 1.5
+
+
+def test_patients_of_a_scenario_are_those_of_bind(table, tmp_path):
+    """The way of `from: nonmem`, with its default for covariates, against the columns."""
+    found, _ = table(CHANGING)
+    mapping = MAPPING | {"column AMT": "oral"}
+    (one,), _ = found.bind(WithCovariates(), mapping)
+    (patient,), report = read_patients("nonmem", tmp_path / "data.csv", WithCovariates(), mapping=mapping)
+    other = patient.bind(WithCovariates())
+    assert (one.observations, one.covariates) == (other.observations, other.covariates)
+    np.testing.assert_array_equal(_held(one, np.arange(0.0, 30, 0.5)), _held(other, np.arange(0.0, 30, 0.5)))
+    assert report.total(USED) > 0
 
 
 def test_two_digit_years_and_days_by_number(table):

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import csv
 import datetime
 import re
 import sqlite3
+import sys
+import types
 
+import equinox as eqx
 import pytest
 
+from tests.calibration.models import Oral
 from twin.errors import TwinError
-from twin.ingest import omop
+from twin.ingest import omop, read_patients
 from twin.ingest.chart import Code
 from twin.ingest.report import CONVERTED, DROPPED, DUPLICATE, FLAGGED, NOBODY, READ, UNUSED
+from twin.modelling import covariate, observable
+from twin.types import Scalar
 
 # --- the real sample ----------------------------------------------------------------------------------
 
@@ -157,6 +164,13 @@ def as_sqlite(tables, connection=None):
     return connection
 
 
+def address_of(folder, tables):
+    folder.mkdir(exist_ok=True)
+    with contextlib.closing(sqlite3.connect(folder / "cdm.db")) as connection:
+        as_sqlite(tables, connection)
+    return f"sqlite:///{folder / 'cdm.db'}"
+
+
 def as_parquet(folder, tables):
     import duckdb
 
@@ -203,6 +217,7 @@ FORMS = {
     "tabs, in capitals": lambda folder: write(folder, TABLES, "\t", ".csv", capitals=True),
     "Parquet": lambda folder: as_parquet(folder, TABLES),
     "SQLite": lambda folder: as_sqlite(TABLES),
+    "an address": lambda folder: address_of(folder, TABLES),
     "a strict connection": lambda folder: Strict(as_sqlite(TABLES)),
 }
 
@@ -468,3 +483,54 @@ def test_places_that_hold_no_database(tmp_path):
     connection.close()
     assert "cannot be read" in complaint(connection, [1])
     assert "cannot be read" in complaint(object(), [1])
+    assert "there is no file no.db" in complaint("sqlite:///no.db", [1])
+    assert "oracle://' are not known" in complaint("oracle://host/cdm", [1])
+
+
+def test_an_address_is_opened_to_read_only(tmp_path):
+    from twin.ingest.omop.database import opened
+
+    database = opened(address_of(tmp_path, TABLES), None)
+    with pytest.raises(TwinError, match="readonly"):
+        list(database.rows("DELETE FROM person", "a deletion"))
+
+
+def test_postgresql_without_its_driver(monkeypatch):
+    """With one, the password of an address that does not answer stays out of the message."""
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    assert "pip install" in complaint("postgresql://ann:secret@localhost/cdm", [1])
+    fake = types.ModuleType("psycopg")
+    fake.Error = OSError
+    fake.connect = lambda address, **_: (_ for _ in ()).throw(OSError(address))
+    monkeypatch.setitem(sys.modules, "psycopg", fake)
+    message = complaint("postgresql://ann:secret@localhost/cdm", [1])
+    assert "does not answer" in message
+    assert "secret" not in message
+
+
+class Lipids(Oral):
+    name = "with laboratory values"
+
+    class Covariates(eqx.Module):
+        weight: Scalar = covariate(70.0, "kg", "weight", codes={"loinc": ("29463-7",)})
+        age: Scalar = covariate(50.0, "year", "age")
+
+    @observable(unit="%", loinc="4548-4")
+    def hba1c(self, t, y, p):
+        return y.drug.depot
+
+
+def test_patients_of_the_real_sample(synthea):
+    """From the folder to patients by the codes that a model declares: HbA1c and weights as csv has them."""
+    folder, _ = synthea
+    people, report = read_patients(
+        "omop", folder, Lipids(), cohort="SELECT person_id FROM person WHERE person_id IN (5, 9)",
+        zero="first measurement",
+    )  # fmt: skip
+    measured = [r for r in rows_of(folder, "measurement") if r["person_id"] in ("5", "9")]
+    for patient, number in zip(people, ("5", "9"), strict=True):
+        own = [r for r in measured if r["person_id"] == number and r["measurement_concept_id"] == "3004410"]
+        once = {(r["measurement_date"], float(r["value_as_number"])) for r in own}
+        assert sorted(o.value for o in patient.observations) == sorted(value for _, value in once)
+        assert patient.bind(Lipids()).covariates["age"] != 50.0
+    assert report.counts[people[0].id, UNUSED, "loinc 8867-4"] > 0

@@ -1,9 +1,10 @@
-"""NONMEM's dates and clock times (DATE, DAT1, DAT2, DAT3; TIME as hh:mm) as hours since each person's first record."""
+"""NONMEM's dates and clock times (DATE, DAT1, DAT2, DAT3; TIME as hh:mm) as hours."""
 
 from __future__ import annotations
 
 import datetime
 import re
+from collections.abc import Callable
 
 import numpy as np
 
@@ -18,6 +19,7 @@ ORDERS = {
 _PARTS = re.compile(r"(\d{1,4})[-/.](\d{1,2})[-/.](\d{1,4})")
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d*)?))?")
 _ISO = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{1,2}:\d{2}(?::\d{2}(?:\.\d*)?)?)")
+_DAY_NUMBER = re.compile(r"-?\d{1,5}")
 _CENTURY = 50  # years of two digits: NONMEM's LAST20, 51 is 1951 and 50 is 2050
 
 
@@ -26,18 +28,25 @@ def is_clock(sheet: Sheet, name: str) -> bool:
     return not sheet.is_numeric(name) and any(":" in level for level in sheet.words(name).levels)
 
 
-def hours(sheet: Sheet, time: str | None, date: str | None, starts: np.ndarray) -> np.ndarray:
-    """Hours since the first record of each person, whose rows begin at `starts`; NaN where a time is missing."""
-    found = np.zeros(len(sheet))
+def hours(sheet: Sheet, time: str | None, date: str | None) -> tuple[np.ndarray, bool]:
+    """Hours, NaN where a time is missing; and whether they count from the calendar's first day, or just somewhere."""
+    found, calendar = np.zeros(len(sheet)), False
     if date is not None:
         found += 24 * _read(sheet, date, lambda text: _day(text, ORDERS[date.upper()]), "a date that exists")
+        calendar = not any(_DAY_NUMBER.fullmatch(level) for level in sheet.words(date).levels)
     if time is not None:
         found += _read(sheet, time, _clock, "a clock time such as 08:30")
-    lengths = np.diff(np.r_[starts, len(sheet)])
-    return found - np.repeat(found[starts], lengths)
+        calendar |= date is None and all(_ISO.fullmatch(level) for level in sheet.words(time).levels)
+    return found, calendar
 
 
-def _read(sheet: Sheet, name: str, meaning, wanted: str) -> np.ndarray:
+def moment(hours: float) -> datetime.datetime:
+    """The date-time of hours that count from the calendar's first day."""
+    day, rest = divmod(hours, 24)
+    return datetime.datetime.fromordinal(int(day)) + datetime.timedelta(milliseconds=round(rest * 3.6e6))
+
+
+def _read(sheet: Sheet, name: str, meaning: Callable[[str], float], wanted: str) -> np.ndarray:
     """A column's texts by what they mean; each spelling is read once."""
     words: Words = sheet.words(name)
     values = np.full(len(words.levels) + 1, np.nan)  # the last is that of code -1
@@ -52,7 +61,7 @@ def _read(sheet: Sheet, name: str, meaning, wanted: str) -> np.ndarray:
 
 def _day(text: str, order: tuple[str, str, str]) -> float:
     """The number of a day: of the calendar, or as the column counts them."""
-    if re.fullmatch(r"-?\d{1,5}", text):
+    if _DAY_NUMBER.fullmatch(text):
         return float(text)
     match = _PARTS.fullmatch(text)
     if not match:

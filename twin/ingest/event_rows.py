@@ -27,7 +27,7 @@ class Rows:
         if self.clocked and time_unit not in (None, "h"):
             raise TwinError(f"{sheet.source}: dates and clock times are read as hours; leave time_unit out")
         self.time_unit = "h" if self.clocked else time_unit
-        self.time = self._time()
+        self.time, self.calendar = self._time()
         self.event = self._event()
         self.dosed = (self.event == 1) | (self.event == 4)
         self.value, self.bound = self._reading()
@@ -40,11 +40,13 @@ class Rows:
             return np.full(len(self.sheet), otherwise)
         return np.where(np.isnan(self.said[name]), otherwise, self.said[name])
 
-    def _time(self) -> np.ndarray:
-        if self.clocked:
-            time = "TIME" if "TIME" in self.sheet.names else None
-            return clock.hours(self.sheet, time, self.dated, self.starts[:-1])
-        return self.sheet.numbers("TIME")
+    def _time(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """Times; of dates and clocks, hours since each person's first record, and where they lie in the calendar."""
+        if not self.clocked:
+            return self.sheet.numbers("TIME"), None
+        found, calendar = clock.hours(self.sheet, "TIME" if "TIME" in self.sheet.names else None, self.dated)
+        first = np.repeat(found[self.starts[:-1]], np.diff(self.starts))
+        return found - first, found if calendar else None
 
     def _event(self) -> np.ndarray:
         """EVID; without the column, a row with an amount is a dose and one with MDV 1 something else."""
@@ -142,6 +144,7 @@ class Rows:
             covariates={name: _column(self.sheet, name) for name in other},
             carry=carry,
             time_unit=self.time_unit,
+            calendar=self.calendar,
         )
 
     def _blank(self, name: str) -> bool:

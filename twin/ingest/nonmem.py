@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,13 +22,18 @@ from .chart import Chart
 from .delimited import Sheet
 from .event_rows import Rows
 from .privacy import pseudonym
-from .report import DROPPED, NOBODY, READ, Report
-from .table import Carry, Table
+from .report import DROPPED, FLAGGED, NOBODY, READ, Report
+from .table import AFTER_DOSE, Carry, Table
 
 
-def read(path: str | os.PathLike[str], **options) -> tuple[list[Chart], Report]:
+def read(path: str | os.PathLike[str], **options: Any) -> tuple[list[Chart], Report]:
     """The table as charts; the options are those of `read_table`."""
     table, report = read_table(path, **options)
+    if table.time_unit == "h" and table.calendar is None and options.get("time_unit") != "h":
+        raise TwinError(
+            f"{table.source}: TIME is a clock's, without a date; say time_unit: h, as that makes hours of it"
+        )
+    count(report, table, table.patient[table.after_doses()], FLAGGED, AFTER_DOSE)
     return list(table.charts()), report
 
 
@@ -35,11 +41,11 @@ def read_table(
     path: str | os.PathLike[str],
     *,
     names: Mapping[str, str] | None = None,
-    ignore: str = "#",
-    decimal: str = ".",
-    carry: Carry = "forward",
+    ignore: Literal["#", "@"] = "#",
+    decimal: Literal[".", ","] = ".",
+    carry: Carry = "backward",
     time_unit: str | None = None,
-    recurring: str = "refuse",
+    recurring: Literal["refuse", "new"] = "refuse",
     single: bool = False,
     keep_ids: bool = False,
 ) -> tuple[Table, Report]:
@@ -49,8 +55,7 @@ def read_table(
         names: what the file's columns mean, where they are called otherwise: {"CONC": "DV"}.
         ignore: '#' leaves out rows that begin so, '@' also those that begin with a letter (NONMEM's IGNORE).
         decimal: ',' where the file has decimal commas.
-        carry: 'forward' (a row's covariates hold until the next, LOCF) or 'backward' (since the row before, as NONMEM
-            itself has it, NOCB). Charts leave the choice to whoever makes patients of them.
+        carry: 'backward' (a row's covariates hold since the row before, NOCB, as in NONMEM) or 'forward' (LOCF).
         time_unit: of TIME, II and 1/RATE; by default the model's. Dates and clock times are always hours.
         recurring: 'refuse', or 'new' for NONMEM's rule that an ID which comes back is another person.
         single: whether the table has no ID because it is of one person.

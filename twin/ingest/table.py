@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from ..errors import TwinError
-from .chart import Chart, Code, Given, Reading
+from .chart import Chart, Code, Given, Reading, When
+from .clock import moment
 from .report import Report
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ..regimen import Regimen
 
 Carry = Literal["forward", "backward"]
+AFTER_DOSE = "reading at the time of a dose above it, taken before the dose"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,8 +78,9 @@ class Table:
     value: np.ndarray  # DV, or the limit that it lies below or above
     bound: np.ndarray
     covariates: Mapping[str, Column]
-    carry: Carry = "forward"
+    carry: Carry = "backward"
     time_unit: str | None = None
+    calendar: np.ndarray | None = None  # where the file has dates: hours since the calendar's first day
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -131,6 +134,17 @@ class Table:
         """Each patient's first known value."""
         return _filled(column.values, self.starts, "backward")[self.starts[:-1]]
 
+    def after_doses(self) -> np.ndarray:
+        """Readings at the time of a dose above them or of one that ADDL schedules: NONMEM takes them after the dose."""
+        rows, patient = np.arange(len(self)), self.patient
+        last = np.maximum.accumulate(np.where(self.dosed, rows, -1))
+        after = (last >= self.starts[patient]) & (self.time[last] == self.time)
+        repeated = np.flatnonzero(self.dosed & (self.more > 0))
+        source = np.repeat(repeated, self.more[repeated])
+        first = np.repeat(np.cumsum(self.more[repeated]) - self.more[repeated], self.more[repeated])
+        scheduled = self.time[source] + (np.arange(len(source)) - first + 1) * self.interval[source]
+        return self.observed & (after | np.isin(patient + 1j * self.time, patient[source] + 1j * scheduled))
+
     def charts(self) -> Iterator[Chart]:
         """The patients one by one, as the other readers give them.
 
@@ -152,12 +166,15 @@ class Table:
         known = rows[~np.isnan(column.values[rows])]
         changes = len(set(column.values[known].tolist())) > 1
         for row in known if changes else known[:1]:
-            time = float(self.time[row]) if changes else None
+            time = self._when(row) if changes else None
             yield Reading(codes, column.said(column.values[row]), time, where=self._where(row))
+
+    def _when(self, row: int) -> When:
+        return float(self.time[row]) if self.calendar is None else moment(float(self.calendar[row]))
 
     def _reading(self, row: int) -> Reading:
         return Reading(
-            reading_codes(self.kind.at(row), self.compartment.at(row)), float(self.value[row]), float(self.time[row]),
+            reading_codes(self.kind.at(row), self.compartment.at(row)), float(self.value[row]), self._when(row),
             bound=int(self.bound[row]), where=self._where(row),
         )  # fmt: skip
 
@@ -165,7 +182,7 @@ class Table:
         unit = f" {self.time_unit}" if self.time_unit else ""
         repeated = self.interval[row] > 0
         return Given(
-            dose_codes(self.compartment.at(row)), float(self.amount[row]), None, float(self.time[row]),
+            dose_codes(self.compartment.at(row)), float(self.amount[row]), None, self._when(row),
             every=f"{self.interval[row]:.17g}{unit}" if repeated else None,
             doses=1 + int(self.more[row]) if repeated else None,
             over=f"{self.amount[row] / self.rate[row]:.17g}{unit}" if self.rate[row] > 0 else None,

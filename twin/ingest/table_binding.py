@@ -19,7 +19,7 @@ from . import ucum
 from .chart import Code
 from .mapping import Entry, Mapping
 from .report import CONVERTED, FLAGGED, UNUSED, USED, Report
-from .table import Column, Labels, Table, column_codes, dose_codes, reading_codes
+from .table import AFTER_DOSE, Column, Labels, Table, column_codes, dose_codes, reading_codes
 
 if TYPE_CHECKING:
     from ..modelling import DiseaseModel
@@ -35,7 +35,7 @@ def bind(table: Table, model: DiseaseModel, said: Words[str, Any] | Mapping) -> 
     if reset.any():
         place = table.place(int(np.argmax(reset)))
         raise TwinError(f"{place}: a patient's history cannot hold a reset (EVID 3 or 4); use the table's regimens()")
-    binding.flag_ties()
+    binding.note(np.flatnonzero(table.after_doses()), FLAGGED, AFTER_DOSE)
     doses, observations = binding.doses(), binding.observations()
     covariates, series, assumed = binding.covariates()
     people = [
@@ -186,20 +186,6 @@ class _Binding:
         every = list(map(Measured, names.tolist(), times.tolist(), values.tolist(), bounds.tolist()))
         edges = np.searchsorted(rows, self.table.starts).tolist()
         return [tuple(every[low:high]) for low, high in itertools.pairwise(edges)]
-
-    def flag_ties(self) -> None:
-        """Readings that NONMEM takes after a dose of the same time, and a patient's history before it."""
-        table = self.table
-        rows = np.arange(len(table))
-        last = np.maximum.accumulate(np.where(table.dosed, rows, -1))
-        after = table.observed & (last >= table.starts[self.patient]) & (table.time[last] == table.time)
-        repeated = np.flatnonzero(table.dosed & (table.more > 0))
-        source = np.repeat(repeated, table.more[repeated])
-        number = np.arange(len(source)) - np.repeat(np.cumsum(table.more[repeated]), table.more[repeated])
-        number += np.repeat(table.more[repeated], table.more[repeated]) + 1
-        scheduled = self.patient[source] + 1j * (table.time[source] + number * table.interval[source])
-        after |= table.observed & np.isin(self.patient + 1j * table.time, scheduled)
-        self.note(np.flatnonzero(after), FLAGGED, "reading at the time of a dose above it, taken before the dose")
 
     # covariates and inputs -------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from ...errors import TwinError
@@ -18,7 +18,7 @@ _COMMANDS = {
 }  # fmt: skip
 
 
-def person_ids(database: Database, cohort: str | Iterable[int]) -> list[int]:
+def person_ids(database: Database, cohort: str | Sequence[int]) -> list[int]:
     """The cohort's ids: in the order of a list, or from low to high where a query names them."""
     if isinstance(cohort, str):
         sql = f"SELECT DISTINCT person_id FROM ({checked(cohort)}\n) AS cohort ORDER BY person_id"

@@ -74,14 +74,47 @@ class Database:
 
 
 def opened(source: Any, schema: str | None) -> Database:
-    """The database of a folder or a connection."""
+    """The database of a folder, an address (sqlite:///cdm.db, postgresql://...), or a connection."""
     if isinstance(source, str | os.PathLike):
-        if schema is not None:
-            raise TwinError("a folder of files has no schema; leave it out")
-        return _folder(Path(source))
+        address = os.fspath(source)
+        scheme = address.partition("://")[0] if "://" in address else None
+        if scheme is None:
+            if schema is not None:
+                raise TwinError("a folder of files has no schema; leave it out")
+            return _folder(Path(source))
+        if scheme not in _DRIVERS:
+            raise TwinError(f"databases at '{scheme[:20]}://' are not known; write one of {', '.join(_DRIVERS)}://")
+        source = _DRIVERS[scheme](address)
     database = Database(source, type(source).__module__.partition(".")[0] + " database", schema)
     list(database.rows("SELECT 1", "a first question"))
     return database
+
+
+def _sqlite(address: str) -> Any:
+    """A connection that cannot write."""
+    import sqlite3
+
+    path = Path(address.partition("://")[2].removeprefix("/"))
+    if not path.is_file():
+        raise TwinError(f"there is no file {path.name}; write sqlite:///FILE, or sqlite:////FOLDER/FILE from the root")
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+
+
+def _postgresql(address: str) -> Any:
+    """A connection whose transactions are read-only."""
+    try:
+        import psycopg  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        raise TwinError("PostgreSQL needs a driver; pip install 'psycopg[binary]'") from None
+    try:
+        return psycopg.connect(address, options="-c default_transaction_read_only=on")
+    except psycopg.Error as problem:  # its message may repeat the address, with the password
+        raise TwinError(
+            f"the PostgreSQL database does not answer ({type(problem).__name__}); check the address"
+        ) from None
+
+
+_DRIVERS = {"sqlite": _sqlite, "postgresql": _postgresql, "postgres": _postgresql}
 
 
 def _folder(path: Path) -> Database:

@@ -6,7 +6,7 @@ import collections
 import datetime
 import functools
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ...errors import TwinError
@@ -33,15 +33,15 @@ class Concept(NamedTuple):
 def read(
     source: str | os.PathLike[str] | Any,
     *,
-    cohort: str | Iterable[int],
+    cohort: str | Sequence[int],
     schema: str | None = None,
     concepts: bool = True,
 ) -> tuple[list[Chart], Report]:
     """The charts of a cohort, and what became of each of its rows.
 
     Args:
-        source: a folder of CSV or Parquet files named after the tables, or a DB-API connection (sqlite3, psycopg,
-            duckdb), best one that may only read.
+        source: a folder of CSV or Parquet files named after the tables; an address (sqlite:///cdm.db, postgresql://...),
+            which is opened to read only; or a DB-API connection (sqlite3, psycopg, duckdb), of which you see to that.
         cohort: person ids, or a single SELECT that returns them as person_id.
         schema: where a database holds the tables.
         concepts: without them (False) there is no vocabulary, and codes are OMOP's own numbers: 'omop 3004410'.
