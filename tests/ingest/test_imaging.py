@@ -333,6 +333,26 @@ def test_a_dicom_segmentation(tmp_path):
         imaging.read(saved(tmp_path, single))
 
 
+FRACTIONS = [
+    ("occupancy", {"SegmentationType": "FRACTIONAL", "SegmentationFractionalType": "OCCUPANCY"}, 0.5),
+    ("probability", {"SegmentationType": "FRACTIONAL", "SegmentationFractionalType": "PROBABILITY"}, 1.0),
+    ("labels", {"SegmentationType": "LABELMAP"}, 1.0),
+]
+
+
+@pytest.mark.parametrize(("case", "attributes", "share"), FRACTIONS, ids=[f[0] for f in FRACTIONS])
+def test_segmentations_of_bytes(tmp_path, case, attributes, share):
+    """Two planes of 16 pixels at 0.5 x 0.5 x 4 mm, half occupied, half probable, or of the segment's number."""
+    one = segmentation(np.ones((2, 4, 4)), [0.0, 4.0])
+    one.BitsAllocated = one.BitsStored = 8
+    one.HighBit, one.MaximumFractionalValue = 7, 200
+    one.PixelData = np.full(32, 1 if case == "labels" else 100, np.uint8).tobytes()
+    for name, value in attributes.items():
+        setattr(one, name, value)
+    charts, _ = imaging.read(saved(tmp_path, one))
+    assert found(charts[0], "Tumour")[0][1] == pytest.approx(share * 0.032)
+
+
 def square(side, height, middle=(0.0, 0.0)):
     half = side / 2
     corners = [(-half, -half), (half, -half), (half, half), (-half, half)]

@@ -2,8 +2,9 @@
 
     phenoconverted(2.0, "paroxetine")     # 0.0: a strong inhibitor of CYP2D6
 
-For a model that declares it. Strength: FDA's table of inhibitors. Factors of CYP2D6: Cicali 2021, doi
-10.1002/cpt.2354. No factor is agreed for other enzymes: a model has to say its own.
+For a model that declares it. Strength: FDA's table of inhibitors as in PMC7292748; drugs on which sources differ
+(abiraterone, fluvoxamine, terbinafine) are left out: say 'strong' or 'moderate' instead. Factors of CYP2D6: Cicali
+2021, doi 10.1002/cpt.2354. No factor is agreed for other enzymes: a model has to say its own.
 """
 
 from __future__ import annotations
@@ -16,8 +17,7 @@ STRENGTHS = ("strong", "moderate", "weak")
 INHIBITORS: Mapping[str, Mapping[str, str]] = {
     "CYP2D6": {
         "bupropion": "strong", "fluoxetine": "strong", "paroxetine": "strong", "quinidine": "strong",
-        "terbinafine": "strong", "abiraterone": "moderate", "cinacalcet": "moderate", "duloxetine": "moderate",
-        "mirabegron": "moderate", "rolapitant": "moderate",
+        "cinacalcet": "moderate", "duloxetine": "moderate", "mirabegron": "moderate",
     },
     "CYP2C9": {"amiodarone": "moderate", "fluconazole": "moderate", "miconazole": "moderate"},
     "CYP2C19": {"fluconazole": "strong", "fluoxetine": "strong", "fluvoxamine": "strong", "ticlopidine": "strong"},
