@@ -23,7 +23,7 @@ from ..errors import TwinError
 from . import letters as spelled
 
 MOST_CHARACTERS = 256  # of one field; more is a comment or a broken quotation, and would fill the memory
-_NUMBER = re.compile(rb"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d{1,4})?")
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d{1,4})?", re.ASCII)
 _HEADING = re.compile(rb"TABLE NO\.")  # above the column names of NONMEM's own output
 _HEADER = re.compile(rb"(?m)^(?!TABLE NO\.).*\S.*$")
 
@@ -53,14 +53,17 @@ class Sheet:
 
     def numbers(self, name: str) -> np.ndarray:
         """A column of numbers; a TwinError names the first row that holds something else."""
-        values, text = self._parsed(name)
-        if text.any():
-            raise TwinError(self._no_number(name, np.flatnonzero(text)))
+        values, odd = self._plain(name)
+        for row in odd:
+            values[row] = self._number(name, row)
+        wrong = odd[np.isnan(values[odd])]
+        if len(wrong):
+            raise TwinError(self._no_number(name, wrong))
         return values
 
     def is_numeric(self, name: str) -> bool:
         """Whether every field of the column is a number or missing."""
-        return not self._parsed(name)[1].any()
+        return not any(np.isnan(self._number(name, row)) for row in self._plain(name)[1])
 
     def words(self, name: str) -> Words:
         """A column of text. Numbers are words too: '1' and '1.0' are two."""
@@ -81,27 +84,33 @@ class Sheet:
 
     def _fields(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         column = self.names.index(name)
-        begin, end = self.edges[:, column] + 1, self.edges[:, column + 1]
+        return self._trim(self.edges[:, column] + 1, self.edges[:, column + 1])
+
+    def _trim(self, begin: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return spelled.trimmed(self.letters, begin, end) if self.padded else (begin, end)
 
-    def _parsed(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """The column's numbers, and where it holds something that is no number."""
+    def _plain(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """The column's plain decimals, and the rows that hold something else."""
         begin, end = self._fields(name)
-        values, text = np.full(len(begin), np.nan), np.zeros(len(begin), bool)
+        values = np.full(len(begin), np.nan)
         said = np.flatnonzero(~spelled.missing(self.letters, begin, end))
         values[said], plain = spelled.plain_decimals(self.letters, begin[said], end[said], ord(self.decimal))
-        for row in said[~plain]:
-            number = self.letters[begin[row] : end[row]].tobytes().replace(self.decimal.encode(), b".")
-            if _NUMBER.fullmatch(number):
-                values[row] = float(number.lower().replace(b"d", b"e"))
-            text[row] = not np.isfinite(values[row])
-        return values, text
+        return values, said[~plain]
+
+    def _number(self, name: str, row: int) -> float:
+        """A number in any form, NaN if it is none or too large."""
+        text = self._text(name, row).replace(self.decimal, ".")
+        value = float(text.lower().replace("d", "e")) if _NUMBER.fullmatch(text) else np.nan
+        return value if np.isfinite(value) else np.nan
+
+    def _text(self, name: str, row: int) -> str:
+        edges = self.edges[row : row + 1, self.names.index(name) :]
+        begin, end = self._trim(edges[:, 0] + 1, edges[:, 1])
+        return self.letters[begin[0] : end[0]].tobytes().decode()
 
     def _no_number(self, name: str, rows: np.ndarray) -> str:
-        begin, end = self._fields(name)
-        first = self.letters[begin[rows[0]] : end[rows[0]]].tobytes()
         more = f" (and in {len(rows) - 1} more rows)" if len(rows) > 1 else ""
-        hint = _hint(first.decode(), name)
+        hint = _hint(self._text(name, rows[0]), name)
         return f"{self.place(rows[0])}: column {name} holds text where a number belongs{more}; {hint}"
 
 
@@ -162,7 +171,7 @@ def _separator(header: bytes) -> bytes:
 def _names(header: bytes, separator: bytes, source: str) -> tuple[str, ...]:
     names = [name.strip().strip('"').strip() for name in header.decode().split(separator.decode())]
     names[0] = names[0].removeprefix("#").strip()
-    if any(_NUMBER.fullmatch(name.encode()) or name == "." for name in names):
+    if any(_NUMBER.fullmatch(name) or name == "." for name in names):
         raise TwinError(f"{source}: the first line holds numbers where names of columns belong; write them above")
     for number, name in enumerate(names, start=1):
         if not name:
