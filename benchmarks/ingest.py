@@ -68,7 +68,7 @@ def write_bundles(folder: Path, count: int) -> dict[str, float]:
     templates = [path.read_text(encoding="utf-8") for path in sorted((SHARED / "data/fhir_synthea_r4").glob("*.json"))]
     if not templates:
         raise click.ClickException(f"no Synthea bundles at {SHARED}/data/fhir_synthea_r4; set TWIN_SHARED")
-    parts = [re.split(r'(?<=urn:uuid:|"id": "|ference/)([0-9a-f]{8})(?=-[0-9a-f]{4}-)', one) for one in templates]
+    parts = [re.split(r"\b([0-9a-f]{8})(?=-[0-9a-f]{4}-[0-9a-f]{4}-)", one) for one in templates]
     observed = [sum(e["resource"]["resourceType"] == "Observation" for e in json.loads(t)["entry"]) for t in templates]
     known = {"people": float(count), "observations": 0.0}
     for i in range(count):
