@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,18 +19,33 @@ LARGEST = 2**30  # bytes in one document; a hospital's export has many small one
 def load(path: str | os.PathLike[str]) -> Any:
     """The value in a file, which may be gzipped; raises TwinError where it is not one whole JSON document."""
     name = textfile.label(path)
-    raw = _start(path, name)
-    if raw.startswith(b"\x1f\x8b"):
-        return parse("\n".join(text for _, text in textfile.lines(path, LARGEST)), name)
-    if raw.startswith(b"PK"):
+    start = _start(path, name)
+    if start.startswith(b"PK"):
         raise TwinError(f"{name}: is a zip archive; unpack it and name the file or the folder")
     try:
-        if Path(path).stat().st_size > LARGEST:
+        size = Path(path).stat().st_size
+        if size > LARGEST:
             raise TwinError(f"{name}: larger than {LARGEST >> 20} MiB; split it, or export it as NDJSON")
-        whole = Path(path).read_bytes()
+        if start.startswith(b"\x1f\x8b"):
+            raw = _unpacked(path, min(LARGEST, max(textfile.MOST_RATIO * size, 2**24)), name)
+        else:
+            raw = Path(path).read_bytes()
+    except (gzip.BadGzipFile, EOFError, zlib.error) as problem:
+        raise TwinError(f"{name}: the compressed file is cut off or damaged; copy it again") from problem
     except OSError as problem:
         raise TwinError(f"{name}: cannot be read ({problem.strerror}); check the path") from problem
-    return parse(_decoded(whole, name), name)
+    return parse(_decoded(raw, name), name)
+
+
+def _unpacked(path: str | os.PathLike[str], most: int, name: str) -> bytes:
+    """What a gzip file holds, unless that is more than any text packs into it."""
+    found = bytearray()
+    with gzip.open(path) as file:
+        while chunk := file.read(2**20):
+            found += chunk
+            if len(found) > most:
+                raise TwinError(f"{name}: expands more than {textfile.MOST_RATIO} times; unpack it yourself")
+    return bytes(found)
 
 
 def load_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, Any]]:
