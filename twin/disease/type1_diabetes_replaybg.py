@@ -30,6 +30,7 @@ LIBRARY, ASSUMED = Evidence.LIBRARY, Evidence.ASSUMED
 SOURCE = "Cappon 2023, as in gcappon/py_replay_bg"
 PRIOR = f"{SOURCE}: prior, its median"
 
+RAPID_INSULIN = {"pump": ("bolus",), "atc": ("A10AB04", "A10AB05", "A10AB06")}  # lispro, aspart, glulisine
 GLUCOSE_MASS = 180.156  # g/mol (LOINC, group LG7967-5)
 PLASMA_GLUCOSE = ("2345-7", "2339-0", "14749-6", "15074-8")  # per mass in plasma and blood, per mole in the same
 
@@ -205,12 +206,12 @@ class Type1DiabetesReplayBG(DiseaseModel):
             interstitial=(y.glucose - y.interstitial) / p.interstitial_delay,
         )
 
-    @treatment(unit="g", into="stomach_1")
+    @treatment(unit="g", into="stomach_1", codes={"meal": ("carbohydrate",)})
     def meal(self, p) -> Delivery:
         """Carbohydrate eaten"""
         return Delivery(scale=1000 / p.weight, lag=p.meal_delay)
 
-    @treatment(unit="U", into="subcutaneous_1")
+    @treatment(unit="U", into="subcutaneous_1", codes=RAPID_INSULIN)
     def insulin(self, p) -> Delivery:
         """Rapid insulin under the skin, on top of the basal"""
         return Delivery(scale=1000 / p.weight, lag=p.insulin_delay)

@@ -20,7 +20,7 @@ from .outcome import build_outcome
 from .patient import PatientFile
 from .scenario import MOST_TIMES, ScenarioFile, TimeGrid
 from .schema import Examined, quantity
-from .source import JoinEntry, SourceEntry
+from .source import JoinEntry, SourceEntry, is_record
 
 if TYPE_CHECKING:
     from ..ingest.report import Report
@@ -155,6 +155,8 @@ class Reading:
     def inline(self, i: int, model: DiseaseModel) -> BoundPatient | None:
         place = self.examined.original(("patients", i))
         index = int(place[-1])
+        if is_record(self.document.value["patients"][index]):
+            return None  # what it lacks to be read has been said
         patient, problems = bind(self.document.value["patients"][index], model, f"patient {index + 1}")
         for p in problems:
             self.add((*place, *p.at), self.document.sentence((*place, *p.at), p.message))

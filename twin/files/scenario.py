@@ -11,7 +11,7 @@ from .document import show
 from .outcome import OutcomeEntry
 from .patient import ChangeEntry, DoseEntry, PatientFile
 from .schema import Closed, Name, Number, Quantity, Text, Whole, complaint
-from .source import JoinEntry, SourceEntry
+from .source import JoinEntry, SourceEntry, is_record
 
 MOST_DRAWS = 1_000_000
 MOST_TIMES = 100_000
@@ -66,7 +66,7 @@ def _mapping_or_text(given: Any) -> str:
 
 
 def _patient_form(given: Any) -> str:
-    if isinstance(given, Mapping) and ("from" in given or "join" in given):
+    if is_record(given):
         return "<join>" if "join" in given else "<source>"
     return _mapping_or_text(given)
 

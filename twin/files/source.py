@@ -12,6 +12,11 @@ from .schema import Closed, Name, Number, Quantity, Text
 Reader = Literal["fhir", "nonmem", "omop", "genome", "imaging", "wearable"]
 
 
+def is_record(given: Any) -> bool:
+    """Whether an entry of `patients` names records: by a key that no patient file has."""
+    return isinstance(given, Mapping) and any(key in given for key in ("from", "path", "join"))
+
+
 class FeedEntry(Closed):
     """What one code feeds."""
 

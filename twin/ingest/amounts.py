@@ -86,7 +86,7 @@ def _in_unit(given: Given, entry: Entry, unit: str, note: Note) -> str:
             strength, own, _ = parse_amount(entry.each)
             note(CONVERTED, f"{entry.to}: counted pieces by their strength")
             return f"{given.amount * strength!r} {own}"
-        if not said and given.codes and given.codes[0].system in ("column", "cmt", "table"):
+        if not said and given.codes and given.codes[0].system in ("column", "cmt"):
             note(FLAGGED, f"{entry.to}: amounts have no unit, taken in {unit}")
             return f"{float(given.amount)!r} {unit}"
         raise TwinError(f"{_spelled(given)} has no unit of amount; say 'each' or 'unit' in the mapping")

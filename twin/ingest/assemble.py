@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..modelling import DiseaseModel
 
 # A table's columns have no units of their own: their numbers are in the unit that the model declares.
-_TABLES = ("column", "dvid", "cmt", "table")
+_TABLES = ("column", "dvid", "cmt")
 _AT_ONE_TIME = "another value at the same time; the first is kept"
 
 

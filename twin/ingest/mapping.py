@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 
 # Vocabularies that readers speak, by the name a mapping calls them. Any other must be a URI, as FHIR has them.
 SYSTEMS = (
-    "activity", "atc", "cmt", "column", "condition", "cvx", "device", "dicom", "dvid", "gene", "hcpcs", "icd10",
-    "icd10cm", "imaging", "lesion", "loinc", "meal", "ndc", "omop", "person", "phenotype", "pump", "rxnorm",
-    "segmentation", "snomed", "table", "wearable",
+    "activity", "atc", "cmt", "column", "cvx", "dicom", "dvid", "gene", "hcpcs", "icd9cm", "icd10", "icd10cm", "lesion",
+    "loinc", "meal", "ndc", "omop", "person", "phenotype", "pump", "rxnorm", "segmentation", "snomed",
 )  # fmt: skip
 AGE, SEX = Code("person", "age"), Code("person", "sex")  # what a chart says of a person beside its readings
 

@@ -1,0 +1,236 @@
+"""Patients' own records in scenarios and from Python: readers, options, joins, what is printed and stored."""
+
+import dataclasses
+import hashlib
+import json
+import typing
+
+import pytest
+import xarray as xr
+from click.testing import CliRunner
+
+from cli.main import twin as command
+from tests.ingest.records import PERSON, RXNORM, bundle, concept, drug, line, observation, quantity, written
+from twin import dataset
+from twin.errors import TwinError
+from twin.files.source import Reader
+from twin.ingest import READERS, Source, join_patients, read_patients
+from twin.ingest.chart import Chart, Code, Reading
+from twin.ingest.report import FLAGGED, NOBODY, UNUSED, USED, Report
+from twin.ingest.sources import _hints, _joined
+from twin.library import load_model
+from twin.scenario import check, load_scenario
+
+WARFARIN = load_model("warfarin")
+INR = {"code": concept("6301-6"), "valueQuantity": quantity(2.5, "{INR}")}
+TAKEN = drug(
+    "MedicationAdministration", effectiveDateTime="2024-05-05T20:00:00Z", dosage={"dose": quantity(5, "mg")}
+)  # fmt: skip
+SCENARIO = """model: warfarin
+patients:
+  - {from: fhir, path: records/bundle.json, id: ana%s}
+regimens: {usual: 5 mg q24h x7}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A scenario beside one person's bundle: a dose, an INR the next morning, and a glucose nobody asks for."""
+    (tmp_path / "records").mkdir()
+    written(tmp_path / "records", bundle(PERSON, TAKEN, observation(**INR), observation()))
+    written(tmp_path, SCENARIO % "", "ask.yaml")
+    return tmp_path
+
+
+# --- readers and their options ------------------------------------------------------------------------
+
+
+def test_scenarios_know_every_reader():
+    assert set(typing.get_args(Reader)) == set(READERS)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_every_reader_states_its_options(name):
+    assert isinstance(_hints(name), dict)
+
+
+def test_from_python(folder):
+    (patient,), report = read_patients("fhir", folder / "records" / "bundle.json", WARFARIN, id="ana")
+    assert [(o.observable, o.time, o.value) for o in patient.observations] == [("inr", 12.0, 2.5)]
+    assert [(d.treatment, d.amount, d.time) for d in patient.doses] == [("tablet", "5.0 mg", 0.0)]
+    assert patient.covariates["age"] == pytest.approx(74.25, abs=0.01)
+    assert report.counts["ana", UNUSED, "loinc 2345-7"] == 1
+    assert report.total(USED, "ana") == 3
+
+
+@pytest.mark.parametrize(
+    ("reader", "options", "words"),
+    [
+        ("fihr", {}, "did you mean 'fhir'"),
+        ("fhir", {"zerro": "first dose"}, "did you mean 'zero'"),
+        ("fhir", {"id": "ana", "zero": "some day"}, "is no moment"),
+        ("fhir", {"patient": 5}, "option 'patient' of reader 'fhir'"),
+        ("fhir", {"patient": "nobody"}, "none of its 1 people"),
+        ("nonmem", {"names": 5}, "option 'names' of reader 'nonmem'"),
+        ("fhir", {"mapping": {"loinc 6301-6": "inn"}}, "did you mean 'inr'"),
+    ],
+)
+def test_wrong_words(folder, reader, options, words):
+    with pytest.raises(TwinError, match=words):
+        read_patients(reader, folder / "records" / "bundle.json", WARFARIN, **options)
+
+
+def test_one_person_of_several(tmp_path):
+    other = PERSON | {"id": "b"}
+    path = written(tmp_path, bundle(PERSON, other, observation(**INR)))
+    with pytest.raises(TwinError, match="is of 2 people, and 'id' names one"):
+        read_patients("fhir", path, WARFARIN, id="ana")
+    (patient,), report = read_patients("fhir", path, WARFARIN, id="ana", patient="jane-doe-1")
+    assert (patient.id, len(patient.observations)) == ("ana", 1)
+    assert report.counts[NOBODY, UNUSED, "another person's record"] == 1
+
+
+def test_names_that_change_are_flagged(folder, monkeypatch):
+    path = folder / "records" / "bundle.json"
+    monkeypatch.delenv("TWIN_PSEUDONYM_KEY", raising=False)
+    assert any(who == NOBODY and how == FLAGGED for who, how, _ in read_patients("fhir", path, WARFARIN)[1].counts)
+    monkeypatch.setenv("TWIN_PSEUDONYM_KEY", "a key of the study")
+    first, report = read_patients("fhir", path, WARFARIN)
+    assert not any(who == NOBODY for who, _, _ in report.counts)
+    assert first[0].id == read_patients("fhir", path, WARFARIN)[0][0].id
+
+
+# --- joins --------------------------------------------------------------------------------------------
+
+
+def test_two_bundles_of_one_person(tmp_path):
+    """The second is of another hospital: another id, another date of birth, the INR of the first once more."""
+    a = written(tmp_path, bundle(PERSON, TAKEN, observation(**INR)), "a.json")
+    there = PERSON | {"id": "4711", "birthDate": "1951-02-03"}
+    whose = {"subject": {"reference": "Patient/4711"}}
+    later = observation(**INR, **whose, effectiveDateTime="2024-05-08T08:00:00Z")
+    b = written(tmp_path, bundle(there, observation(**INR, **whose), later), "b.json")
+    sources = [Source("fhir", str(a)), Source("fhir", str(b))]
+    (patient,), report = join_patients(sources, WARFARIN, id="ana")
+    assert [o.time for o in patient.observations] == [12.0, 60.0]
+    assert report.counts["ana", FLAGGED, "sources differ on birth date; the first is taken"] == 1
+    assert report.source == "a.json, b.json"
+    assert len(join_patients(sources, WARFARIN)[0]) == 2  # two identifiers, and nobody says that they are one person
+
+
+def test_people_are_joined_by_their_identifier():
+    gene = Reading((Code("gene", "CYP2C9"),), "*1/*1")
+    one, other = [Chart("p-1"), Chart("p-2", sex="male")], [Chart("p-2", readings=(gene,)), Chart("p-3")]
+    charts, _ = _joined([(one, Report("a", "x")), (other, Report("b", "y"))], None)
+    assert [chart.id for chart in charts] == ["p-1", "p-2", "p-3"]
+    assert charts[1] == Chart("p-2", sex="male", readings=(gene,))
+
+
+def test_a_table_and_a_bundle(tmp_path):
+    """Bare numbers are times since time 0, dates count from the first dose: 2.5 days later than it, and 12 h."""
+    a = written(tmp_path, bundle(PERSON, TAKEN, observation(**INR)), "a.json")
+    b = written(tmp_path, "ID,TIME,DV,BASE\n1,60,3.1,1.1\n", "b.csv")
+    mapping = {"column DV": "inr", "column BASE": "baseline_inr"}
+    sources = [Source("fhir", str(a)), Source("nonmem", str(b))]
+    (patient,), _ = join_patients(sources, WARFARIN, id="ana", mapping=mapping)
+    assert patient.covariates["baseline_inr"] == 1.1
+    assert len(patient.doses) == 1
+
+
+# --- scenarios ----------------------------------------------------------------------------------------
+
+
+def test_a_scenario_reads_records(folder):
+    scenario = load_scenario(folder / "ask.yaml")
+    model = scenario.build_model()
+    (patient,) = scenario.build_patients(model)
+    assert (patient.id, len(patient.observations), len(patient.doses)) == ("ana", 1, 1)
+    assert patient.assumed == ("cyp2c9", "vkorc1", "baseline_inr")
+    raw = (folder / "records" / "bundle.json").read_bytes()
+    assert scenario.fingerprints()["records/bundle.json"] == hashlib.sha256(raw).hexdigest()
+    (report,) = scenario.reports()
+    assert report.total(USED) == 3
+
+
+def test_records_are_read_once(folder, monkeypatch):
+    from twin.ingest import fhir
+
+    calls = []
+    monkeypatch.setattr(fhir, "read", lambda path, _read=fhir.read, **o: (calls.append(path), _read(path, **o))[1])
+    scenario = load_scenario(folder / "ask.yaml")
+    scenario.build_patients(scenario.build_model())
+    assert len(calls) == 1
+
+
+def test_twin_check_prints_the_report(folder):
+    found = CliRunner().invoke(command, ["check", str(folder / "ask.yaml")])
+    assert found.exit_code == 0, found.output
+    assert "bundle.json (fhir): 1 patient" in found.output
+    assert "observable inr" in found.output
+    assert "loinc 2345-7" in found.output
+    assert "reference value" in found.output
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (", mapping: {loinc 6301-6: inn}", "ask.yaml:3: key 'patients[0]': mapping 'loinc 6301-6': model"),
+        (", mapping: {loinc 6301-6: {to: inr, too: inr}}", "unknown key; did you mean 'to'"),
+        (", mapping: {loinc 6301-6: {to: inr, take: last}}", "'all' or 'start'"),
+        (", mapping: [inr]", "is not a mapping"),
+        (", carry: sideways", "'forward' or 'backward'"),
+        (", ordres: use", "reader 'fhir' has no option 'ordres'; did you mean 'orders'"),
+        (", zone: Mars/Base", "unknown time zone"),
+        (", since: [1]", "is neither a number nor text"),
+        ("}\n  - {from: fhir, path: records/bundle.json, id: ana", "a second patient is called 'ana'"),
+        ("}\n  - {from: dicom, path: x", "is not allowed; write 'fhir'"),
+        ("}\n  - {from: fhir", "key 'patients[1].path': is missing"),
+        ("}\n  - {from: fhir, path: no.json", "no.json: cannot be read"),
+        ("}\n  - {join: [{from: fhir, path: records/bundle.json, id: b}]", "reader 'fhir' has no option 'id'"),
+        ("}\n  - {join: []", "is empty"),
+    ],
+)  # fmt: skip
+def test_wrong_entries(folder, more, words):
+    written(folder, SCENARIO % more, "ask.yaml")
+    found = check(folder / "ask.yaml")
+    assert len(found.problems) == 1, found.problems
+    assert words in found.problems[0]
+
+
+def test_joined_in_a_scenario(folder):
+    join = "}\n  - {join: [{from: fhir, path: records/bundle.json}, {from: fhir, path: records/bundle.json}], id: both"
+    written(folder, SCENARIO % join, "ask.yaml")
+    scenario = load_scenario(folder / "ask.yaml")
+    ana, both = scenario.build_patients(scenario.build_model())
+    assert dataclasses.replace(both, id="ana") == ana
+
+
+def test_products_are_counted_pieces(folder):
+    tablets = drug(
+        "MedicationStatement", medicationCodeableConcept=concept("855332", RXNORM),
+        effectivePeriod={"start": "2024-05-05", "end": "2024-05-11"}, dosage=[line(1, "tablet")],
+    )  # fmt: skip
+    written(folder / "records", bundle(PERSON, tablets, observation(**INR)))
+    more = ", orders: use, mapping: {rxnorm 855332: {to: tablet, each: 5 mg}}"
+    written(folder, SCENARIO % more, "ask.yaml")
+    scenario = load_scenario(folder / "ask.yaml")
+    (patient,) = scenario.build_patients(scenario.build_model())
+    (dose,) = patient.doses
+    assert (dose.amount, dose.unit, dose.count) == (5.0, "mg", 7)
+
+
+def test_the_report_is_stored_with_a_result(folder, tmp_path):
+    scenario = load_scenario(folder / "ask.yaml")
+    tree = dataset.with_ingest(xr.DataTree.from_dict({"/outcomes": xr.Dataset()}), scenario.reports())
+    dataset.save(tree, tmp_path / "out")
+    stored = dataset.load(tmp_path / "out")["ingest"].to_dataset()
+    (report,) = scenario.reports()
+    columns = ("of_patient", "kind", "reason", "count")
+    assert list(zip(*(stored[c].values.tolist() for c in columns), strict=True)) == report.rows()
+    assert set(stored["source"].values.tolist()) == {"bundle.json"}
+    assert "jane" not in json.dumps(stored.to_dict(), default=str)
+
+
+def test_a_result_without_records_has_no_report():
+    tree = xr.DataTree.from_dict({"/outcomes": xr.Dataset()})
+    assert dataset.with_ingest(tree, []) is tree
