@@ -340,14 +340,15 @@ def test_readings_at_a_doses_time_are_flagged(table):
     text = "ID,TIME,EVID,AMT,CMT,II,ADDL,DV\n1,0,1,5,1,12,2,.\n1,0,0,.,2,.,.,1\n1,24,0,.,2,.,.,2\n1,25,0,.,2,.,.,3\n"
     text += "2,0,0,.,2,.,.,4\n2,0,1,5,1,.,.,.\n"
     _, used = table(text)[0].bind(Oral(), {"cmt 1": "oral", "cmt 2": "concentration"})
-    assert used.counts["1", FLAGGED, "reading at the time of a dose above it, taken before the dose"] == 2
-    assert used.total(FLAGGED, "2") == 0
+    said = "reading at the time of a dose above it, taken before the dose"
+    assert (used.counts["1", FLAGGED, said], used.counts["2", FLAGGED, said]) == (2, 0)
 
 
 def test_replicates_are_kept_and_flagged(table):
     found, used = table("ID,TIME,DV\n1,1,4\n1,1,5\n")[0].bind(Oral(), {"column DV": "concentration"})
     assert [o.value for o in found[0].observations] == [4.0, 5.0]
-    assert used.total(FLAGGED) == 1
+    assert used.counts["1", FLAGGED, "second reading of one kind at one time, both taken"] == 1
+    assert used.counts["1", FLAGGED, "DV has no unit, taken in mg/L"] == 2
 
 
 # --- the file's form ----------------------------------------------------------------------------------

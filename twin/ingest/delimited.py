@@ -14,13 +14,13 @@ import dataclasses
 import os
 import re
 from collections import Counter
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from ..errors import TwinError
 from . import letters as spelled
+from .textfile import label
 
 MOST_CHARACTERS = 256  # of one field; more is a comment or a broken quotation, and would fill the memory
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d{1,4})?", re.ASCII)
@@ -131,7 +131,7 @@ def read(path: str | os.PathLike[str], *, ignore: str = "#", decimal: str = ".")
     """The file's fields. `ignore` is NONMEM's: '#' leaves out rows that begin so, '@' also those with a letter."""
     if ignore not in ("#", "@") or decimal not in (".", ","):
         raise TwinError(f"ignore is '#' or '@' and decimal '.' or ',', not '{ignore}' and '{decimal}'")
-    source, data = Path(path).name, spelled.checked_bytes(path)
+    source, data = label(path), spelled.checked_bytes(path)
     header = _HEADER.search(data)
     if header is None:
         raise TwinError(f"{source} has no line of column names; check that the whole file is there")

@@ -34,6 +34,7 @@ def read(path: str | os.PathLike[str], **options: Any) -> tuple[list[Chart], Rep
             f"{table.source}: TIME is a clock's, without a date; say time_unit: h, as that makes hours of it"
         )
     count(report, table, table.patient[table.after_doses()], FLAGGED, AFTER_DOSE)
+    count(report, table, table.patient[table.rate > 0], FLAGGED, "RATE taken as a duration, AMT/RATE")
     return list(table.charts()), report
 
 

@@ -98,6 +98,13 @@ class _Binding:
                 raise TwinError(f"mapping '{known.system} {known.value}': {what} feeds no {entry.kind} ('{entry.to}')")
         return entries
 
+    def say_unit(self, rows: np.ndarray, column: str, entry: Entry, unit: str, factor: float) -> None:
+        """Notes a conversion, or a unit that had to be supposed."""
+        if factor != 1:
+            self.note(rows, CONVERTED, f"{column} in {entry.unit} to {unit}")
+        elif entry.unit is None and unit not in ("", "1"):
+            self.note(rows, FLAGGED, f"{column} has no unit, taken in {unit}")
+
     # doses -----------------------------------------------------------------------------------------
 
     def doses(self) -> list[list[Dose]]:
@@ -134,8 +141,7 @@ class _Binding:
             )  # fmt: skip
             found[i].append(dose)
         self.note(rows, USED, f"dose -> {entry.to}")
-        if factor != 1:
-            self.note(rows, CONVERTED, f"AMT in {entry.unit} to {unit}")
+        self.say_unit(rows, "AMT", entry, unit, factor)
         self._warn_of_large(patients[amounts > self.model.domain.largest_dose.get(entry.to, math.inf)], entry.to, unit)
 
     def _warn_of_large(self, patients: np.ndarray, name: str, unit: str) -> None:
@@ -168,8 +174,7 @@ class _Binding:
         factor = ucum.factor(entry.unit, declared.unit, molar_mass=entry.molar_mass) if entry.unit else 1.0
         values = self.table.value[rows] * factor
         self.note(rows, USED, f"reading -> {entry.to}")
-        if factor != 1:
-            self.note(rows, CONVERTED, f"DV in {entry.unit} to {declared.unit}")
+        self.say_unit(rows, "DV", entry, declared.unit, factor)
         low, high = declared.plausible or (-math.inf, math.inf)
         outside = (values < low) | (values > high)
         self.note(rows[outside], FLAGGED, f"{entry.to} outside {low:g} to {high:g} {declared.unit}, which is plausible")
@@ -232,8 +237,7 @@ class _Binding:
             row = int(np.argmax(~np.isnan(column.values)))
             raise TwinError(f"{self.table.place(row)}: column {name} holds words, and '{entry.to}' is a number")
         factor = ucum.factor(entry.unit, declared.unit, molar_mass=entry.molar_mass) if entry.unit else 1.0
-        if factor != 1:
-            self.note(np.flatnonzero(~np.isnan(column.values)), CONVERTED, f"{name} in {entry.unit} to {declared.unit}")
+        self.say_unit(np.flatnonzero(~np.isnan(column.values)), name, entry, declared.unit, factor)
         values = column.values * factor
         negative = values < 0
         if negative.any() and getattr(declared, "low", -math.inf) >= 0:
