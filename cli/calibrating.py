@@ -79,12 +79,16 @@ def table(posterior: Posterior) -> list[dict[str, Any]]:
 
 def calibrate_all(paths: Sequence[str], *, out: Path, instead: Mapping[str, Any]) -> int:
     """Calibrates the patients of every scenario into a folder of its own; returns how many scenarios failed."""
+    from twin import dataset
+
     from .workflow import arguments, each_scenario, writing
 
     def work(scenario: Scenario, folder: Path) -> str:
         posterior = demanded(scenario, arguments(scenario, instead))
         with writing(folder):
-            return _written(posterior, folder)
+            said = _written(posterior, folder)
+            dataset.add_ingest(folder / "posterior.zarr", scenario.reports())
+        return said
 
     return each_scenario(paths, out, work, did="calibrated")
 

@@ -82,15 +82,22 @@ def with_groups(tree: xr.DataTree, more: Mapping[str, Any]) -> xr.DataTree:
 
 def with_ingest(tree: xr.DataTree, reports: Sequence[Report]) -> xr.DataTree:
     """A result with what became of everything in the records that its patients are from."""
+    return with_groups(tree, {INGEST: xr.DataTree(_ingest(reports))}) if reports else tree
+
+
+def add_ingest(store: str | Path, reports: Sequence[Report]) -> None:
+    """The same for a result that is stored already."""
+    if reports:
+        _ingest(reports).to_zarr(store, group=INGEST, mode="a", consolidated=False)
+
+
+def _ingest(reports: Sequence[Report]) -> xr.Dataset:
     rows = [(report.source, report.reader, *row) for report in reports for row in report.rows()]
-    if not rows:
-        return tree
-    *texts, counts = zip(*rows, strict=True)
+    *texts, counts = zip(*rows, strict=True) if rows else [()] * 6
     names = ("source", "reader", "of_patient", "kind", "reason")
     columns = {name: (NOTE, words(text)) for name, text in zip(names, texts, strict=True)}
     counted = (NOTE, np.array(counts, np.int64))
-    data = xr.Dataset({**columns, "count": counted}).assign_attrs({ORDER: [*columns, "count"]})
-    return with_groups(tree, {INGEST: xr.DataTree(data)})
+    return xr.Dataset({**columns, "count": counted}).assign_attrs({ORDER: [*columns, "count"]})
 
 
 def _rank(group: str) -> tuple[int, str]:

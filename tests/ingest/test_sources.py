@@ -229,6 +229,8 @@ def test_the_report_is_stored_with_a_result(folder, tmp_path):
     assert list(zip(*(stored[c].values.tolist() for c in columns), strict=True)) == report.rows()
     assert set(stored["source"].values.tolist()) == {"bundle.json"}
     assert "jane" not in json.dumps(stored.to_dict(), default=str)
+    dataset.add_ingest(tmp_path / "out" / dataset.FILE, scenario.reports())
+    assert dataset.load(tmp_path / "out")["ingest"].to_dataset().identical(stored)
 
 
 def test_a_result_without_records_has_no_report():

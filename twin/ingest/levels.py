@@ -99,7 +99,7 @@ def constant_or_series(
     )
     for _ in kept:
         note(USED, f"covariate {name}")
-    if len({h.value for h in kept}) == 1:
+    if all(h.value == kept[0].value for h in kept):
         return kept[0].value
     return Series([Change(h.time, h.value) for h in kept], carry)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import json
 import os
@@ -60,6 +61,8 @@ def load_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, Any]]:
 
 def parse(text: str, name: str) -> Any:
     """The value of a JSON text; `name` says where it is from."""
+    collecting = gc.isenabled()
+    gc.disable()  # a document is a million objects and no cycle: looking for some takes longer than reading it
     try:
         return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
     except json.JSONDecodeError as problem:
@@ -71,6 +74,9 @@ def parse(text: str, name: str) -> Any:
         raise TwinError(f"{name}: holds a number of thousands of digits; export it again") from problem
     except _Unfit as problem:
         raise TwinError(f"{name}: {problem}") from None
+    finally:
+        if collecting:
+            gc.enable()
 
 
 class _Unfit(Exception):
