@@ -20,6 +20,7 @@ _PARTS = re.compile(r"(\d{1,4})[-/.](\d{1,2})[-/.](\d{1,4})")
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d*)?))?")
 _ISO = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{1,2}:\d{2}(?::\d{2}(?:\.\d*)?)?)")
 _DAY_NUMBER = re.compile(r"-?\d{1,5}")
+_MOST_HOURS = 1e6  # more than a century
 _CENTURY = 50  # years of two digits: NONMEM's LAST20, 51 is 1951 and 50 is 2050
 
 
@@ -72,6 +73,8 @@ def _day(text: str, order: tuple[str, str, str]) -> float:
     year = int(parts["year"])
     if len(parts["year"]) <= 2:
         year += 2000 if year <= _CENTURY else 1900
+    if not 1800 <= year <= 2200:
+        raise ValueError(text)
     return float(datetime.date(year, int(parts["month"]), int(parts["day"])).toordinal())
 
 
@@ -80,8 +83,14 @@ def _clock(text: str) -> float:
     if match := _ISO.fullmatch(text):
         return 24.0 * datetime.date.fromisoformat(match[1]).toordinal() + _clock(match[2])
     if ":" not in text:
-        return float(text)
+        return _bounded(float(text))
     match = _CLOCK.fullmatch(text)
     if not match or int(match[1]) > 24 or int(match[2]) > 59 or float(match[3] or 0) >= 60:
         raise ValueError(text)
     return int(match[1]) + int(match[2]) / 60 + float(match[3] or 0) / 3600
+
+
+def _bounded(hours: float) -> float:
+    if not abs(hours) <= _MOST_HOURS:
+        raise ValueError(hours)
+    return hours

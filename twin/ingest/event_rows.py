@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ..dose import MOST_DOSES
 from ..errors import TwinError
 from . import clock
 from .delimited import Sheet, Words
@@ -62,7 +63,7 @@ class Rows:
         if "BLQ" not in self.said and "CENS" not in self.said:
             flagged = value < limit
         bound = np.where(flagged, -1.0, bound)
-        return np.where(flagged & ~np.isnan(limit), limit, value), np.nan_to_num(bound).astype(np.int8)
+        return np.where(flagged & ~np.isnan(limit), limit, value), np.clip(bound, -1, 1).astype(np.int8)
 
     def sentence(self, mask: np.ndarray, what: str) -> str:
         """What is wrong, where first, and how often."""
@@ -98,6 +99,7 @@ class Rows:
         yield dosed & (amount == 0) & ~endless, "a dose without an amount; write AMT above 0"
         yield (rate < 0) & ~np.isin(rate, (-1, -2)), "RATE is neither a rate nor -1 (modelled rate) or -2 (duration)"
         yield (more < 0) | (more != np.floor(more)), "ADDL is no whole number of doses"
+        yield more >= MOST_DOSES, f"ADDL is {MOST_DOSES} or more; so many doses are not simulated"
         yield dosed & (more > 0) & (interval == 0), "ADDL without an interval; write II above 0"
         yield interval < 0, "II is negative; an interval is above 0"
         yield dosed & (interval > 0) & (more == 0) & (steady == 0), "II without ADDL or SS repeats nothing; write II 0"
