@@ -65,6 +65,10 @@ def test_synthea_bundles_are_read_without_loss(shared_data, name):
     for kind, n in kinds.items():
         how = READ if kind in ("Patient", "Observation", "Condition", "MedicationRequest") else UNUSED
         assert report.counts[chart.id, how, kind] + report.counts[NOBODY, how, kind] == n, kind
+    if chart.died:
+        dated = [r.time.date() for r in chart.readings]
+        assert name == "alzheimer_donepezil"
+        assert max(dated) >= chart.died  # Synthea goes on after death; the values are carried
     # None of Synthea's orders in these files has both a dose and a time at which it stopped.
     assert count(report, DROPPED, "MedicationRequest") == kinds["MedicationRequest"]
 
@@ -260,6 +264,25 @@ def test_how_often(tmp_path, said, every, doses):
     assert (float(given.every.removesuffix(" h")), given.doses, given.certain) == (every, doses, False)
 
 
+@pytest.mark.parametrize(
+    ("repeat", "first", "every", "doses"),
+    [
+        # Wednesday 1 May to Tuesday 14 May 2024: two Mondays (6, 13), two Thursdays (2, 9)
+        ({"dayOfWeek": ["mon", "thu"], "period": 1, "periodUnit": "wk", "frequency": 2}, [6, 2], 168, [2, 2]),
+        ({"dayOfWeek": ["wed"]}, [1], 168, [2]),
+        ({"timeOfDay": ["08:00:00", "20:00"], "frequency": 2, "period": 1, "periodUnit": "d"}, [1, 1], 24, [14, 14]),
+        ({"dayOfWeek": ["tue"], "timeOfDay": ["20:00:00"]}, [7], 168, [2]),
+    ],
+)
+def test_named_days_and_times(tmp_path, repeat, first, every, doses):
+    bounds = {"boundsPeriod": {"start": "2024-05-01", "end": "2024-05-14"}}
+    chart, report = read(tmp_path, drug("MedicationStatement", dosage=[timed(**repeat, **bounds)]))
+    assert [g.time.day for g in chart.given] == first
+    assert [float(g.every.removesuffix(" h")) for g in chart.given] == [every] * len(first)
+    assert [g.doses for g in chart.given] == doses
+    assert report.total(DROPPED) == 0
+
+
 def test_doses_at_given_times(tmp_path):
     events = ["2024-05-01T08:00:00Z", "2024-05-03T08:00:00Z"]
     chart, _ = read(tmp_path, drug("MedicationStatement", dosage=[line(timing={"event": events})]))
@@ -277,16 +300,22 @@ def test_doses_at_given_times(tmp_path):
         ("MedicationRequest", {}, "without a dosage"),
         ("MedicationRequest", {"dosageInstruction": [line(asNeededBoolean=True)]}, "as needed"),
         ("MedicationRequest", {"dosageInstruction": [line(timing={})]}, "without a timing"),
-        ("MedicationRequest", {"dosageInstruction": [line()], "authoredOn": "2024-05-01"}, "nothing says when"),
+        ("MedicationRequest", {"dosageInstruction": [line()]}, "nothing says when"),
         ("MedicationRequest", {"dosageInstruction": [timed(period=0, periodUnit="d")]}, "no time apart"),
-        ("MedicationRequest", {"dosageInstruction": [timed(period=1, dayOfWeek=["mon"])]}, "days of the week"),
+        (
+            "MedicationRequest",
+            {"dosageInstruction": [timed(frequency=3, dayOfWeek=["mon"])]},
+            "do not fit the frequency",
+        ),
+        ("MedicationRequest", {"dosageInstruction": [timed(dayOfWeek=["Monday"])]}, "not built as FHIR"),
+        ("MedicationRequest", {"dosageInstruction": [timed(timeOfDay=["8 pm"])]}, "not built as FHIR"),
         ("MedicationRequest", {"dosageInstruction": [timed(period=1, periodUnit="fortnight")]}, "not built as FHIR"),
         ("MedicationStatement", {"dosage": [line()], "effectivePeriod": BACKWARDS}, "ends before"),
         ("MedicationStatement", NOWHERE, "no medication here"),
     ],
 )
 def test_doses_that_are_dropped(tmp_path, kind, said, words):
-    chart, report = read(tmp_path, drug(kind, **said))
+    chart, report = read(tmp_path, drug(kind, **{"authoredOn": "2024-05-01T08:00:00Z"} | said))
     assert not chart.given
     assert (report.total(DROPPED), count(report, DROPPED, words)) == (1, 1)
 

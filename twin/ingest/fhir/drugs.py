@@ -22,6 +22,7 @@ _NOT_GIVEN = {
     "MedicationStatement": {"entered-in-error", "intended", "not-taken", "on-hold", "unknown"},
     "MedicationRequest": {"cancelled", "entered-in-error", "draft", "on-hold", "unknown"},
 }
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _ENDED = {"stopped", "completed"}
 _NO_ORDER = {"proposal", "plan", "option"}
 
@@ -144,16 +145,15 @@ def _ordered(resource: Json, line: Json, drug: Drug, note: Note, where: str) -> 
     if events:
         return
     repeat = timing.get("repeat", {})
-    hours = _interval(timing, repeat, kind, note)
     start, end = _bounds(resource, repeat, kind, note)
-    count = _count(repeat, start, end, hours, kind)
-    if count is None and resource.get("status") in _ENDED:
-        raise Unreadable(f"{kind}: {resource['status']}, and nothing says when")
     over = number(repeat["duration"]) * _HOURS[repeat["durationUnit"]] if "duration" in repeat else None
-    yield Given(
-        drug.codes, amount, unit, start, every=f"{hours!r} h", doses=count, over=f"{over:g} h" if over else None,
-        certain=False, where=where,
-    )  # fmt: skip
+    for first, hours in _rhythm(timing, repeat, start, kind, note):
+        count = _count(repeat, first, end, hours)
+        if count is None and resource.get("status") in _ENDED:
+            raise Unreadable(f"{kind}: {resource['status']}, and nothing says when")
+        if count != 0:
+            lasts = f"{over:g} h" if over else None
+            yield Given(drug.codes, amount, unit, first, f"{hours!r} h", count, lasts, certain=False, where=where)
 
 
 def _dose(line: Json, kind: str, note: Note) -> Json:
@@ -167,13 +167,49 @@ def _dose(line: Json, kind: str, note: Note) -> Json:
     return said[0]["doseQuantity"]
 
 
-def _interval(timing: Json, repeat: Json, kind: str, note: Note) -> float:
-    """Hours between doses."""
-    if repeat.get("dayOfWeek"):
-        raise Unreadable(f"{kind}: days of the week are not read")
-    for word in ("when", "timeOfDay", "offset", "frequencyMax", "periodMax", "countMax"):
+def _rhythm(
+    timing: Json, repeat: Json, start: datetime.datetime, kind: str, note: Note
+) -> Iterator[tuple[datetime.datetime, float]]:
+    """First doses and the hours from each to its next: one, or one for each day of the week and time of day."""
+    days, clocks = repeat.get("dayOfWeek", ()), repeat.get("timeOfDay", ())
+    for word in ("when", "offset", "frequencyMax", "periodMax", "countMax"):
         if word in repeat:
             note(FLAGGED, f"{kind}: timing.{word} is not used")
+    if not days and not clocks:
+        yield start, _interval(timing, repeat, kind)
+        return
+    _check_named(days, clocks, repeat, kind)
+    for day in days or (None,):
+        for clock in clocks or (None,):
+            yield _from(start, day, clock), 168.0 if days else 24.0
+
+
+def _check_named(days: Any, clocks: Any, repeat: Json, kind: str) -> None:
+    """Named days and times say all there is of a rhythm of days or weeks; other words must not say more."""
+    often = number(repeat.get("frequency", 1))
+    period = (repeat.get("period", 1), repeat.get("periodUnit", "wk" if days else "d"))
+    named = len(days or "x") * len(clocks or "x")
+    fits = {(1, "d"): len(clocks or "x"), (1, "wk"): named if days else None}.get(period)
+    if "count" in repeat or fits is None or often not in (1, fits):
+        raise Unreadable(f"{kind}: days of the week or times of day that do not fit the frequency")
+
+
+def _from(start: datetime.datetime, day: Any, clock: Any) -> datetime.datetime:
+    """The first moment not before the start with this day of the week and time of day, by the start's own clock."""
+    first = start if clock is None else datetime.datetime.combine(start.date(), _clock(clock), start.tzinfo)
+    if day is not None:
+        first += datetime.timedelta(days=(_DAYS.index(day) - first.weekday()) % 7)
+    if first < start:
+        first += datetime.timedelta(days=1 if day is None else 7)
+    return first
+
+
+def _clock(text: str) -> datetime.time:
+    return datetime.time.fromisoformat(text)
+
+
+def _interval(timing: Json, repeat: Json, kind: str) -> float:
+    """Hours between doses."""
     if "period" in repeat:
         hours = number(repeat["period"]) * _HOURS[repeat.get("periodUnit", "d")] / number(repeat.get("frequency", 1))
         if not 0 < hours < math.inf:
@@ -198,25 +234,24 @@ def _bounds(resource: Json, repeat: Json, kind: str, note: Note) -> tuple[dateti
     stop = next((p["end"] for p in places if p.get("end")), None)
     if stop is not None:
         end = moment(stop, kind, note)
-        return start, end + datetime.timedelta(days=1) if is_day(stop) else end
+        end += datetime.timedelta(days=1 if is_day(stop) else 0)
+        if _between(start, end) < 0:
+            raise Unreadable(f"{kind}: ends before it begins")
+        return start, end
     lasts = repeat.get("boundsDuration")
     if lasts is None:
         return start, None
     return start, start + datetime.timedelta(hours=number(lasts.get("value")) * _HOURS[str(unit_of(lasts))])
 
 
-def _count(
-    repeat: Json, start: datetime.datetime, end: datetime.datetime | None, hours: float, kind: str
-) -> int | None:
+def _count(repeat: Json, start: datetime.datetime, end: datetime.datetime | None, hours: float) -> int | None:
     """How many doses there are from the start to before the end."""
     if "count" in repeat:
         return max(int(number(repeat["count"])), 1)
     if end is None:
         return None
     lasting = _between(start, end)
-    if lasting < 0:
-        raise Unreadable(f"{kind}: ends before it begins")
-    return max(math.ceil(lasting / hours - 1e-9), 1)
+    return max(math.ceil(lasting / hours - 1e-9), 1) if lasting >= 0 else 0
 
 
 def _between(start: datetime.datetime, end: datetime.datetime) -> float:
