@@ -124,13 +124,17 @@ class _Reader:
         seen: set[Any] = set()
         repeatable = "person_id" in form.needed
         for fields in self.database.select(table, names, by, ids):
-            row = Row(self.database.name, table, form.key, fields)
+            row = Row(f"{self.database.name}: {table} {self._shown(form.key, fields)}".rstrip(), fields)
             if repeatable and form.key in fields:
                 if fields[form.key] in seen:
                     self.note(row.concept("person_id"), DUPLICATE, f"{table} with a key that is there twice")
                     continue
                 seen.add(fields[form.key])
             yield row
+
+    def _shown(self, key: str, fields: dict[str, Any]) -> Any:
+        """A row's key; of a person, the pseudonym."""
+        return self.names.get(fields[key], "") if key == "person_id" else fields.get(key, "")
 
     def _without(self, table: str) -> None:
         if table == "concept":
@@ -260,7 +264,7 @@ class _Reader:
         try:
             return datetime.date(int(year), int(month or 7), int(day or (1 if month is None else 15)))
         except ValueError:
-            raise TwinError(f"{row.where} ({self.names[person]}): the date of birth is no date that exists") from None
+            raise TwinError(f"{row.where}: the date of birth is no date that exists") from None
 
     def _deaths(self) -> dict[int, datetime.date]:
         found: dict[int, datetime.date] = {}

@@ -67,10 +67,8 @@ SYSTEMS = {
 class Row:
     """One row of a table, its fields read as what they must be; a TwinError names the row, not what it holds."""
 
-    def __init__(self, source: str, table: str, key: str, fields: dict[str, Any]):
-        self.fields, self.table = fields, table
-        shown = "" if key == "person_id" or key not in fields else f" {fields[key]}"
-        self.where = f"{source}: {table}{shown}"
+    def __init__(self, where: str, fields: dict[str, Any]):
+        self.where, self.fields = where, fields
 
     def number(self, name: str) -> float | None:
         """A number, or None where the field is empty."""
