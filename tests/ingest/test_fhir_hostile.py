@@ -8,9 +8,11 @@ import zipfile
 
 import pytest
 
-from tests.ingest.records import PERSON, bundle, observation, written
+from tests.ingest.records import PERSON, WHO, bundle, concept, drug, line, observation, quantity, written
 from twin.errors import TwinError
-from twin.ingest import fhir
+from twin.ingest import fhir, read_patients
+from twin.ingest.sources import bind
+from twin.library import load_model
 
 GOOD = json.dumps(bundle(PERSON, observation()))
 
@@ -97,6 +99,58 @@ def test_one_sentence(tmp_path, name):
 def test_one_sentence_about_a_line(tmp_path, lines, words):
     with pytest.raises(TwinError, match=words):
         fhir.read(written(tmp_path, "\n".join(lines), "export.ndjson"))
+
+
+def places(value, at=()):
+    """Every place in a document."""
+    yield at
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        yield from places(inner, (*at, key))
+
+
+def changed(value, at, junk):
+    if not at:
+        return junk
+    copied = value.copy()
+    copied[at[0]] = changed(value[at[0]], at[1:], junk)
+    return copied
+
+
+ORDER = drug("MedicationRequest", status="active", authoredOn="2024-05-01", dosageInstruction=[line()])
+GIVEN = drug("MedicationAdministration", effectiveDateTime="2024-05-01T08:00:00Z", dosage={"dose": quantity(5, "mg")})
+SAMPLES = {"origin": {"value": 1, "unit": "mg/dL"}, "period": 60_000, "dimensions": 1, "data": "100 E L"}
+SAMPLED = observation(
+    valueQuantity=None, valueSampledData=SAMPLES, component=[{"code": concept("1-8"), "valueInteger": 1}]
+)
+PROBLEM = {"resourceType": "Condition", "code": concept("1"), "subject": WHO, "onsetDateTime": "2020"}
+WHOLE = bundle(PERSON, observation(), SAMPLED, ORDER, GIVEN, PROBLEM)
+JUNK = [None, True, -1, 1e308, "", "x", "<", [], [None], [[]], {}, {"a": None}, "9999-12-31T23:59:59Z", "0001-01-01"]
+
+
+@pytest.mark.parametrize("at", list(places(WHOLE)), ids=lambda at: ".".join(map(str, at)) or "all")
+def test_anything_anywhere(tmp_path, at):
+    """Whatever stands in any place: one sentence, or patients that can be used and a report that says what went."""
+    model = load_model("type1_diabetes_replaybg")
+    for junk in JUNK:
+        said = outcome(written(tmp_path, changed(WHOLE, at, junk)), model)
+        assert said.startswith("bundle.json")
+
+
+def outcome(path, model):
+    """The one sentence that a reader says, or its report, where the patients can be used."""
+    try:
+        patients, report = read_patients("fhir", path, model, orders="use")
+    except TwinError as problem:
+        return str(problem) if "\n" not in str(problem) else "more than one line"
+    bind(patients, model)
+    return report.text()
+
+
+def test_cut_anywhere(tmp_path):
+    for end in range(len(GOOD)):
+        with pytest.raises(TwinError, match=r"cut off|no valid JSON|is empty"):
+            fhir.read(written(tmp_path, GOOD[:end]))
 
 
 def test_a_folder_without_records(tmp_path):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from .. import units
-from ..dose import parse_amount, parse_span
+from ..dose import is_finite, parse_amount, parse_span
 from ..errors import TwinError
 from ..patient import DoseRecord
 from .chart import Chart, Given
@@ -69,7 +69,7 @@ def _refused(given: Given, entry: Entry, orders: str, administered: set[str]) ->
 
 def _amount(given: Given, entry: Entry, model: DiseaseModel, note: Note) -> str | None:
     unit = model.treatments()[entry.to].unit
-    if not (math.isfinite(given.amount) and given.amount >= 0):
+    if not (is_finite(given.amount) and given.amount >= 0):
         note(DROPPED, f"{entry.to}: not an amount")
         return None
     try:

@@ -14,7 +14,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..dose import parse_span
+from ..dose import is_finite, parse_span
 from ..errors import TwinError
 from ..patient import Change, DoseRecord, Observation, Patient, Series
 from . import amounts
@@ -198,7 +198,7 @@ class _Assembly:
             return None
         scale = self.scale(entry, reading.codes[0] if reading.codes else Code("", ""), reading.unit, target)
         value = float(reading.value) * scale if scale is not None else None
-        if value is None or math.isfinite(value):
+        if value is None or is_finite(value):
             return value
         self.note(DROPPED, f"{entry.to}: not a finite number")
         return None
