@@ -31,12 +31,27 @@ def read(path: str | os.PathLike[str], *, patient: str | None = None) -> tuple[l
     report = Report("imaging", where.name)
     people: dict[str, Chart] = {}
     for file in _files(where):
-        dataset = _dataset(file)
-        who = pseudonym(str(patient or getattr(dataset, "PatientID", "") or file.name))
-        readings = _readings(dataset, file.name, report, who)
-        one = people.get(who, Chart(who, _date(dataset, "PatientBirthDate"), _SEXES.get(_text(dataset, "PatientSex"))))
-        people[who] = Chart(who, one.birth_date, one.sex, (*one.readings, *readings))
+        chart = _chart(file, patient, report)
+        one = people.get(chart.id, chart)
+        more = () if one is chart else chart.readings
+        people[chart.id] = Chart(chart.id, one.birth_date, one.sex, (*one.readings, *more))
     return list(people.values()), report
+
+
+def _chart(file: Path, patient: str | None, report: Report) -> Chart:
+    """What one file says. Attributes are taken apart when they are asked for, and that may fail anywhere."""
+    dataset = _dataset(file)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pydicom quotes values that break its rules
+            who = pseudonym(str(patient or _text(dataset, "PatientID") or file.name))
+            readings = _readings(dataset, file.name, report, who)
+            return Chart(who, _date(dataset, "PatientBirthDate"), _SEXES.get(_text(dataset, "PatientSex")), readings)
+    except TwinError:
+        raise
+    except Exception as problem:  # a missing or malformed attribute, of whatever kind
+        why = type(problem).__name__
+        raise TwinError(f"{file.name}: not built as DICOM has such objects ({why}); export it again") from problem
 
 
 def _files(where: Path) -> list[Path]:
@@ -73,18 +88,11 @@ def _readings(dataset: Any, name: str, report: Report, who: str) -> tuple[Readin
     time = _moment(dataset)
     if time is None:
         report.note(who, FLAGGED, "a DICOM object without a date")
-    try:
-        found = []
-        for code, value, unit in reader(dataset, name, report, who):
-            found.append(Reading(code, value, time, unit, where=name))
-            report.note(who, READ, f"{_text(dataset, 'Modality')} measurement")
-        return tuple(found)
-    except TwinError:
-        raise
-    except Exception as problem:  # a missing or malformed attribute, of whatever kind
-        raise TwinError(
-            f"{name}: not built as DICOM has such objects ({type(problem).__name__}); export it again"
-        ) from problem
+    found = []
+    for code, value, unit in reader(dataset, name, report, who):
+        found.append(Reading(code, value, time, unit, where=name))
+        report.note(who, READ, f"{_text(dataset, 'Modality')} measurement")
+    return tuple(found)
 
 
 # --- segmentations ------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from ..textfile import label as label_of
 MOST_VOXELS = 2**30  # a body at half a millimetre
 _ML = 1000.0  # mm^3 in one mL
 _SHEAR = 1e-3  # of an axis's length: what rounding leaves between axes that are at right angles
+_DOUBTFUL = 30  # nibabel's grade of what it would mend in a header, and what we do not want mended unseen
 _MM = {"mm": 1.0, "meter": 1000.0, "micron": 0.001, "unknown": 1.0}
 
 
@@ -82,10 +83,11 @@ def _grid(path: str | os.PathLike[str], name: str) -> _Grid:
         import nibabel
     except ImportError:
         raise TwinError("NIfTI files need nibabel; pip install 'patient-twin[ingest]'") from None
-    with _readable(name):
+    with _readable(name), nibabel.imageglobals.ErrorLevel(_DOUBTFUL), _silent(nibabel.imageglobals.logger):
         image: Any = nibabel.load(os.fspath(path))
-    if not hasattr(image, "header") or not hasattr(image.header, "get_xyzt_units"):
-        raise TwinError(f"{name}: not NIfTI; convert it first")
+        if not hasattr(image.header, "get_xyzt_units"):
+            raise TwinError(f"{name}: not NIfTI; convert it first")
+        unit = image.header.get_xyzt_units()[0]
     shape = tuple(int(n) for n in image.shape)
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
@@ -95,7 +97,6 @@ def _grid(path: str | os.PathLike[str], name: str) -> _Grid:
         raise TwinError(
             f"{name}: {np.prod(shape, dtype=float):.0f} voxels, where 1 to {MOST_VOXELS} are read; resample it"
         )
-    unit = image.header.get_xyzt_units()[0]
     axes = np.asarray(image.affine, float)[:3, :3]
     _check_axes(axes, np.asarray(image.header.get_zooms()[:3], float), name)
     return _Grid(image, unit, abs(float(np.linalg.det(axes))) * _MM.get(unit, 1.0) ** 3)
@@ -113,6 +114,16 @@ def _check_axes(axes: Any, sizes: Any, name: str) -> None:
         raise TwinError(f"{name}: the grid's axes are not at right angles; resample it to a grid without shear")
     if np.abs(lengths / sizes - 1).max() > 0.01:
         raise TwinError(f"{name}: the grid's axes and the voxel sizes of the header differ; write the file again")
+
+
+@contextlib.contextmanager
+def _silent(logger: Any) -> Iterator[None]:
+    """Nothing on stderr about what is an error anyway."""
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from ...errors import TwinError
 from .samples import Sample
 
 HOW = ("median", "nearest")
+MOST_POINTS = 10_000_000
 _START = datetime.datetime(1970, 1, 1)
 
 
@@ -29,14 +30,23 @@ def resampled(
     if every <= datetime.timedelta(0):
         raise TwinError("every= has to be longer than nothing; write '15 min'")
     times = [_plain(sample.time) for sample in samples]
-    found = []
-    point = _START - ((_START - times[0] + every / 2) // every) * every if times else _START
+    found: list[Sample] = []
+    point = _next(times[0] - every / 2, every) if times else _START
     while times and point <= times[-1] + every / 2:
         chosen = _at(point, samples, times, every, how, longest_gap)
         if chosen is not None:
             found.append(_moved(chosen, point))
+        elif point < times[-1]:  # a gap of a century has no points to look at
+            point = max(point, _next(times[bisect_left(times, point)] - every * 1.5, every))
         point += every
+        if len(found) > MOST_POINTS:
+            raise TwinError(f"every= would make more than {MOST_POINTS:,} values; take longer steps")
     return found
+
+
+def _next(moment: datetime.datetime, every: datetime.timedelta) -> datetime.datetime:
+    """The first point of the grid at a time or after it."""
+    return _START - ((_START - moment) // every) * every
 
 
 def _plain(moment: datetime.datetime) -> datetime.datetime:
