@@ -13,6 +13,7 @@ from ..errors import TwinError
 from ..patient import DoseRecord
 from .chart import Chart, Given
 from .mapping import Entry, Mapping
+from .numbers import TABLES, spelled
 from .report import CONVERTED, DROPPED, FLAGGED, UNUSED
 from .ucum import factor
 
@@ -46,7 +47,7 @@ def read(
     for given in chart.given:
         entries = mapping.find(given.codes)
         if not entries:
-            note(UNUSED, _spelled(given))
+            note(UNUSED, spelled(given.codes))
         for entry in entries:
             reason = _refused(given, entry, orders, administered)
             amount = None if reason else _amount(given, entry, model, note)
@@ -59,7 +60,7 @@ def read(
 
 def _refused(given: Given, entry: Entry, orders: str, administered: set[str]) -> str | None:
     if entry.kind != "treatment":
-        return f"{_spelled(given)} was given, and '{entry.to}' is no treatment"
+        return f"{spelled(given.codes)} was given, and '{entry.to}' is no treatment"
     if given.certain:
         return None
     if orders == "refuse":
@@ -86,10 +87,10 @@ def _in_unit(given: Given, entry: Entry, unit: str, note: Note) -> str:
             strength, own, _ = parse_amount(entry.each)
             note(CONVERTED, f"{entry.to}: counted pieces by their strength")
             return f"{given.amount * strength!r} {own}"
-        if not said and given.codes and given.codes[0].system in ("column", "cmt"):
+        if not said and given.codes and given.codes[0].system in TABLES:
             note(FLAGGED, f"{entry.to}: amounts have no unit, taken in {unit}")
             return f"{float(given.amount)!r} {unit}"
-        raise TwinError(f"{_spelled(given)} has no unit of amount; say 'each' or 'unit' in the mapping")
+        raise TwinError(f"{spelled(given.codes)} has no unit of amount; say 'each' or 'unit' in the mapping")
     size = _PER_SIZE.fullmatch(said)
     scale = factor(size[1] if size else said, unit, molar_mass=entry.molar_mass)
     if scale != 1.0:
@@ -135,8 +136,3 @@ def flag_overlaps(doses: Sequence[DoseRecord], time_unit: str, flag: Callable[[s
             flag(f"{name}: two repeated doses overlap in time")
         length = parse_span(dose.every).within(time_unit) * (dose.doses - 1)
         ends[name] = max(ends.get(name, -math.inf), start + length)
-
-
-def _spelled(given: Given) -> str:
-    code = given.codes[0] if given.codes else None
-    return f"{code.system.rsplit('/', 1)[-1]} {code.value}"[:80] if code else "without a code"

@@ -14,7 +14,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..dose import is_finite, parse_span
+from ..dose import parse_span
 from ..errors import TwinError
 from ..patient import Change, DoseRecord, Observation, Patient, Series
 from . import amounts
@@ -22,15 +22,13 @@ from .chart import Chart, Code, Reading, When
 from .levels import Held, constant_or_series, level_of
 from .mapping import AGE, SEX, Entry
 from .mapping import Mapping as Codes
-from .moments import FIRST_DOSE, Clock, last_date, named_zone, zero_of, zone_of
-from .report import CONVERTED, DROPPED, DUPLICATE, FLAGGED, UNUSED, USED, Report
-from .ucum import factor
+from .moments import FIRST_DOSE, Clock, named_zone, zero_of, zone_of
+from .numbers import Numbers, spelled
+from .report import DROPPED, DUPLICATE, FLAGGED, UNUSED, USED, Report
 
 if TYPE_CHECKING:
     from ..modelling import DiseaseModel
 
-# A table's columns have no units of their own: their numbers are in the unit that the model declares.
-_TABLES = ("column", "dvid", "cmt")
 _AT_ONE_TIME = "another value at the same time; the first is kept"
 
 
@@ -94,15 +92,15 @@ class _Assembly:
         self.observations: dict[tuple[str, float], Observation] = {}
         self.held: dict[str, list[Held]] = {}
         self.inputs: dict[str, dict[float, float]] = {}
-        self.scales: dict[tuple[Any, ...], float | str] = {}  # or why there is none
+        self.numbers = Numbers(self.note)
         zone = zone_of(chart, zone, self.flag)
         self.orders = amounts.read(chart, model, mapping, choices.orders, self.note)
         known = [(r.time, {e.kind for e in mapping.find(r.codes)}) for r in chart.readings]
         measured = [time for time, kinds in known if "observable" in kinds] or [time for time, kinds in known if kinds]
         zero = zero_of(choices.zero, [g.given.time for g in self.orders], measured, zone, self.flag)
         self.clock = Clock(zero, zone, model.time_unit, unit, chart.birth_date, chart.died)
-        last = last_date(chart, zone)
-        self.end = self.clock.time(last) if last else None
+        known_at = [self.clock.time(one.time) for one in (*chart.readings, *chart.given)]
+        self.end = max((time for time in known_at if time is not None), default=None)
 
     def note(self, kind: str, reason: str) -> None:
         self.report.note(self.chart.id, kind, reason)
@@ -132,7 +130,7 @@ class _Assembly:
     def reading(self, reading: Reading) -> None:
         entries = self.mapping.find(reading.codes)
         if not entries:
-            self.note(UNUSED, _spelled(reading.codes))
+            self.note(UNUSED, spelled(reading.codes))
         for entry in entries:
             _USES[entry.kind](self, entry, reading)
 
@@ -144,7 +142,7 @@ class _Assembly:
 
     def observable(self, entry: Entry, reading: Reading) -> None:
         declared = self.model.observables()[entry.to]
-        value = self.number(entry, reading, declared.unit)
+        value = self.numbers.read(entry, reading, declared.unit)
         time = None if value is None else self.dated(entry, reading.time)
         if value is None or time is None or not self.inside(entry, time):
             return
@@ -159,7 +157,7 @@ class _Assembly:
         self.note(USED, f"{entry.kind} {entry.to}")
 
     def exogenous(self, entry: Entry, reading: Reading) -> None:
-        value = self.exact(entry, reading, self.model.inputs()[entry.to].unit)
+        value = self.numbers.exact(entry, reading, self.model.inputs()[entry.to].unit)
         time = None if value is None else self.dated(entry, reading.time)
         if value is None or time is None:
             return
@@ -178,53 +176,18 @@ class _Assembly:
         if getattr(declared, "levels", None) is not None:
             value = level_of(reading, entry, declared.levels, self.note)
         else:
-            value = self.exact(entry, reading, declared.unit)
+            value = self.numbers.exact(entry, reading, declared.unit)
         if value is not None:
             self.held.setdefault(entry.to, []).append(Held(self.clock.time(reading.time), value, entry.take))
 
     def misplaced(self, entry: Entry, reading: Reading) -> None:
-        self.note(DROPPED, f"{_spelled(reading.codes)}: a measurement, and '{entry.to}' is a treatment")
+        self.note(DROPPED, f"{spelled(reading.codes)}: a measurement, and '{entry.to}' is a treatment")
 
     def again(self, name: str, same: bool) -> None:
         if same:
             self.note(DUPLICATE, name)
         else:
             self.note(DROPPED, f"{name}: {_AT_ONE_TIME}")
-
-    def number(self, entry: Entry, reading: Reading, target: str) -> float | None:
-        """The reading in the declared unit, or None and a note why not."""
-        if not isinstance(reading.value, int | float) or isinstance(reading.value, bool):
-            self.note(DROPPED, f"{entry.to}: no number")
-            return None
-        scale = self.scale(entry, reading.codes[0] if reading.codes else Code("", ""), reading.unit, target)
-        value = float(reading.value) * scale if scale is not None else None
-        if value is None or is_finite(value):
-            return value
-        self.note(DROPPED, f"{entry.to}: not a finite number")
-        return None
-
-    def exact(self, entry: Entry, reading: Reading, target: str) -> float | None:
-        """A number that is no mere bound."""
-        if reading.bound:
-            self.note(DROPPED, f"{entry.to}: only known to lie below or above")
-            return None
-        return self.number(entry, reading, target)
-
-    def scale(self, entry: Entry, code: Code, said: str | None, target: str) -> float | None:
-        """What turns the file's numbers into the declared unit; a wrong unit is noted each time, looked at once."""
-        key = (entry.code, entry.to, entry.unit, code.value, said)
-        if key not in self.scales:
-            self.scales[key] = _scale(entry, code, said, target)
-        found = self.scales[key]
-        if isinstance(found, str):
-            self.note(DROPPED, f"{entry.to}: {found}")
-            return None
-        unit = said or entry.unit
-        if unit is None and target not in ("", "1"):
-            self.flag(f"{entry.to}: {_spelled((code,))} has no unit, taken in {target}")
-        elif found != 1.0:
-            self.note(CONVERTED, f"{entry.to}: {unit or '1'} -> {target}")
-        return found
 
     def dated(self, entry: Entry, when: When) -> float | None:
         time = self.clock.time(when)
@@ -300,23 +263,3 @@ _USES: Mapping[str, Any] = {
     "input": _Assembly.exogenous,
     "treatment": _Assembly.misplaced,
 }
-
-
-def _scale(entry: Entry, code: Code, said: str | None, target: str) -> float | str:
-    """A factor, or why there is none."""
-    unit = said or entry.unit
-    if unit is None and target not in ("", "1"):
-        if code.system in _TABLES:
-            return 1.0
-        return f"{_spelled((code,))} without a unit; say 'unit' in the mapping"
-    try:
-        return factor(unit, target, molar_mass=entry.molar_mass)
-    except TwinError as problem:
-        return str(problem)
-
-
-def _spelled(codes: Iterable[Code]) -> str:
-    """The code as a mapping would name it; a system without a word of its own is left to its last part."""
-    for code in codes:
-        return f"{code.system.rsplit('/', 1)[-1]} {code.value}"[:80]
-    return "without a code"

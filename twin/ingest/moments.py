@@ -79,11 +79,6 @@ def zone_of(chart: Chart, said: datetime.tzinfo | None, note: Note) -> datetime.
     return datetime.UTC
 
 
-def last_date(chart: Chart, zone: datetime.tzinfo | None) -> datetime.datetime | None:
-    """The last thing known of a person."""
-    return max((settled(when, zone) for when in _dates(chart)), default=None)
-
-
 def _dates(chart: Chart) -> Iterator[datetime.datetime]:
     for one in (*chart.readings, *chart.given):
         if isinstance(one.time, datetime.datetime):
