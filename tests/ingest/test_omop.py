@@ -495,6 +495,11 @@ def test_an_address_is_opened_to_read_only(tmp_path):
         list(database.rows("DELETE FROM person", "a deletion"))
 
 
+def test_a_folder_without_duckdb_names_the_remedy(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    assert "pip install 'patient-twin[ingest]'" in complaint(write(tmp_path / "cdm", TABLES), [1])
+
+
 def test_postgresql_without_its_driver(monkeypatch):
     """With one, the password of an address that does not answer stays out of the message."""
     monkeypatch.setitem(sys.modules, "psycopg", None)
