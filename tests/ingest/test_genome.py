@@ -234,6 +234,12 @@ def test_a_missing_site_is_the_reference_only_where_that_is_declared(tmp_path):
     assert values(charts)["gene", "CYP2C9"]["*1/*1"] == pytest.approx((1 - 0.124 - 0.073 - 0.001 - 0.004) ** 2)
 
 
+def test_a_reference_call_needs_no_quality_of_a_variant(tmp_path):
+    records = [("rs9923231", "0/0:99", {"qual": "0", "format": "GT:GQ"})]
+    charts, _ = vcf.read(written(tmp_path, vcf_text(records)))
+    assert values(charts)["gene", "VKORC1"] == "GG"
+
+
 def test_a_panel_leaves_out_what_it_excludes(tmp_path):
     records = [("rs1799853", "0/0"), ("rs1057910", "0/1")]
     path = written(tmp_path, vcf_text(records))
@@ -433,6 +439,17 @@ def test_pharmcat_layouts(tmp_path, layout):
     assert report.total(READ) == 3
     assert report.total(DROPPED) == 2  # CYP2D6 not called, TPMT*99 not in the table
     assert "Jane" not in report.text()
+
+
+def test_pharmcats_variants_on_one_chromosome(tmp_path):
+    """DPYD: the matcher names both of one chromosome; the recommendation has the least active of each."""
+    matched = entry("DPYD", ("[c.85T>C (*9A) + c.496A>G]", "c.2846A>T"))
+    matched["recommendationDiplotypes"] = entry("DPYD", ("c.496A>G", "c.2846A>T"))["sourceDiplotypes"]
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps({"title": "x", "genes": {"DPYD": matched}}))
+    charts, _ = pharmcat.read(path)
+    assert values(charts)["gene", "DPYD"] == "c.496A>G/c.2846A>T"
+    assert values(charts)["activity", "DPYD"] == 1.5
 
 
 def test_pharmcats_other_phenotype_is_noted(tmp_path):

@@ -48,7 +48,9 @@ def _refused(record: Record, fields: Mapping[str, str], lowest_quality: float) -
         return "has no call"
     if len(parts) != 2 or not all(part.isascii() and part.isdigit() for part in parts):
         return "is not a call of two chromosomes"
-    low = _below(fields.get("GQ", "."), lowest_quality) or (not record.block and _below(record.quality, lowest_quality))
+    low = _below(fields.get("GQ", "."), lowest_quality)
+    if set(parts) != {"0"}:  # QUAL is the evidence for a variant, and low where there is none
+        low = low or _below(record.quality, lowest_quality)
     return "has low quality" if low else ""
 
 

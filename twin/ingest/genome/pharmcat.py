@@ -76,48 +76,47 @@ def _identifier(document: Mapping[str, Any]) -> str:
 
 def _readings(gene: str, entry: Any, report: Report, who: str) -> tuple[Reading, ...]:
     where = f"{report.source}: {gene}"
-    said = _diplotypes(entry, where)
-    try:
-        texts = [functions.diplotype(gene, label) for label in said]
-    except TwinError:
-        report.note(who, DROPPED, f"{gene}: a diplotype that is not in our table")
-        return ()
+    if not isinstance(entry, dict):
+        raise TwinError(f"{where}: not as PharmCAT 2 or 3 writes a gene; write the file again with PharmCAT")
+    # DPYD's variants on one chromosome are several to the matcher; what to act on is the least active of each.
+    several = [_texts(gene, _pairs(entry, key, where)) for key in ("sourceDiplotypes", "recommendationDiplotypes")]
+    texts = next((found for found in several if found), several[0])
     if not texts:
-        report.note(who, DROPPED, f"{gene}: no call")
+        report.note(who, DROPPED, f"{gene}: no call" if texts == [] else f"{gene}: a diplotype not in our table")
         return ()
     report.note(who, READ, gene)
-    unique = list(dict.fromkeys(texts))
-    if len(unique) > 1:
-        report.note(who, FLAGGED, f"{gene}: {len(unique)} diplotypes fit, taken as equally probable")
-    _compare(gene, unique, entry, report, who)
-    return of_gene(gene, {text: 1 / len(unique) for text in unique}, where)
+    if len(texts) > 1:
+        report.note(who, FLAGGED, f"{gene}: {len(texts)} diplotypes fit, taken as equally probable")
+    _compare(gene, texts, entry, report, who)
+    return of_gene(gene, {text: 1 / len(texts) for text in texts}, where)
 
 
-def _diplotypes(entry: Any, where: str) -> list[str]:
-    """The labels of what was called. A phenotype without a diplotype is not enough for a covariate."""
-    if not isinstance(entry, dict) or not isinstance(entry.get("sourceDiplotypes", []), list):
+def _pairs(entry: Mapping[str, Any], key: str, where: str) -> list[str]:
+    """Two alleles of each diplotype that was called."""
+    said = entry.get(key) or []
+    if not isinstance(said, list) or not all(isinstance(one, dict) for one in said):
         raise TwinError(f"{where}: not as PharmCAT 2 or 3 writes a gene; write the file again with PharmCAT")
     found = []
-    for one in _called(entry):
-        label = one.get("label")
-        pair = [a.get("name") if isinstance(a, dict) else None for a in (one.get("allele1"), one.get("allele2"))]
-        if None not in pair:  # a label may leave out what the names say
-            found.append(f"{pair[0]}/{pair[1]}")
-        elif isinstance(label, str):
-            found.append(label)
-    return [text for text in found if "unknown" not in text.lower()]
+    for one in said:
+        pair = [one.get("allele1"), one.get("allele2")]
+        names = [str(allele.get("name")) for allele in pair if isinstance(allele, dict)]
+        if len(names) == 2 and "unknown" not in "".join(names).lower():
+            found.append("/".join(names))
+    return found
 
 
-def _called(entry: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """What is to be used: DPYD's list of variants is summed up by PharmCAT in the recommendation's diplotypes."""
-    source = entry.get("sourceDiplotypes") or []
-    pairs = [d for d in source if isinstance(d, dict) and isinstance(d.get("allele2"), dict)]
-    return pairs or [d for d in entry.get("recommendationDiplotypes") or [] if isinstance(d, dict)]
+def _texts(gene: str, said: Sequence[str]) -> list[str] | None:
+    """The diplotypes as models write them, each once; None where our table does not have one of them."""
+    try:
+        return list(dict.fromkeys(functions.diplotype(gene, text) for text in said))
+    except TwinError:
+        return None
 
 
 def _compare(gene: str, texts: Sequence[str], entry: Mapping[str, Any], report: Report, who: str) -> None:
     """PharmCAT's own phenotype beside ours: its tables may be of another year."""
-    theirs = {p for d in _called(entry) for p in d.get("phenotypes") or [] if isinstance(p, str)}
+    said = entry.get("recommendationDiplotypes") or entry.get("sourceDiplotypes") or []
+    theirs = {p for d in said for p in d.get("phenotypes") or [] if isinstance(p, str)}
     ours = {functions.phenotype(gene, text) for text in texts}
     if theirs - {"n/a", "No Result"} and theirs != ours:
         report.note(who, FLAGGED, f"{gene}: PharmCAT's phenotype is not that of our tables; ours is used")

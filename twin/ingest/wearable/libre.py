@@ -69,7 +69,7 @@ def _row(
             amount = number(row, column, decimal)
             if amount < 0:
                 raise TwinError(f"{row.where}, '{column}': no amount is below zero; correct the cell")
-            yield Sample(signal, moment, amount, signal.unit, row.where, stream=signal.name)
+            yield Sample(signal, moment, amount, signal.unit, row.where, stream=f"{signal.name} {sensor}")
 
 
 def _signal(kind: str, unit: str) -> Signal:
