@@ -1,6 +1,7 @@
 """Patients' own records in scenarios and from Python: readers, options, joins, what is printed and stored."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 import typing
@@ -14,7 +15,7 @@ from tests.ingest.records import PERSON, RXNORM, bundle, concept, drug, line, ob
 from twin import dataset
 from twin.errors import TwinError
 from twin.files.source import Reader
-from twin.ingest import READERS, Source, join_patients, read_patients
+from twin.ingest import READERS, Source, fhir, join_patients, read_patients
 from twin.ingest.chart import Chart, Code, Reading
 from twin.ingest.report import FLAGGED, NOBODY, UNUSED, USED, Report
 from twin.ingest.sources import _hints, _joined
@@ -69,8 +70,9 @@ def test_from_python(folder):
         ("fihr", {}, "did you mean 'fhir'"),
         ("fhir", {"zerro": "first dose"}, "did you mean 'zero'"),
         ("fhir", {"id": "ana", "zero": "some day"}, "is no moment"),
-        ("fhir", {"patient": 5}, "option 'patient' of reader 'fhir'"),
-        ("fhir", {"patient": "nobody"}, "none of its 1 people"),
+        ("fhir", {"person": 5}, "option 'person' of reader 'fhir'"),
+        ("omop", {}, "reader 'omop' needs the option 'cohort'"),
+        ("fhir", {"person": "nobody"}, "none of its 1 people"),
         ("nonmem", {"names": 5}, "option 'names' of reader 'nonmem'"),
         ("fhir", {"mapping": {"loinc 6301-6": "inn"}}, "did you mean 'inr'"),
     ],
@@ -85,7 +87,7 @@ def test_one_person_of_several(tmp_path):
     path = written(tmp_path, bundle(PERSON, other, observation(**INR)))
     with pytest.raises(TwinError, match="is of 2 people, and 'id' names one"):
         read_patients("fhir", path, WARFARIN, id="ana")
-    (patient,), report = read_patients("fhir", path, WARFARIN, id="ana", patient="jane-doe-1")
+    (patient,), report = read_patients("fhir", path, WARFARIN, id="ana", person="jane-doe-1")
     assert (patient.id, len(patient.observations)) == ("ana", 1)
     assert report.counts[NOBODY, UNUSED, "another person's record"] == 1
 
@@ -116,6 +118,22 @@ def test_two_bundles_of_one_person(tmp_path):
     assert report.counts["ana", FLAGGED, "sources differ on birth date; the first is taken"] == 1
     assert report.source == "a.json, b.json"
     assert len(join_patients(sources, WARFARIN)[0]) == 2  # two identifiers, and nobody says that they are one person
+
+
+def test_three_modalities_of_one_person(tmp_path):
+    """Laboratory values, a genotype and a weight scale, each file without the others' identifier."""
+    a = written(tmp_path, bundle(PERSON, TAKEN, observation(**INR)), "a.json")
+    b = written(tmp_path, "gene,diplotype\nCYP2C9,*1/*3\nVKORC1,GA\n", "genes.csv")
+    sources = [Source("fhir", str(a)), Source("genome", str(b))]
+    (patient,), report = join_patients(sources, WARFARIN, id="ana")
+    assert {name: patient.covariates[name] for name in ("cyp2c9", "vkorc1")} == {"cyp2c9": "*1/*3", "vkorc1": "GA"}
+    assert len(patient.observations) == 1
+    c = written(tmp_path, "time,weight\n2024-05-05 07:00,70.5\n", "scale.csv")
+    scale = Source("wearable", str(c), {"units": {"weight": "kg"}, "zone": "UTC"})
+    diabetes = load_model("type1_diabetes_replaybg")
+    (patient,), report = join_patients([Source("fhir", str(a)), scale], diabetes, id="ana")
+    assert patient.covariates["weight"] == 70.5
+    assert report.reader == "fhir + wearable"
 
 
 def test_people_are_joined_by_their_identifier():
@@ -153,10 +171,15 @@ def test_a_scenario_reads_records(folder):
 
 
 def test_records_are_read_once(folder, monkeypatch):
-    from twin.ingest import fhir
-
     calls = []
-    monkeypatch.setattr(fhir, "read", lambda path, _read=fhir.read, **o: (calls.append(path), _read(path, **o))[1])
+    own = fhir.read
+
+    @functools.wraps(own)
+    def read(path, **options):
+        calls.append(path)
+        return own(path, **options)
+
+    monkeypatch.setattr(fhir, "read", read)
     scenario = load_scenario(folder / "ask.yaml")
     scenario.build_patients(scenario.build_model())
     assert len(calls) == 1

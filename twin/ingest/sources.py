@@ -92,7 +92,7 @@ def join_patients(
     """
     codes = Codes.of(model, mapping)
     chosen = _chosen(sources, choices)
-    parts = [_read(source, chosen) for source in sources]
+    parts = [_read(source, chosen if id is None else {"patient": id} | chosen) for source in sources]
     charts, report = _joined(parts, id)
     if not stable() and any(chart.id.startswith(PREFIX) for chart in charts):
         report.note(NOBODY, FLAGGED, "pseudonyms, and draws with them, differ in the next run; set TWIN_PSEUDONYM_KEY")
@@ -147,10 +147,10 @@ def _chosen(sources: Sequence[Source], choices: Mapping[str, Any]) -> dict[str, 
 
 
 def _options(source: Source, chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """What the reader is called with: its options, checked, and the choices that it shares."""
+    """What the reader is called with: its options, checked, and what it shares with `chosen`."""
     import pydantic
 
-    hints = _hints(source.reader)
+    hints, parameters = _hints(source.reader), inspect.signature(_function(source.reader)[1]).parameters
     said = {n: v for n, v in chosen.items() if n in hints}
     for name, value in source.options.items():
         if name not in hints:
@@ -159,6 +159,9 @@ def _options(source: Source, chosen: Mapping[str, Any]) -> dict[str, Any]:
             known = [*hints, *_CHOICES]
             raise TwinError(f"reader '{source.reader}' has no option '{name[:40]}'; {suggest(name, known)}")
         said[name] = value
+    for name in hints:
+        if name not in said and parameters[name].default is inspect.Parameter.empty:
+            raise TwinError(f"reader '{source.reader}' needs the option '{name}'; docs/ingest.md says what it is")
     for name, value in said.items():
         try:
             said[name] = pydantic.TypeAdapter(hints[name]).validate_python(value)

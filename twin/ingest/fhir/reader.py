@@ -33,26 +33,26 @@ class Item(NamedTuple):
     resource: Json
 
 
-def read(path: str | os.PathLike[str], *, patient: str | None = None) -> tuple[list[Chart], Report]:
+def read(path: str | os.PathLike[str], *, person: str | None = None) -> tuple[list[Chart], Report]:
     """The people in a bundle, an NDJSON file, or a folder of either; raises TwinError where a file is none.
 
     Bundles are transactions, batches, collections, documents or results of a search; references are urn:uuid,
-    Patient/id or absolute. People keep the order of the files; their identifiers become pseudonyms. `patient` is the
-    id of the one person who is wanted.
+    Patient/id or absolute. People keep the order of the files; their identifiers become pseudonyms. `person` is the id
+    of the one who is wanted.
     """
     report = Report("fhir", textfile.label(path))
     people = _People(report)
     for items in _groups(Path(path), report):
         people.add(items)
     charts = people.charts()
-    return (charts, report) if patient is None else _only(charts, report, pseudonym(patient))
+    return (charts, report) if person is None else _only(charts, report, pseudonym(person))
 
 
 def _only(charts: list[Chart], report: Report, wanted: str) -> tuple[list[Chart], Report]:
     """One person of several; the others are counted together."""
     chosen = [chart for chart in charts if chart.id == wanted]
     if not chosen:
-        raise TwinError(f"{report.source}: none of its {len(charts)} people has the id that 'patient' names")
+        raise TwinError(f"{report.source}: none of its {len(charts)} people has the id that 'person' names")
     others = {chart.id for chart in charts} - {wanted}
     kept = collections.Counter({key: n for key, n in report.counts.items() if key[0] not in others})
     report = Report(report.reader, report.source, kept)
