@@ -17,8 +17,9 @@ from twin.errors import TwinError
 from twin.files.source import Reader
 from twin.ingest import READERS, Source, fhir, join_patients, read_patients
 from twin.ingest.chart import Chart, Code, Reading
+from twin.ingest.options import hints
 from twin.ingest.report import FLAGGED, NOBODY, UNUSED, USED, Report
-from twin.ingest.sources import _hints, _joined
+from twin.ingest.sources import _joined
 from twin.library import load_model
 from twin.scenario import check, load_scenario
 
@@ -52,7 +53,7 @@ def test_scenarios_know_every_reader():
 
 @pytest.mark.parametrize("name", READERS)
 def test_every_reader_states_its_options(name):
-    assert isinstance(_hints(name), dict)
+    assert isinstance(hints(name), dict)
 
 
 def test_from_python(folder):
@@ -145,14 +146,19 @@ def test_people_are_joined_by_their_identifier():
 
 
 def test_a_table_and_a_bundle(tmp_path):
-    """Bare numbers are times since time 0, dates count from the first dose: 2.5 days later than it, and 12 h."""
-    a = written(tmp_path, bundle(PERSON, TAKEN, observation(**INR)), "a.json")
-    b = written(tmp_path, "ID,TIME,DV,BASE\n1,60,3.1,1.1\n", "b.csv")
+    """Bare numbers are times since time 0, in their unit; dates count from the first dose, 12 h before the INR."""
+    a = Source("fhir", str(written(tmp_path, bundle(PERSON, TAKEN, observation(**INR)), "a.json")))
+    b = str(written(tmp_path, "ID,TIME,DV,BASE\n1,2.5,3.1,1.1\n", "b.csv"))
     mapping = {"column DV": "inr", "column BASE": "baseline_inr"}
-    sources = [Source("fhir", str(a)), Source("nonmem", str(b))]
-    (patient,), _ = join_patients(sources, WARFARIN, id="ana", mapping=mapping)
-    assert patient.covariates["baseline_inr"] == 1.1
-    assert len(patient.doses) == 1
+    with pytest.raises(TwinError, match="say 'carry' for all"):
+        join_patients([a, Source("nonmem", b)], WARFARIN, id="ana", mapping=mapping)
+    for own, choices in (({"time_unit": "day"}, {}), ({}, {"time_unit": "day"})):
+        sources = [a, Source("nonmem", b, own)]
+        (patient,), _ = join_patients(sources, WARFARIN, id="ana", mapping=mapping, carry="forward", **choices)
+        assert [(o.time, o.value) for o in patient.observations] == [(12.0, 2.5), (60.0, 3.1)]
+        assert patient.covariates["baseline_inr"] == 1.1
+    with pytest.raises(TwinError, match="no option 'orders'; say it beside 'join'"):
+        join_patients([Source("fhir", a.path, {"orders": "use"})], WARFARIN)
 
 
 # --- scenarios ----------------------------------------------------------------------------------------

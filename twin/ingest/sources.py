@@ -5,17 +5,15 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-import importlib
-import inspect
 import os
-import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .. import units
 from ..errors import TwinError, TwinErrors, suggest
 from ..patient import BoundPatient, Patient
-from . import READERS
+from . import options
 from .assemble import Choices, patients_of
 from .chart import Chart
 from .mapping import Mapping as Codes
@@ -38,9 +36,9 @@ class Source:
 
     def within(self, folder: Path) -> Source:
         """The same with paths that start from a folder; an address of a database stays."""
-        paths = {n for n, hint in _hints(self.reader).items() if "PathLike" in str(hint)}
-        options = {n: str(folder / v) if n in paths and isinstance(v, str) else v for n, v in self.options.items()}
-        return Source(self.reader, self.path if "://" in self.path else str(folder / self.path), options)
+        paths = {n for n, hint in options.hints(self.reader).items() if "PathLike" in str(hint)}
+        own = {n: str(folder / v) if n in paths and isinstance(v, str) else v for n, v in self.options.items()}
+        return Source(self.reader, self.path if "://" in self.path else str(folder / self.path), own)
 
     def fingerprint(self) -> str:
         """The SHA-256 of the file; of a folder, that of its files' names and sums; of a database, none."""
@@ -64,7 +62,7 @@ def read_patients(
     *,
     mapping: Mapping[str, Any] | None = None,
     id: str | None = None,
-    **options: Any,
+    **words: Any,
 ) -> tuple[list[Patient], Report]:
     """The patients in a file, for a model, and what happened to everything in it.
 
@@ -72,9 +70,11 @@ def read_patients(
         reader: 'fhir', 'nonmem', 'omop', 'genome', 'imaging' or 'wearable'.
         mapping: codes beside those that the model declares: {"loinc 6301-6": "inr"}; docs/ingest.md has the form.
         id: the patient's name, where there is one patient.
-        options: `zero`, `carry`, `orders`, `since`, `until`, `zone`, `time_unit`, and those of the reader.
+        words: `zero`, `carry`, `orders`, `since`, `until`, `zone`, `time_unit`, and those of the reader.
     """
-    return join_patients([Source(reader, os.fspath(path), options)], model, mapping=mapping, id=id)
+    own = {name: value for name, value in words.items() if name not in _CHOICES}
+    choices = {name: value for name, value in words.items() if name in _CHOICES}
+    return join_patients([Source(reader, os.fspath(path), own)], model, mapping=mapping, id=id, **choices)
 
 
 def join_patients(
@@ -91,12 +91,47 @@ def join_patients(
     identifier in each source.
     """
     codes = Codes.of(model, mapping)
-    chosen = _chosen(sources, choices)
-    parts = [_read(source, chosen if id is None else {"patient": id} | chosen) for source in sources]
+    for name in choices:
+        if name not in _CHOICES:
+            raise TwinError(f"unknown option '{name}'; {suggest(name, _CHOICES)}")
+    said = {name: value for name, value in choices.items() if value is not None}
+    shared = said if id is None else {"patient": id} | said
+    called = [options.checked(source.reader, source.options, shared) for source in sources]
+    parts = [_read(source, own, said, model) for source, own in zip(sources, called, strict=True)]
     charts, report = _joined(parts, id)
     if not stable() and any(chart.id.startswith(PREFIX) for chart in charts):
         report.note(NOBODY, FLAGGED, "pseudonyms, and draws with them, differ in the next run; set TWIN_PSEUDONYM_KEY")
-    return patients_of(charts, report, model, codes, **chosen), report
+    said = {"carry": _carry(sources, called)} | {name: v for name, v in said.items() if name != "time_unit"}
+    return patients_of(charts, report, model, codes, **said), report
+
+
+def _carry(sources: Sequence[Source], called: Sequence[Mapping[str, Any]]) -> str:
+    """The way in which a covariate's values hold: that of the readers, where none of them differs."""
+    ways = {own.get("carry", Choices.carry): source.reader for source, own in zip(sources, called, strict=True)}
+    if len(ways) > 1:
+        raise TwinError(f"{' and '.join(ways.values())} carry covariates in different ways; say 'carry' for all")
+    return next(iter(ways))
+
+
+def _read(
+    source: Source, own: Mapping[str, Any], choices: Mapping[str, Any], model: DiseaseModel
+) -> tuple[list[Chart], Report]:
+    """A source's charts, their bare times in the model's unit."""
+    if not source.path:
+        raise TwinError("path is empty; name a file")
+    charts, report = options.reader(source.reader)(source.path, **own)
+    unit = own.get("time_unit", choices.get("time_unit"))
+    if unit is None:
+        return charts, report
+    scale = units.factor(unit, model.time_unit)
+    return [_rescaled(chart, scale) for chart in charts], report
+
+
+def _rescaled(chart: Chart, scale: float) -> Chart:
+    def moved(one: Any) -> Any:
+        return dataclasses.replace(one, time=one.time * scale) if isinstance(one.time, int | float) else one
+
+    return dataclasses.replace(chart, readings=tuple(map(moved, chart.readings)), given=tuple(map(moved, chart.given)))
 
 
 def bind(patients: Sequence[Patient], model: DiseaseModel) -> list[BoundPatient]:
@@ -110,72 +145,6 @@ def bind(patients: Sequence[Patient], model: DiseaseModel) -> list[BoundPatient]
     if problems:
         raise TwinErrors(problems)
     return found
-
-
-# --- options ------------------------------------------------------------------------------------------
-
-
-def _function(reader: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """A reader, and the function whose keyword arguments are its options."""
-    if reader not in READERS:
-        raise TwinError(f"unknown reader '{reader[:40]}'; {suggest(reader, READERS)}")
-    module = importlib.import_module(f".{READERS[reader][0]}", __package__)
-    return module.read, getattr(module, READERS[reader][1])
-
-
-@functools.cache
-def _hints(reader: str) -> Mapping[str, Any]:
-    """A reader's options and their types."""
-    _, function = _function(reader)
-    hints = typing.get_type_hints(function)
-    parameters = inspect.signature(function).parameters.values()
-    return {p.name: hints.get(p.name, Any) for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
-
-
-def _chosen(sources: Sequence[Source], choices: Mapping[str, Any]) -> dict[str, Any]:
-    """The choices of how charts become patients; a reader's own default of one of them holds unless it is said."""
-    chosen: dict[str, Any] = {}
-    for source in sources:
-        parameters = inspect.signature(_function(source.reader)[1]).parameters
-        own = {n: parameters[n].default for n in _CHOICES if n in parameters}
-        chosen |= {n: value for n, value in own.items() if value not in (None, inspect.Parameter.empty)}
-        chosen |= {n: source.options[n] for n in _CHOICES if n in source.options}
-    for name in choices:
-        if name not in _CHOICES:
-            raise TwinError(f"unknown option '{name}'; {suggest(name, _CHOICES)}")
-    return {n: value for n, value in (chosen | dict(choices)).items() if value is not None}
-
-
-def _options(source: Source, chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """What the reader is called with: its options, checked, and what it shares with `chosen`."""
-    import pydantic
-
-    hints, parameters = _hints(source.reader), inspect.signature(_function(source.reader)[1]).parameters
-    said = {n: v for n, v in chosen.items() if n in hints}
-    for name, value in source.options.items():
-        if name not in hints:
-            if name in _CHOICES:
-                continue
-            known = [*hints, *_CHOICES]
-            raise TwinError(f"reader '{source.reader}' has no option '{name[:40]}'; {suggest(name, known)}")
-        said[name] = value
-    for name in hints:
-        if name not in said and parameters[name].default is inspect.Parameter.empty:
-            raise TwinError(f"reader '{source.reader}' needs the option '{name}'; docs/ingest.md says what it is")
-    for name, value in said.items():
-        try:
-            said[name] = pydantic.TypeAdapter(hints[name]).validate_python(value)
-        except pydantic.ValidationError as problem:
-            why = problem.errors(include_url=False, include_input=False)[0]["msg"]
-            raise TwinError(f"option '{name}' of reader '{source.reader}': {why}; docs/ingest.md lists them") from None
-    return said
-
-
-def _read(source: Source, chosen: Mapping[str, Any]) -> tuple[list[Chart], Report]:
-    if not source.path:
-        raise TwinError("path is empty; name a file")
-    read, _ = _function(source.reader)
-    return read(source.path, **_options(source, chosen))
 
 
 # --- joining ------------------------------------------------------------------------------------------
