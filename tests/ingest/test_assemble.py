@@ -218,6 +218,14 @@ def test_uncertain_levels_are_flagged():
     assert count(report, FLAGGED, "vkorc1 is uncertain") == 1
 
 
+def test_uncertain_numbers_are_flagged():
+    reading = Reading((Code("activity", "CYP2C9"),), {"1.0": 0.3, "0.5": 0.7})
+    mapping = {"activity CYP2C9": "baseline_inr"}  # any number will do here
+    patient, report = assembled(Chart("p", readings=(reading,)), mapping=mapping)
+    assert patient.covariates["baseline_inr"] == 0.5
+    assert count(report, FLAGGED, "most probable value") == 1
+
+
 @pytest.mark.parametrize(
     ("reading", "words"),
     [

@@ -19,7 +19,7 @@ from ..errors import TwinError
 from ..patient import Change, DoseRecord, Observation, Patient, Series
 from . import amounts
 from .chart import Chart, Code, Reading, When
-from .levels import Held, constant_or_series, level_of
+from .levels import Held, constant_or_series, level_of, likeliest
 from .mapping import AGE, SEX, Entry
 from .mapping import Mapping as Codes
 from .moments import FIRST_DOSE, Clock, named_zone, zero_of, zone_of
@@ -176,7 +176,7 @@ class _Assembly:
         if getattr(declared, "levels", None) is not None:
             value = level_of(reading, entry, declared.levels, self.note)
         else:
-            value = self.numbers.exact(entry, reading, declared.unit)
+            value = self.numbers.exact(entry, likeliest(reading, entry, self.note), declared.unit)
         if value is not None:
             self.held.setdefault(entry.to, []).append(Held(self.clock.time(reading.time), value, entry.take))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -41,6 +42,19 @@ def uncertain(name: str, levels: Mapping[str, float], note: Note) -> Any:
     """
     note(FLAGGED, f"{name} is uncertain: its most probable level is taken")
     return max(levels, key=lambda level: levels[level])
+
+
+def likeliest(reading: Reading, entry: Entry, note: Note) -> Reading:
+    """The reading of a number, such as an activity score, that is only known with probabilities: its likeliest."""
+    if not isinstance(reading.value, Mapping) or not reading.value:
+        return reading
+    best = max(reading.value, key=reading.value.__getitem__)
+    if len(reading.value) > 1:
+        note(FLAGGED, f"{entry.to} is uncertain: its most probable value is taken")
+    try:
+        return dataclasses.replace(reading, value=float(best))
+    except ValueError:
+        return reading
 
 
 def _likely(said: Mapping[str, float], entry: Entry, levels: Sequence[str], note: Note) -> Any:
