@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import types
 import typing
 
 import pytest
@@ -11,6 +12,7 @@ import xarray as xr
 from click.testing import CliRunner
 
 from cli.main import twin as command
+from cli.report.posterior import _courses
 from tests.ingest.records import PERSON, RXNORM, bundle, concept, drug, line, observation, quantity, written
 from twin import dataset
 from twin.errors import TwinError
@@ -265,3 +267,15 @@ def test_the_report_is_stored_with_a_result(folder, tmp_path):
 def test_a_result_without_records_has_no_report():
     tree = xr.DataTree.from_dict({"/outcomes": xr.Dataset()})
     assert dataset.with_ingest(tree, []) is tree
+
+
+def test_a_posteriors_course_begins_with_what_is_simulated(folder, monkeypatch):
+    """An INR from before the first dose lies before the course, which starts with the doses."""
+    before = observation(**INR, effectiveDateTime="2024-05-05T08:00:00Z")
+    written(folder / "records", bundle(PERSON, TAKEN, before, observation(**INR)))
+    scenario = load_scenario(folder / "ask.yaml")
+    patients = scenario.build_patients(scenario.build_model())
+    assert [o.time for o in patients[0].observations] == [-12.0, 12.0]
+    monkeypatch.setattr("twin.simulate", lambda *_, **__: {"predictions": xr.Dataset()}, raising=False)
+    _, _, times = _courses(types.SimpleNamespace(model=WARFARIN, patients=patients, draws=5, individuals={}), 0)
+    assert (times[0], times[-1]) == (0.0, pytest.approx(12.6))
