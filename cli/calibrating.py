@@ -83,6 +83,8 @@ def table(posterior: Posterior) -> list[dict[str, Any]]:
 
 def calibrate_all(paths: Sequence[str], *, out: Path, instead: Mapping[str, Any]) -> int:
     """Calibrates the patients of every scenario into a folder of its own; returns how many scenarios failed."""
+    from twin import dataset
+
     from .workflow import arguments, each_scenario, writing
 
     def work(scenario: Scenario, folder: Path) -> str:
@@ -91,6 +93,7 @@ def calibrate_all(paths: Sequence[str], *, out: Path, instead: Mapping[str, Any]
         replayed = _replayed(scenario, asked)
         with writing(folder):
             said = _written(posterior, folder)
+            dataset.add_ingest(folder / "posterior.zarr", scenario.reports())
             return said if replayed is None else f"{said}\n\n{_written_steps(replayed, posterior.model, folder)}"
 
     return each_scenario(paths, out, work, did="calibrated")

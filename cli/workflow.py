@@ -72,6 +72,8 @@ def check_all(paths: Sequence[str]) -> int:
         _say(found)
         failed += found.scenario is None
         if found.scenario is not None:
+            for report in found.scenario.reports():
+                click.echo(report.text())
             click.echo(f"{path}: ok")
     return failed
 
@@ -175,6 +177,7 @@ def _run(scenario: Scenario, instead: Mapping[str, Any], folder: Path) -> str:
     if posterior is not None:
         found = posterior.to_tree()
         tree = dataset.with_groups(tree, {name: found[name] for name in ("posterior", "calibration")})
+    tree = dataset.with_ingest(tree, scenario.reports())
     tree.attrs |= {
         "title": scenario.settings.title or scenario.name,
         "scenario": scenario.document.text,

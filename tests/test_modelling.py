@@ -184,16 +184,16 @@ def parameters(**members) -> type:
     return type("Parameters", (Parameters,), {"__annotations__": dict.fromkeys(members, Scalar), **members})
 
 
-def given(into: str, unit: str = "mg"):
-    @treatment(unit=unit, into=into)
+def given(into: str, unit: str = "mg", codes=None):
+    @treatment(unit=unit, into=into, codes=codes)
     def oral(self, p):
         return Delivery()
 
     return oral
 
 
-def seen(unit: str = "mg/L", noise=None):
-    @observable(unit=unit, noise=noise)
+def seen(unit: str = "mg/L", noise=None, **more):
+    @observable(unit=unit, noise=noise, **more)
     def concentration(self, t, y, p):
         return y.drug.central / p.volume
 
@@ -256,6 +256,16 @@ WRONG = {
     "an observable's unit": ({"concentration": seen("mg//L")}, "observable 'concentration': unknown unit 'mg//L'"),
     "time in kilograms": ({"time_unit": "kg"}, "time_unit 'kg' is no unit of time"),
     "time in nothing": ({"time_unit": "hrss"}, "time_unit: unknown unit 'hrss'"),
+    "codes of no vocabulary": (
+        {"oral": given("drug.depot", codes={"rxnrom": ("1",)})},
+        "unknown vocabulary 'rxnrom'; did you mean 'rxnorm'?",
+    ),
+    "one code as a text": (
+        {"oral": given("drug.depot", codes={"rxnorm": "1"})},
+        "'rxnorm' needs a tuple of texts",
+    ),
+    "a molar mass of nothing": ({"concentration": seen(molar_mass=0.0)}, "molar_mass must be above 0 g/mol"),
+    "plausible the wrong way": ({"concentration": seen(plausible=(9.0, 1.0))}, "plausible must rise"),
     "a largest dose of nothing": (
         {"domain": Domain("x", largest_dose={"orel": 1.0})}, "largest_dose names unknown treatment 'orel'",
     ),

@@ -15,6 +15,7 @@ import numpy as np
 
 from . import units
 from .errors import TwinError, TwinErrors, suggest
+from .ingest.mapping import SYSTEMS
 from .modelling import CategoryDeclaration, DiseaseModel
 
 _NEEDED = ("name", "title", "time_unit", "State", "Parameters")
@@ -36,7 +37,7 @@ def check_model(kind: type[DiseaseModel]) -> list[str]:
     undeclared = list(_undeclared(kind))
     if undeclared:
         return undeclared
-    chapters = (_names, _units, _states, _noise, _outcomes, _correlations, _domain)
+    chapters = (_names, _units, _codes, _states, _noise, _outcomes, _correlations, _domain)
     return [problem for chapter in chapters for problem in chapter(kind)]
 
 
@@ -88,6 +89,22 @@ def _units(kind: type[DiseaseModel]) -> Iterator[str]:
             yield f"time_unit '{kind.time_unit}' is no unit of time; write one such as h or day"
     except TwinError as problem:
         yield f"time_unit: {problem}"
+
+
+def _codes(kind: type[DiseaseModel]) -> Iterator[str]:
+    """What readers of records rely on: a mistyped vocabulary would never match anything."""
+    declared = [*kind.covariates().items(), *kind.treatments().items(), *kind.observables().items()]
+    for name, one in declared:
+        for system, values in one.codes.items():
+            if system not in SYSTEMS and ":" not in system:
+                yield f"codes of '{name}': unknown vocabulary '{system}'; {suggest(system, SYSTEMS)}"
+            if isinstance(values, str) or not all(isinstance(value, str) and value for value in values):
+                yield f"codes of '{name}': '{system}' needs a tuple of texts, such as ('6301-6',)"
+    for name, observable in kind.observables().items():
+        if observable.molar_mass is not None and not observable.molar_mass > 0:
+            yield f"observable '{name}': molar_mass must be above 0 g/mol"
+        if observable.plausible is not None and not observable.plausible[0] < observable.plausible[1]:
+            yield f"observable '{name}': plausible must rise, from the lowest value to the highest"
 
 
 def _states(kind: type[DiseaseModel]) -> Iterator[str]:

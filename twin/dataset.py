@@ -8,6 +8,7 @@ Groups (ArviZ's names where it has one):
     /sample_stats    status of each trajectory         0 is ok; anything else is counted, never averaged
     /constant_data   (patient)                         covariates at the start
     /observed_data   (observation)                     what was measured, if anything
+    /ingest          (note)                            what became of everything in patients' own records
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import functools
 import importlib.metadata
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,12 +29,14 @@ from .errors import TwinError
 from .modelling import CategoryDeclaration, DiseaseModel
 
 if TYPE_CHECKING:
+    from .ingest.report import Report
     from .running import Batch
 
 PATIENT, REGIMEN, DRAW, TIME, OBSERVATION = "patient", "regimen", "draw", "time", "observation"
 OUTCOMES, PREDICTIONS, MEASUREMENTS = "outcomes", "predictions", "measurements"
 PRIOR, STATS, COVARIATES, OBSERVED = "prior", "sample_stats", "constant_data", "observed_data"
-_GROUPS = (OUTCOMES, PREDICTIONS, MEASUREMENTS, PRIOR, STATS, COVARIATES, OBSERVED)  # as they are listed
+INGEST, NOTE = "ingest", "note"
+_GROUPS = (OUTCOMES, PREDICTIONS, MEASUREMENTS, PRIOR, STATS, COVARIATES, OBSERVED, INGEST)  # as they are listed
 STATUS = "status"
 ORDER = "order"  # attribute: a store forgets the order of a group's variables
 FILE = "result.zarr"
@@ -75,6 +78,26 @@ def with_groups(tree: xr.DataTree, more: Mapping[str, Any]) -> xr.DataTree:
     joined = xr.DataTree.from_dict(groups)
     joined.attrs = tree.attrs
     return joined
+
+
+def with_ingest(tree: xr.DataTree, reports: Sequence[Report]) -> xr.DataTree:
+    """A result with what became of everything in the records that its patients are from."""
+    return with_groups(tree, {INGEST: xr.DataTree(_ingest(reports))}) if reports else tree
+
+
+def add_ingest(store: str | Path, reports: Sequence[Report]) -> None:
+    """The same for a result that is stored already."""
+    if reports:
+        _ingest(reports).to_zarr(store, group=INGEST, mode="a", consolidated=False)
+
+
+def _ingest(reports: Sequence[Report]) -> xr.Dataset:
+    rows = [(report.source, report.reader, *row) for report in reports for row in report.rows()]
+    *texts, counts = zip(*rows, strict=True) if rows else [()] * 6
+    names = ("source", "reader", "of_patient", "kind", "reason")
+    columns = {name: (NOTE, words(text)) for name, text in zip(names, texts, strict=True)}
+    counted = (NOTE, np.array(counts, np.int64))
+    return xr.Dataset({**columns, "count": counted}).assign_attrs({ORDER: [*columns, "count"]})
 
 
 def _rank(group: str) -> tuple[int, str]:

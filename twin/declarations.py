@@ -24,6 +24,10 @@ class Evidence(enum.StrEnum):
     ASSUMED = "assumption"
 
 
+# By vocabulary, the codes under which records hold a thing: {"loinc": ("29463-7",)}.
+Codes = Mapping[str, tuple[str, ...]]
+
+
 # --- declarations -------------------------------------------------------------------------------------
 
 
@@ -50,6 +54,7 @@ class Covariate:
     low: float
     high: float
     source: str
+    codes: Codes = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +66,7 @@ class CategoryDeclaration:
     meaning: str
     frequencies: Mapping[str, float] | None
     source: str
+    codes: Codes = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,9 +124,10 @@ def covariate(
     low: float = float("-inf"),
     high: float = float("inf"),
     source: str = "",
+    codes: Codes | None = None,
 ) -> Any:
     """A number about a patient, with the range in which the model has been studied."""
-    return _field(Covariate(reference, unit, meaning, low, high, source), reference)
+    return _field(Covariate(reference, unit, meaning, low, high, source, codes or {}), reference)
 
 
 def category(
@@ -130,11 +137,12 @@ def category(
     *,
     frequencies: Mapping[str, float] | None = None,
     source: str = "",
+    codes: Codes | None = None,
 ) -> Any:
     """A category about a patient (sex, genotype): read it in equations with `.pick({level: value})`."""
     if reference not in levels:
         raise TwinError(f"reference '{reference}' is not one of the levels {levels}")
-    declaration = CategoryDeclaration(reference, tuple(levels), meaning, frequencies, source)
+    declaration = CategoryDeclaration(reference, tuple(levels), meaning, frequencies, source, codes or {})
     return _field(declaration, Category(float(levels.index(reference)), tuple(levels)))
 
 
@@ -229,27 +237,33 @@ class Treatment:
     into: str
     meaning: str
     deliver: Callable[[Any, Individual], Delivery]
+    codes: Codes = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
 class Observable:
-    """Something that can be measured or plotted: a function of time, states and the individual."""
+    """Something that can be measured or plotted: a function of time, states and the individual.
+
+    Readers of records use `codes`, `molar_mass` (g/mol) and `plausible`, in `unit`: outside, a value was mistyped.
+    """
 
     name: str
     unit: str
     meaning: str
     modality: str
     noise: Noise | None
-    codes: Mapping[str, tuple[str, ...]]
+    codes: Codes
     value: Callable[[Any, Scalar, Any, Individual], Scalar]
+    molar_mass: float | None = None
+    plausible: tuple[float, float] | None = None
 
 
-def treatment(*, unit: str, into: str, meaning: str = "") -> Callable[[Callable], Any]:
+def treatment(*, unit: str, into: str, meaning: str = "", codes: Codes | None = None) -> Callable[[Callable], Any]:
     """Declare a treatment: the decorated method takes the individual and returns a `Delivery`."""
 
     def declare(method: Callable) -> Any:
         words = meaning or (method.__doc__ or "").strip().split("\n")[0]
-        return Treatment(method.__name__, unit, into, words, method)
+        return Treatment(method.__name__, unit, into, words, method, codes or {})
 
     return declare
 
@@ -261,12 +275,14 @@ def observable(
     noise: Noise | None = None,
     meaning: str = "",
     loinc: tuple[str, ...] | str = (),
+    molar_mass: float | None = None,
+    plausible: tuple[float, float] | None = None,
 ) -> Callable[[Callable], Any]:
     """Declare an observable: the decorated method takes `(t, y, p)` and returns a scalar in `unit`."""
 
     def declare(method: Callable) -> Any:
         words = meaning or (method.__doc__ or "").strip().split("\n")[0]
         codes = {"loinc": (loinc,) if isinstance(loinc, str) else tuple(loinc)}
-        return Observable(method.__name__, unit, words, modality, noise, codes, method)
+        return Observable(method.__name__, unit, words, modality, noise, codes, method, molar_mass, plausible)
 
     return declare

@@ -19,13 +19,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from .errors import TwinError, TwinErrors
 from .files.document import Document, read
 from .files.patient import PatientFile
-from .files.reading import Reading
+from .files.reading import Reading, sources_of
 from .files.scenario import ScenarioFile
 from .files.schema import Examined, examine
+from .files.source import JoinEntry, SourceEntry
 from .patient import BoundPatient
 from .regimen import Regimen
 
 if TYPE_CHECKING:
+    from .files.reading import Ingested
+    from .ingest.report import Report
     from .modelling import DiseaseModel
     from .outcome import Outcome
 
@@ -40,6 +43,7 @@ class Scenario:
     folder: Path
     document: Document
     settings: ScenarioFile
+    ingested: Ingested = dataclasses.field(default_factory=dict, compare=False, repr=False)
 
     def build_model(self) -> DiseaseModel:
         """The model it names, with the scenario's other typical values."""
@@ -67,12 +71,23 @@ class Scenario:
         """The times of the stored course, in model time."""
         return self._built(lambda reading: reading.times(model))
 
+    def reports(self) -> list[Report]:
+        """What happened to everything in the patients' own records, as far as they have been read."""
+        return [report for _, report in self.ingested.values()]
+
     def fingerprints(self) -> dict[str, str]:
         """The SHA-256 of every file that was read, by its name in the scenario."""
         files = {"": self.document.name} | {
             name: self.folder / name for name in self.settings.patients if isinstance(name, str)
         }
-        return {name or "scenario": hashlib.sha256(Path(path).read_bytes()).hexdigest() for name, path in files.items()}
+        found = {
+            name or "scenario": hashlib.sha256(Path(path).read_bytes()).hexdigest() for name, path in files.items()
+        }
+        for entry in self.settings.patients:
+            if isinstance(entry, SourceEntry | JoinEntry):
+                named = zip(entry.parts(), sources_of(entry, self.folder), strict=True)
+                found |= {part.path: source.fingerprint() for part, source in named}
+        return found
 
     @property
     def reference(self) -> str | None:
@@ -80,7 +95,7 @@ class Scenario:
         return self.settings.compare.reference if self.settings.compare else None
 
     def _built(self, part: Callable[[Reading], Part]) -> Part:
-        reading = Reading(self.document, self.folder, self.settings, Examined(self.settings, (), ()))
+        reading = Reading(self.document, self.folder, self.settings, Examined(self.settings, (), ()), self.ingested)
         built = part(reading)
         if reading.found:
             raise TwinErrors(reading.problems)
@@ -127,4 +142,5 @@ def check(path: str | os.PathLike[str]) -> Check:
     warnings = tuple(reading.everything())
     if reading.found:
         return Check(tuple(reading.problems), warnings, None)
-    return Check((), warnings, Scenario(Path(path).stem, Path(path).parent, document, examined.content))
+    folder = Path(path).parent
+    return Check((), warnings, Scenario(Path(path).stem, folder, document, examined.content, reading.ingested))

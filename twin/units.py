@@ -61,7 +61,7 @@ def factor(source: str, target: str) -> float:
     one, goal = parse(source), parse(target)
     if one.dimensionality != goal.dimensionality:
         raise TwinError(f"'{source}' cannot be converted to '{target}'")
-    return _tidy(float(one.to_base_units().magnitude / goal.to_base_units().magnitude))
+    return tidy(float(one.to_base_units().magnitude / goal.to_base_units().magnitude))
 
 
 def compatible(source: str, target: str) -> bool:
@@ -74,7 +74,7 @@ def convert(value: float, source: str, target: str) -> float:
     return value * factor(source, target)
 
 
-def _tidy(value: float) -> float:
+def tidy(value: float) -> float:
     """Undo the last-digit noise of chained conversions (1/24*24 and the like)."""
     nearest = float(f"{value:.12g}")
     return nearest if math.isclose(nearest, value, rel_tol=4e-15) else value

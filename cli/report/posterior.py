@@ -46,7 +46,8 @@ def _courses(posterior: Posterior, i: int) -> tuple[Any, Any, Any]:
 
     patient = posterior.patients[i]
     last = max(o.time for o in patient.observations)
-    times = np.linspace(min(0.0, min(o.time for o in patient.observations)), last * 1.05 + 1e-9 or 1.0, _POINTS)
+    begun = min([0.0, *(dose.time.within(posterior.model.time_unit) for dose in patient.doses)])  # as simulate has it
+    times = np.linspace(begun, max(last, begun) * 1.05 + 1e-9 or 1.0, _POINTS)
     draws = min(300, posterior.draws)
     own = {
         word: {name: values[i : i + 1, :draws] for name, values in found.items()}

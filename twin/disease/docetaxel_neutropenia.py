@@ -37,13 +37,21 @@ CYCLE = 504.0  # h, three weeks between courses
 
 class Covariates(eqx.Module):
     sex: Category = category("male", ("male", "female"), "sex", source=RESPONSE)
-    ecog: Scalar = covariate(0.0, "1", "ECOG performance status", low=0.0, high=4.0, source=RESPONSE)
+    ecog: Scalar = covariate(
+        0.0, "1", "ECOG performance status", low=0.0, high=4.0, source=RESPONSE, codes={"loinc": ("89247-1",)}
+    )
     prior_chemotherapy: Category = category("naive", ("naive", "treated"), "earlier chemotherapy", source=RESPONSE)
     aag: Scalar = covariate(
         1.34, "g/L", "alpha-1 acid glycoprotein", low=0.3, high=3.0, source="reference: Kloft 2006; range: assumed"
     )
     body_surface_area: Scalar = covariate(
-        1.8, "m^2", "body surface area; scales doses given per m2", low=1.2, high=2.6, source="assumed"
+        1.8,
+        "m^2",
+        "body surface area; scales doses given per m2",
+        low=1.2,
+        high=2.6,
+        source="assumed",
+        codes={"loinc": ("8277-6", "3140-1")},
     )
 
 
@@ -162,17 +170,20 @@ class DocetaxelNeutropenia(DiseaseModel):
             circulating=rate * jnp.expm1(y.maturing_3 - y.circulating),
         )
 
-    @treatment(unit="mg", into="drug.central")
+    @treatment(unit="mg", into="drug.central", codes={"rxnorm": ("72962",), "atc": ("L01CD02",)})
     def infusion(self, p) -> Delivery:
         """Docetaxel into a vein, usually over 1 h"""
         return Delivery()
 
-    @observable(unit="10^9/L", modality="lab", noise=LogNormalNoise("neutrophil_error"), loinc="751-8")
+    @observable(
+        unit="10^9/L", modality="lab", noise=LogNormalNoise("neutrophil_error"), loinc=("751-8", "26499-4", "753-4"),
+        plausible=(0.0, 100.0),
+    )  # fmt: skip
     def neutrophils(self, t, y, p):
         """Absolute neutrophil count"""
         return p.baseline * jnp.exp(y.circulating)
 
-    @observable(unit="mg/L", modality="lab", noise=Proportional("docetaxel_error"))
+    @observable(unit="mg/L", modality="lab", noise=Proportional("docetaxel_error"), molar_mass=807.88)
     def docetaxel(self, t, y, p):
         """Docetaxel in plasma"""
         return y.drug.central / p.volume

@@ -30,9 +30,15 @@ LIBRARY, ASSUMED = Evidence.LIBRARY, Evidence.ASSUMED
 SOURCE = "Cappon 2023, as in gcappon/py_replay_bg"
 PRIOR = f"{SOURCE}: prior, its median"
 
+RAPID_INSULIN = {"pump": ("bolus",), "atc": ("A10AB04", "A10AB05", "A10AB06")}  # lispro, aspart, glulisine
+GLUCOSE_MASS = 180.156  # g/mol (LOINC, group LG7967-5)
+PLASMA_GLUCOSE = ("2345-7", "2339-0", "14749-6", "15074-8")  # per mass in plasma and blood, per mole in the same
+
 
 class Covariates(eqx.Module):
-    weight: Scalar = covariate(70.0, "kg", "body weight", low=30.0, high=150.0, source="assumed")
+    weight: Scalar = covariate(
+        70.0, "kg", "body weight", low=30.0, high=150.0, source="assumed", codes={"loinc": ("29463-7",)}
+    )
     usual_basal: Scalar = covariate(
         1.0, "U/h", "usual basal insulin: what holds glucose at its basal level", low=0.1, high=4.0, source="assumed"
     )
@@ -200,17 +206,20 @@ class Type1DiabetesReplayBG(DiseaseModel):
             interstitial=(y.glucose - y.interstitial) / p.interstitial_delay,
         )
 
-    @treatment(unit="g", into="stomach_1")
+    @treatment(unit="g", into="stomach_1", codes={"meal": ("carbohydrate",)})
     def meal(self, p) -> Delivery:
         """Carbohydrate eaten"""
         return Delivery(scale=1000 / p.weight, lag=p.meal_delay)
 
-    @treatment(unit="U", into="subcutaneous_1")
+    @treatment(unit="U", into="subcutaneous_1", codes=RAPID_INSULIN)
     def insulin(self, p) -> Delivery:
         """Rapid insulin under the skin, on top of the basal"""
         return Delivery(scale=1000 / p.weight, lag=p.insulin_delay)
 
-    @observable(unit="mg/dL", modality="lab", noise=Additive("laboratory_error"), loinc=("2345-7", "2339-0"))
+    @observable(
+        unit="mg/dL", modality="lab", noise=Additive("laboratory_error"), loinc=PLASMA_GLUCOSE, molar_mass=GLUCOSE_MASS,
+        plausible=(10.0, 2000.0),
+    )  # fmt: skip
     def plasma_glucose(self, t, y, p):
         """Glucose in plasma"""
         return y.glucose
@@ -220,7 +229,10 @@ class Type1DiabetesReplayBG(DiseaseModel):
         """Glucose at the sensor's site"""
         return y.interstitial
 
-    @observable(unit="mg/dL", modality="wearable", noise=GlucoseMonitor(), loinc="99504-3")
+    @observable(
+        unit="mg/dL", modality="wearable", noise=GlucoseMonitor(), loinc="99504-3",
+        molar_mass=GLUCOSE_MASS, plausible=(20.0, 600.0),
+    )  # fmt: skip
     def cgm(self, t, y, p):
         """Reading of a continuous glucose monitor"""
         return y.interstitial

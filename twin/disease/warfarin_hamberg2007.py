@@ -47,13 +47,24 @@ INR_OUTCOMES = {
     "time_above_4": Duration(of="inr", low=4.0, meaning="time with INR above 4"),
 }
 
+# Racemic warfarin (LOINC 4098-0) is not here: S-warfarin is what the models predict. INR in platelet-poor plasma, in
+# blood (point of care), and in capillary blood.
+INR_CODES = ("6301-6", "34714-6", "46418-0")
+WARFARIN_CODES = {"rxnorm": ("11289",), "atc": ("B01AA03",)}
+INR_PLAUSIBLE = (0.5, 20.0)  # coagulometers read no further
+S_WARFARIN_MASS = 308.33  # g/mol
+
 SixStages = chain(6)
 
 
 class Covariates(eqx.Module):
     age: Scalar = covariate(71.0, "year", "age", low=18.0, high=95.0, source="reference: Hamberg 2007; range: assumed")
-    cyp2c9: Category = category("*1/*1", tuple(CYP2C9), "CYP2C9 diplotype", frequencies=CYP2C9, source=SAMPLE)
-    vkorc1: Category = category("GG", tuple(VKORC1), "VKORC1 -1639 genotype", frequencies=VKORC1, source=SAMPLE)
+    cyp2c9: Category = category(
+        "*1/*1", tuple(CYP2C9), "CYP2C9 diplotype", frequencies=CYP2C9, source=SAMPLE, codes={"gene": ("CYP2C9",)}
+    )
+    vkorc1: Category = category(
+        "GG", tuple(VKORC1), "VKORC1 -1639 genotype", frequencies=VKORC1, source=SAMPLE, codes={"gene": ("VKORC1",)}
+    )
     baseline_inr: Scalar = covariate(1.0, "1", "INR before warfarin", low=0.8, high=1.5, source="range: assumed")
 
 
@@ -164,17 +175,17 @@ class WarfarinHamberg2007(DiseaseModel):
             late=(synthesis - y.late) / p.late_time,
         )
 
-    @treatment(unit="mg", into="drug.depot")
+    @treatment(unit="mg", into="drug.depot", codes=WARFARIN_CODES)
     def tablet(self, p) -> Delivery:
         """Racemic warfarin by mouth; half of it is S-warfarin."""
         return Delivery(scale=0.5)
 
-    @observable(unit="1", modality="lab", noise=LogNormalNoise("inr_error"), loinc="6301-6")
+    @observable(unit="1", modality="lab", noise=LogNormalNoise("inr_error"), loinc=INR_CODES, plausible=INR_PLAUSIBLE)
     def inr(self, t, y, p):
         """International normalised ratio"""
         return p.baseline_inr + p.largest_rise * power(1 - y.early.last * y.late, p.curvature)
 
-    @observable(unit="mg/L", modality="lab", noise=LogNormalNoise("warfarin_error"))
+    @observable(unit="mg/L", modality="lab", noise=LogNormalNoise("warfarin_error"), molar_mass=S_WARFARIN_MASS)
     def s_warfarin(self, t, y, p):
         """S-warfarin in plasma"""
         return y.drug.central / p.volume

@@ -26,7 +26,16 @@ from ..modelling import (
 from ..noise import LogNormalNoise
 from ..types import Scalar
 from ..variability import log_normal
-from .warfarin_hamberg2007 import CYP2C9, INR_OUTCOMES, SAMPLE, VKORC1  # the frequencies of that study's sample
+from .warfarin_hamberg2007 import (  # the frequencies are of that study's sample
+    CYP2C9,
+    INR_CODES,
+    INR_OUTCOMES,
+    INR_PLAUSIBLE,
+    S_WARFARIN_MASS,
+    SAMPLE,
+    VKORC1,
+    WARFARIN_CODES,
+)
 
 LIBRARY = Evidence.LIBRARY
 
@@ -37,8 +46,12 @@ ThreeStages = chain(3)
 
 class Covariates(eqx.Module):
     age: Scalar = covariate(71.0, "year", "age", low=18.0, high=95.0, source="reference: Hamberg 2010; range: assumed")
-    cyp2c9: Category = category("*1/*1", tuple(CYP2C9), "CYP2C9 diplotype", frequencies=CYP2C9, source=SAMPLE)
-    vkorc1: Category = category("GG", tuple(VKORC1), "VKORC1 -1639 genotype", frequencies=VKORC1, source=SAMPLE)
+    cyp2c9: Category = category(
+        "*1/*1", tuple(CYP2C9), "CYP2C9 diplotype", frequencies=CYP2C9, source=SAMPLE, codes={"gene": ("CYP2C9",)}
+    )
+    vkorc1: Category = category(
+        "GG", tuple(VKORC1), "VKORC1 -1639 genotype", frequencies=VKORC1, source=SAMPLE, codes={"gene": ("VKORC1",)}
+    )
     baseline_inr: Scalar = covariate(1.0, "1", "INR before warfarin", low=0.8, high=1.5, source="range: assumed")
 
 
@@ -131,17 +144,17 @@ class WarfarinHamberg2010(DiseaseModel):
             late=y.late.rates(inflow=late * synthesis, rate=late),
         )
 
-    @treatment(unit="mg", into="drug.depot")
+    @treatment(unit="mg", into="drug.depot", codes=WARFARIN_CODES)
     def tablet(self, p) -> Delivery:
         """Racemic warfarin by mouth; half of it is S-warfarin."""
         return Delivery(scale=0.5)
 
-    @observable(unit="1", modality="lab", noise=LogNormalNoise("inr_error"), loinc="6301-6")
+    @observable(unit="1", modality="lab", noise=LogNormalNoise("inr_error"), loinc=INR_CODES, plausible=INR_PLAUSIBLE)
     def inr(self, t, y, p):
         """International normalised ratio"""
         return p.baseline_inr + p.largest_rise * (1 - (y.early.last + y.late.last) / 2)
 
-    @observable(unit="mg/L", modality="lab", noise=LogNormalNoise("warfarin_error"))
+    @observable(unit="mg/L", modality="lab", noise=LogNormalNoise("warfarin_error"), molar_mass=S_WARFARIN_MASS)
     def s_warfarin(self, t, y, p):
         """S-warfarin in plasma"""
         return y.drug.central / p.volume

@@ -17,20 +17,35 @@ from ..regimen import Regimen
 from .binding import bind
 from .document import Document, Location, read, show
 from .outcome import build_outcome
+from .patient import PatientFile
 from .scenario import MOST_TIMES, ScenarioFile, TimeGrid
 from .schema import Examined, quantity
+from .source import JoinEntry, SourceEntry, is_record
 
 if TYPE_CHECKING:
+    from ..ingest.report import Report
+    from ..ingest.sources import Source
     from ..modelling import DiseaseModel
     from ..outcome import Outcome
+
+    # By the entry's place in `patients`: the people of a record, and what happened to everything in it.
+    Ingested = dict[int, tuple[list[BoundPatient], Report]]
 
 
 class Reading:
     """One pass over a scenario, part by part, that collects what is wrong on the way."""
 
-    def __init__(self, document: Document, folder: Path, settings: ScenarioFile, examined: Examined[ScenarioFile]):
+    def __init__(
+        self,
+        document: Document,
+        folder: Path,
+        settings: ScenarioFile,
+        examined: Examined[ScenarioFile],
+        ingested: Ingested | None = None,
+    ):
         self.document, self.folder, self.settings, self.examined = document, folder, settings, examined
         self.found: dict[str, int] = {}  # sentences, and the line of this file each belongs to
+        self.ingested = ingested if ingested is not None else {}
         for problem in examined.problems:
             self.add(problem.at, document.sentence(problem.at, problem.message))
 
@@ -74,7 +89,8 @@ class Reading:
             self.problem(("times",), f"the last, {times[-1]:g} {model.time_unit}, is after until; end them together")
         self.replay(model)
         large = [warning for name, given in regimens.items() for warning in _large(name, given, model, patients)]
-        return [*(warning for patient in patients for warning in _notes(patient)), *large]
+        reported = {patient.id for bound, _ in self.ingested.values() for patient in bound}
+        return [*(w for patient in patients if patient.id not in reported for w in _notes(patient)), *large]
 
     def model(self) -> DiseaseModel | None:
         from ..library import load_model
@@ -98,13 +114,30 @@ class Reading:
     def patients(self, model: DiseaseModel) -> list[BoundPatient]:
         found: dict[str, BoundPatient] = {}
         for i, entry in enumerate(self.settings.patients):
-            patient = self.file(i, entry, model) if isinstance(entry, str) else self.inline(i, model)
-            if patient is None:
-                continue
-            if patient.id in found:
-                self.problem(("patients", i), f"a second patient is called '{patient.id}'; give each its own id")
-            found[patient.id] = patient
+            for patient in self.entry(i, entry, model):
+                if patient.id in found:
+                    self.problem(("patients", i), f"a second patient is called '{patient.id}'; give each its own id")
+                found[patient.id] = patient
         return list(found.values())
+
+    def entry(
+        self, i: int, entry: str | PatientFile | SourceEntry | JoinEntry, model: DiseaseModel
+    ) -> list[BoundPatient]:
+        if isinstance(entry, SourceEntry | JoinEntry):
+            return self.records(i, entry, model)
+        patient = self.file(i, entry, model) if isinstance(entry, str) else self.inline(i, model)
+        return [] if patient is None else [patient]
+
+    def records(self, i: int, entry: SourceEntry | JoinEntry, model: DiseaseModel) -> list[BoundPatient]:
+        """Patients from their own records, read once; what happened to everything is in `ingested`."""
+        from ..ingest.sources import bind, join_patients
+
+        if i not in self.ingested:
+            with self.at("patients", i):
+                sources = sources_of(entry, self.folder)
+                patients, report = join_patients(sources, model, mapping=entry.feeds(), id=entry.id, **entry.choices())
+                self.ingested[i] = (bind(patients, model), report)
+        return self.ingested[i][0] if i in self.ingested else []
 
     def file(self, i: int, name: str, model: DiseaseModel) -> BoundPatient | None:
         path = self.folder / name
@@ -123,6 +156,8 @@ class Reading:
     def inline(self, i: int, model: DiseaseModel) -> BoundPatient | None:
         place = self.examined.original(("patients", i))
         index = int(place[-1])
+        if is_record(self.document.value["patients"][index]):
+            return None  # what it lacks to be read has been said
         patient, problems = bind(self.document.value["patients"][index], model, f"patient {index + 1}")
         for p in problems:
             self.add((*place, *p.at), self.document.sentence((*place, *p.at), p.message))
@@ -195,6 +230,13 @@ class Reading:
                     raise TwinError(f"{show(one)} is not after the time before it; put times in rising order")
                 found.append(time)
         return found
+
+
+def sources_of(entry: SourceEntry | JoinEntry, folder: Path) -> list[Source]:
+    """The records that an entry of `patients` names."""
+    from ..ingest.sources import Source
+
+    return [Source(part.reader, part.path, part.options()).within(folder) for part in entry.parts()]
 
 
 def _grid(said: TimeGrid, unit: str) -> list[float]:

@@ -11,6 +11,7 @@ from .document import show
 from .outcome import OutcomeEntry
 from .patient import ChangeEntry, DoseEntry, PatientFile
 from .schema import Closed, Name, Number, Quantity, Text, Whole, complaint
+from .source import JoinEntry, SourceEntry, is_record
 
 MOST_DRAWS = 1_000_000
 MOST_TIMES = 100_000
@@ -70,6 +71,12 @@ def _mapping_or_text(given: Any) -> str:
     return "<mapping>" if isinstance(given, Mapping) else "<text>"
 
 
+def _patient_form(given: Any) -> str:
+    if is_record(given):
+        return "<join>" if "join" in given else "<source>"
+    return _mapping_or_text(given)
+
+
 def _list_or_mapping(given: Any) -> str:
     return "<list>" if isinstance(given, list) else "<mapping>"
 
@@ -124,7 +131,11 @@ RegimenEntry = Annotated[
     Discriminator(_regimen_form),
 ]
 PatientEntry = Annotated[
-    Annotated[Text, Tag("<text>")] | Annotated[PatientFile, Tag("<mapping>")], Discriminator(_mapping_or_text)
+    Annotated[Text, Tag("<text>")]
+    | Annotated[SourceEntry, Tag("<source>")]
+    | Annotated[JoinEntry, Tag("<join>")]
+    | Annotated[PatientFile, Tag("<mapping>")],
+    Discriminator(_patient_form),
 ]
 NamedOutcome = Annotated[
     Annotated[Name, Tag("<text>")] | Annotated[OutcomeEntry, Tag("<mapping>")], Discriminator(_mapping_or_text)
@@ -141,7 +152,8 @@ class ScenarioFile(Closed):
 
     model: Name = Field(description="The disease model; `twin models` lists them")
     patients: list[PatientEntry] = Field(
-        min_length=1, description="Patient files (paths from this file's folder) or patients written out here"
+        min_length=1,
+        description="Patient files (paths from this file's folder), patients written out here, or their own records",
     )
     regimens: dict[Name, RegimenEntry] = Field(
         min_length=1, description="The options, by name: text such as '5 mg q24h x14', a list of doses, or nothing"

@@ -1,0 +1,114 @@
+"""The pieces that FHIR resources are made of: codings, date-times, quantities."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from ..chart import Code, Said
+from ..report import FLAGGED
+
+Json = Mapping[str, Any]
+Note = Callable[[str, str], None]
+
+# What readers and mappings call the vocabularies that FHIR names by URI.
+SYSTEMS = {
+    "http://loinc.org": "loinc",
+    "http://www.nlm.nih.gov/research/umls/rxnorm": "rxnorm",
+    "http://www.whocc.no/atc": "atc",
+    "http://snomed.info/sct": "snomed",
+    "http://hl7.org/fhir/sid/icd-10": "icd10",
+    "http://hl7.org/fhir/sid/icd-10-cm": "icd10cm",
+    "http://hl7.org/fhir/sid/ndc": "ndc",
+    "http://hl7.org/fhir/sid/cvx": "cvx",
+}
+_NUMBER = r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
+_SIDES = {"<": -1, "<=": -1, ">": 1, ">=": 1}
+
+
+class Unreadable(Exception):
+    """Why a piece of a record cannot be taken; the words go into the report."""
+
+
+class Value(NamedTuple):
+    """What was observed: a number or a text, its unit as written, and the side on which the truth lies."""
+
+    value: Said
+    unit: str | None = None
+    bound: int = 0
+
+
+def codes_of(concept: Json | None) -> tuple[Code, ...]:
+    """A CodeableConcept's codings."""
+    found = []
+    for coding in (concept or {}).get("coding", ()):
+        if coding.get("code"):
+            system = str(coding.get("system", ""))
+            found.append(Code(SYSTEMS.get(system, system), str(coding["code"]), str(coding.get("display", ""))))
+    return tuple(found)
+
+
+def code_of(concept: Json | None) -> str:
+    """The first code of a CodeableConcept, or its text."""
+    codes = codes_of(concept)
+    return codes[0].value if codes else str((concept or {}).get("text", ""))
+
+
+def moment(text: Any, what: str, note: Note) -> datetime.datetime:
+    """A FHIR date-time. One known only to the year, month or day is taken at its middle, or at 0:00, and flagged."""
+    if not isinstance(text, str):
+        raise Unreadable(f"{what} with a time that is no text")
+    partial = re.fullmatch(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?", text)
+    try:
+        if not partial:
+            return datetime.datetime.fromisoformat(text)
+        year, month, day = partial.groups()
+        if day is None:
+            note(FLAGGED, f"{what} dated to the {'year' if month is None else 'month'} only, taken at its middle")
+        else:
+            note(FLAGGED, f"{what} without a clock time, taken at 0:00")
+        return datetime.datetime(int(year), int(month or 7), int(day or (1 if month is None else 15)))
+    except ValueError:
+        raise Unreadable(f"{what} with a time that is none") from None
+
+
+def is_day(text: Any) -> bool:
+    """Whether a date-time has no clock time: as an end, it includes the day."""
+    return isinstance(text, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", text) is not None
+
+
+def number(value: Any) -> float:
+    """A JSON number as a float."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < math.inf:
+        raise Unreadable("a quantity that is no number")
+    return float(value)
+
+
+def unit_of(quantity: Json) -> str | None:
+    """The unit as the file has it: the UCUM code where there is one, else the words."""
+    ucum = str(quantity.get("system", "http://unitsofmeasure.org")).rstrip("/").endswith("unitsofmeasure.org")
+    for word in ((quantity.get("code") if ucum else None), quantity.get("unit"), quantity.get("code")):
+        if word:
+            return str(word)
+    return None
+
+
+def quantity(said: Json) -> Value:
+    """A Quantity; its comparator says on which side of the number the truth lies."""
+    comparator = said.get("comparator")
+    if comparator is not None and comparator not in _SIDES:
+        raise Unreadable("a comparator that is not <, <=, > or >=")
+    if said.get("value") is None:
+        raise Unreadable("a quantity without a number")
+    return Value(number(said["value"]), unit_of(said), _SIDES.get(comparator, 0))
+
+
+def text(said: Any) -> Value:
+    """A string: '<0.5' and '7.2' are numbers, anything else (with a decimal comma, too) stays text."""
+    match = re.fullmatch(rf"\s*([<>]=?)?\s*({_NUMBER})\s*", str(said))
+    if match:
+        return Value(float(match[2]), None, _SIDES.get(match[1] or "", 0))
+    return Value(str(said))
