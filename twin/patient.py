@@ -124,8 +124,8 @@ class BoundPatient:
     doses: tuple[Dose, ...] = ()
     observations: tuple[Measured, ...] = ()
     assumed: tuple[str, ...] = ()
-    chances: Mapping[str, tuple[tuple[float, float], ...]] = dataclasses.field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    chances: Mapping[str, tuple[tuple[float, float], ...]] = dataclasses.field(default_factory=dict)
 
     def bind(self, model: DiseaseModel) -> BoundPatient:
         """Itself: it is bound already."""

@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from ..target import Target
-from ..weights import TRUSTED, effective, resampled, smoothed
+from ..weights import effective, resampled, smoothed
 from .modes import Modes
 
 DRAWS = 2048  # proposed a round and patient, at least
