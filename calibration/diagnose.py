@@ -92,8 +92,10 @@ def vpc(target: Target, *, bins: int = 8, corrected: bool = False, simulations: 
         times, values = here["time"][kept], here["value"][kept]
         among = np.moveaxis(new[name], 1, -1)[kept]  # (measurement, simulation)
         middle = np.asarray(typical[name][name])[:, 0][kept]
-        edges = np.unique(np.quantile(times, np.linspace(0, 1, bins + 1)))
-        place = np.clip(np.searchsorted(edges, times, side="right") - 1, 0, max(len(edges) - 2, 0))
+        edges = np.unique(times)  # each time by itself, if there are few
+        if len(edges) > bins:
+            edges = np.unique(np.quantile(times, np.linspace(0, 1, bins + 1)))[:-1]
+        place = np.searchsorted(edges, times, side="right") - 1
         table = []
         for b in np.unique(place):
             mine = place == b
@@ -188,7 +190,7 @@ def sbc(
         first = Target(model, people, prior)
         truth = np.random.default_rng(seed).standard_normal((count, 1, first.prior.size))
         new = replicates(first, truth, seed)
-        drawn = [dataclasses.replace(p, observations=_observed(first, i, new)) for i, p in enumerate(people)]
+        drawn = [dataclasses.replace(p, observations=as_measured(first, i, new)) for i, p in enumerate(people)]
         posterior = climb(first.of(drawn), method=method, draws=draws, seed=seed)
     u = posterior.u if distort is None else distort(posterior.u)
     noise = 1e-9 * np.random.default_rng(seed + 1).standard_normal(u.shape)  # a draw taken twice is no tie
@@ -197,7 +199,7 @@ def sbc(
     return Ranks(first.prior.unknowns, ranks[good], draws, int(np.sum(~good)))
 
 
-def _observed(target: Target, i: int, new: Mapping[str, np.ndarray]) -> tuple[Measured, ...]:
+def as_measured(target: Target, i: int, new: Mapping[str, np.ndarray]) -> tuple[Measured, ...]:
     """The design's measurements of a patient, with new values, cut off at the limits where they had been."""
     found = []
     for one in target.patients[i].observations:

@@ -16,6 +16,8 @@ from . import calibrating
 from .runtime import prepare_jax
 from .workflow import arguments, writing
 
+_COHORT = 5  # measured patients from which a predictive check over time says something
+
 
 def diagnose_one(path: str, *, out: Path, replicates: int | None, instead: Mapping[str, Any]) -> None:
     """Prints what the checks show, and stores them."""
@@ -33,6 +35,9 @@ def diagnose_one(path: str, *, out: Path, replicates: int | None, instead: Mappi
     click.echo("\n".join(["", *_identified(posterior)]))
     priors = calibrating.priors_of(scenario)
     click.echo("\n".join(["", *_forecast(asked, priors)]))
+    predictive = None
+    if sum(bool(p.observations) for p in asked["patients"]) >= _COHORT:
+        predictive = calibration.vpc(posterior.target, corrected=True, seed=asked["seed"])
     ranks = None
     if replicates:
         first = next(p for p in asked["patients"] if p.observations)
@@ -42,7 +47,7 @@ def diagnose_one(path: str, *, out: Path, replicates: int | None, instead: Mappi
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         found.to_dataframe().to_csv(folder / "checks.csv", index=False)
-        draw(found, ranks, folder / "diagnose.png")
+        draw(found, predictive, ranks, folder / "diagnose.png")
     click.echo(f"\n{folder}: checks.csv, diagnose.png")
 
 

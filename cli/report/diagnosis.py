@@ -1,4 +1,4 @@
-"""The figure of a diagnosis: NPDE over time and against the normal, and the ranks of simulation-based calibration."""
+"""The figure of a diagnosis: NPDE, predictive checks over time, and the ranks of simulation-based calibration."""
 
 from __future__ import annotations
 
@@ -11,28 +11,42 @@ import numpy as np
 from .figure import COLOURS, INK, STYLE
 
 
-def draw(found: Any, ranks: Any, path: Path) -> Path:
-    """Writes a PNG of what `calibration.checks` and, if given, `calibration.sbc` found."""
+def draw(found: Any, predictive: Any, ranks: Any, path: Path) -> Path:
+    """Writes a PNG of what `calibration.checks` and, if given, `calibration.vpc` (corrected) and `sbc` found."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    panels = 3 + (len(ranks.names) if ranks else 0)
+    seen = [name.removesuffix("_time") for name in predictive if name.endswith("_time")] if predictive else []
+    panels = 3 + len(seen) + (len(ranks.names) if ranks else 0)
     rows = -(-panels // 3)
     with matplotlib.rc_context(STYLE):
         figure, grid = plt.subplots(rows, 3, figsize=(12, 3.4 * rows), dpi=150, squeeze=False)
         axes = list(grid.ravel())
         _measurements(axes, found)
-        for i, name in enumerate(ranks.names if ranks else ()):
-            axes[3 + i].hist(ranks.ranks[:, i] / ranks.draws, bins=20, range=(0, 1), color=COLOURS[0], alpha=0.6)
-            axes[3 + i].axhline(len(ranks.ranks) / 20, color=INK, linewidth=0.8)
-            axes[3 + i].set(title=f"SBC ranks: {name}", xlabel="rank of the truth", ylabel="count")
+        for panel, name in zip(axes[3:], seen, strict=False):
+            _predictive(panel, predictive, name)
+        for i, (panel, name) in enumerate(zip(axes[3 + len(seen) :], ranks.names if ranks else (), strict=False)):
+            panel.hist(ranks.ranks[:, i] / ranks.draws, bins=20, range=(0, 1), color=COLOURS[0], alpha=0.6)
+            panel.axhline(len(ranks.ranks) / 20, color=INK, linewidth=0.8)
+            panel.set(title=f"SBC ranks: {name}", xlabel="rank of the truth", ylabel="count")
         for unused in axes[panels:]:
             unused.set_visible(False)
         figure.savefig(path, bbox_inches="tight", pad_inches=0.12)
         plt.close(figure)
     return path
+
+
+def _predictive(axes: Any, predictive: Any, name: str) -> None:
+    """Quantiles of the measurements among those that the population is expected to give."""
+    time = predictive[f"{name}_time"].values
+    for quantile, colour in ((10, COLOURS[1]), (50, COLOURS[0]), (90, COLOURS[1])):
+        low, high, seen = (predictive[f"{name}_{kind}_{quantile}"].values for kind in ("low", "high", "seen"))
+        axes.fill_between(time, low, high, color=colour, alpha=0.22, linewidth=0)
+        axes.plot(time, seen, "o-", color=colour, markersize=3, linewidth=1.2, label=f"{quantile} %")
+    axes.set(title=f"pcVPC: {name}", xlabel="time", ylabel="corrected by the prediction")
+    axes.legend(frameon=False, fontsize=9)
 
 
 def _measurements(axes: Any, found: Any) -> None:

@@ -1,0 +1,61 @@
+"""Calibration of the library's models: the truth ranks evenly, rungs agree, and tolerances are tight enough."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import calibration
+from calibration import Prior, Target
+from calibration.diagnose import as_measured, replicates
+from tests.calibration.designs import DESIGNS, warfarin
+
+MODELS = DESIGNS | {"warfarin_2007": lambda: warfarin("warfarin_hamberg2007")}
+
+
+def somebody(model, design, seed):
+    """The design's patient with measurements of an individual drawn from the prior."""
+    target = Target(model, [design.bind(model)], Prior.of(model))
+    truth = 0.8 * np.random.default_rng(seed).standard_normal((1, 1, target.prior.size))
+    patient = target.patients[0]
+    return dataclasses.replace(patient, observations=as_measured(target, 0, replicates(target, truth, seed)))
+
+
+@pytest.mark.parametrize("name", ["warfarin", "docetaxel"])
+def test_the_truth_ranks_evenly(name):
+    ranks = calibration.sbc(*DESIGNS[name](), 120, seed=1)
+    assert ranks.uniform, ranks.p_values
+    assert ranks.left_out <= 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DESIGNS)
+def test_the_truth_ranks_evenly_in_500(name):
+    ranks = calibration.sbc(*DESIGNS[name](), 500, method="importance")
+    assert ranks.uniform, ranks.p_values
+    assert ranks.left_out <= 25
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MODELS)
+def test_nuts_and_importance_sampling_agree(name):
+    """A thousand or more effective draws each: means within 0.1 standard deviations, these within an eighth."""
+    model, design = MODELS[name]()
+    patient = somebody(model, design, 5)
+    one = calibration.calibrate(model, patient, draws=4000, method="importance").u[0]
+    other = calibration.calibrate(model, patient, draws=2000, method="nuts").u[0]
+    np.testing.assert_allclose(one.mean(0), other.mean(0), atol=0.1)
+    np.testing.assert_allclose(one.std(0), other.std(0), rtol=0.125)
+
+
+@pytest.mark.parametrize("name", ["warfarin", "docetaxel"])
+def test_the_tolerance_moves_no_posterior(name):
+    """Log posteriors of its draws move by less than 0.01 against each other when courses are solved 1e5 times closer."""
+    model, design = MODELS[name]()
+    patient = somebody(model, design, 5)
+    found = calibration.calibrate(model, patient, draws=100)
+    close = Target(model, [patient], found.prior, rtol=1e-10, atol=1e-13)
+    moved = close.evaluate(found.u) - found.target.evaluate(found.u)
+    assert np.abs(moved - moved.mean()).max() < 0.01
