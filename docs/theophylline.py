@@ -1,6 +1,6 @@
 """Draws docs/figures/theophylline.png: twelve real people, each calibrated under published population parameters.
 
-Needs the public data beside the checkout (../shared/data/theophylline_monolix): PYTHONPATH=. python docs/theophylline.py
+Needs the public data beside the checkout (../shared/data): PYTHONPATH=. python docs/theophylline.py
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def test_nuts_and_importance_sampling_agree(name):
 
 @pytest.mark.parametrize("name", ["warfarin", "docetaxel"])
 def test_the_tolerance_moves_no_posterior(name):
-    """Log posteriors of its draws move by less than 0.01 against each other when courses are solved 1e5 times closer."""
+    """Log posteriors of its draws move by less than 0.01 against each other with a tolerance 1e5 times smaller."""
     model, design = MODELS[name]()
     patient = somebody(model, design, 5)
     found = calibration.calibrate(model, patient, draws=100)

@@ -9,7 +9,8 @@ import pytest
 from tests.calibration.models import Oral
 from tests.ingest.test_nonmem import WithCovariates
 from twin.errors import TwinError
-from twin.ingest import delimited, letters, nonmem
+from twin.ingest import nonmem
+from twin.ingest.nonmem import delimited, letters
 
 HEAD = "ID,TIME,EVID,AMT,CMT,RATE,II,ADDL,SS,DV,MDV\n"
 DOSE, SEEN = "7,0,1,100,1,0,0,0,0,.,1\n", "7,4,0,.,2,.,.,.,.,5.5,0\n"

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...errors import TwinError
-from .. import strict_json, textfile
 from ..chart import Chart, Given, Reading
 from ..privacy import pseudonym
 from ..report import DROPPED, DUPLICATE, FLAGGED, NOBODY, READ, UNUSED, Report
+from ..text import lines as textfile
+from ..text import strict_json
 from .drugs import taken
 from .elements import Json, Note, Unreadable, moment
 from .values import observed, suffered

@@ -13,7 +13,7 @@ from typing import Any
 from ...errors import TwinError
 from ..chart import Chart
 from ..report import Report
-from ..textfile import label, lines
+from ..text.lines import label, lines
 from .inhibition import phenoconverted
 
 __all__ = ["phenoconverted", "read"]

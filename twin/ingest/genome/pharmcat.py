@@ -15,7 +15,7 @@ from ...errors import TwinError
 from ..chart import Chart, Reading
 from ..privacy import pseudonym
 from ..report import DROPPED, FLAGGED, READ, UNUSED, Report
-from ..textfile import label, lines
+from ..text.lines import label, lines
 from . import functions
 from .readings import of_gene
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ...errors import TwinError
-from ..textfile import label, lines
+from ..text.lines import label, lines
 from .assembly import Header, assembly_of
 from .sites import ASSEMBLIES, Site
 

@@ -6,10 +6,10 @@ import os
 
 from ...errors import TwinError
 from ..chart import Chart, Reading
-from ..people import identifiers
 from ..privacy import pseudonym
 from ..report import CONVERTED, DROPPED, DUPLICATE, FLAGGED, READ, Report
-from ..rows import Row, Rows, read_table
+from ..text.people import identifiers
+from ..text.rows import Row, Rows, read_table
 from . import functions
 from .readings import of_gene
 

@@ -16,7 +16,7 @@ from ...errors import TwinError, suggest
 from ..chart import Chart, Reading
 from ..privacy import pseudonym
 from ..report import DROPPED, FLAGGED, READ, Report
-from ..textfile import MOST_BYTES, label
+from ..text.lines import MOST_BYTES, label
 from .alleles import Unusable
 from .assembly import Header, spelled
 from .calling import Called, diplotypes

@@ -15,11 +15,11 @@ from collections.abc import Mapping, Sequence
 
 from ...errors import TwinError, suggest
 from ..chart import Chart, When
-from ..people import identifiers
 from ..privacy import pseudonym
 from ..report import CONVERTED, DROPPED, DUPLICATE, FLAGGED, READ, UNUSED, Report
-from ..rows import Row, Rows, number, read_table
-from ..stamps import read_stamps
+from ..text.people import identifiers
+from ..text.rows import Row, Rows, number, read_table
+from ..text.stamps import read_stamps
 from .recist import TOO_SMALL
 from .visits import Measure, readings
 

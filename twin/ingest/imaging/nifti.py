@@ -18,7 +18,7 @@ from ...errors import TwinError
 from ..chart import Chart, Code, Reading, When
 from ..privacy import pseudonym
 from ..report import FLAGGED, READ, UNUSED, Report
-from ..textfile import label as label_of
+from ..text.lines import label as label_of
 
 MOST_VOXELS = 2**30  # a body at half a millimetre
 _ML = 1000.0  # mm^3 in one mL

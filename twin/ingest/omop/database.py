@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import TwinError
-from .. import textfile
+from ..text import lines as textfile
 from .tables import TABLES
 
 _ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")

@@ -18,9 +18,9 @@ from ...errors import TwinError
 from ..chart import Chart, Given, Reading
 from ..privacy import pseudonym
 from ..report import CONVERTED, READ, Report
-from ..rows import Rows, read_table
-from ..stamps import zone as zone_of
-from ..textfile import lines
+from ..text.lines import lines
+from ..text.rows import Rows, read_table
+from ..text.stamps import zone as zone_of
 from . import dexcom, libre, series
 from .resample import resampled
 from .samples import Export, Sample

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from ...errors import TwinError
 from ..report import DROPPED, UNUSED
-from ..rows import Row, Rows, number
-from ..stamps import read_stamps
+from ..text.rows import Row, Rows, number
+from ..text.stamps import read_stamps
 from .glucose import read_glucose, unit_in
 from .samples import BOLUS, DEXCOM, GLUCOSE, GLUCOSE_MOLAR, LONG, MEAL, Export, Sample, Signal
 

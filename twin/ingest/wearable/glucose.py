@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...errors import TwinError
-from ..rows import Row, number
+from ..text.rows import Row, number
 from .samples import MG_PER_MMOL, Limits
 
 _LOW, _HIGH = ("low", "lo", "niedrig"), ("high", "hi", "hoch")

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 
 from ...errors import TwinError
 from ..report import UNUSED
-from ..rows import Row, Rows, number
-from ..stamps import read_stamps
+from ..text.rows import Row, Rows, number
+from ..text.stamps import read_stamps
 from .glucose import read_glucose, unit_in
 from .samples import BOLUS, FINGER, GLUCOSE, GLUCOSE_MOLAR, LIBRE, LONG, MEAL, Export, Sample, Signal
 

@@ -9,10 +9,10 @@ import re
 from collections.abc import Mapping
 
 from ...errors import TwinError, suggest
-from ..people import identifiers
 from ..report import UNUSED
-from ..rows import Row, Rows, number
-from ..stamps import read_stamps
+from ..text.people import identifiers
+from ..text.rows import Row, Rows, number
+from ..text.stamps import read_stamps
 from .glucose import checked_unit, read_glucose, unit_in
 from .samples import (
     BOLUS,

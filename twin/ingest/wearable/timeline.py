@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ...errors import TwinError
 from ..report import CONVERTED, DUPLICATE, FLAGGED
-from ..stamps import localised
+from ..text.stamps import localised
 from .samples import Sample
 
 Note = Callable[[str, str, int], None]  # kind, reason, count

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..errors import TwinError
+from ...errors import TwinError
 from .delimited import Sheet, Words
 
 # Which part of a date comes first, by the column's name.

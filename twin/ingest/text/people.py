@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import TwinError
+from ...errors import TwinError
 from .rows import Row, Rows
 
 

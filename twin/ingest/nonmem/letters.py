@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import TwinError
-from .textfile import label
+from ...errors import TwinError
+from ..text.lines import label
 
 MOST_BYTES = 2**31 - 2**16  # positions are 32-bit integers, to halve the memory
 NEWLINE, QUOTE, BLANK, DOT, PLUS, MINUS = (ord(c) for c in '\n" .+-')

@@ -16,13 +16,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..errors import TwinError, TwinErrors, suggest
+from ...errors import TwinError, TwinErrors, suggest
+from ..chart import Chart
+from ..privacy import pseudonym
+from ..report import DROPPED, FLAGGED, NOBODY, READ, Report
 from . import clock, delimited
-from .chart import Chart
 from .delimited import Sheet
 from .event_rows import Rows
-from .privacy import pseudonym
-from .report import DROPPED, FLAGGED, NOBODY, READ, Report
 from .table import AFTER_DOSE, Carry, Table
 
 

@@ -13,7 +13,7 @@ import re
 import zoneinfo
 from collections.abc import Sequence
 
-from ..errors import TwinError
+from ...errors import TwinError
 from .rows import Row
 
 DAY_FIRST, MONTH_FIRST = "day first", "month first"

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..errors import TwinError
-from . import textfile
+from ...errors import TwinError
+from . import lines as textfile
 
 LARGEST = 2**30  # bytes in one document; a hospital's export has many small ones, or a line a record
 

@@ -14,8 +14,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from ..errors import TwinError, suggest
-from .textfile import label, lines
+from ...errors import TwinError, suggest
+from .lines import label, lines
 
 MOST_ROWS = 20_000_000
 _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")

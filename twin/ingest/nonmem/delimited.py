@@ -18,9 +18,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import TwinError
+from ...errors import TwinError
+from ..text.lines import label
 from . import letters as spelled
-from .textfile import label
 
 MOST_CHARACTERS = 256  # of one field; more is a comment or a broken quotation, and would fill the memory
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d{1,4})?", re.ASCII)

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from ..errors import TwinError
-from .chart import Chart, Code, Given, Reading, When
+from ...errors import TwinError
+from ..chart import Chart, Code, Given, Reading, When
+from ..report import Report
 from .clock import moment
-from .report import Report
 
 if TYPE_CHECKING:
-    from ..modelling import DiseaseModel
-    from ..patient import BoundPatient
-    from ..regimen import Regimen
+    from ...modelling import DiseaseModel
+    from ...patient import BoundPatient
+    from ...regimen import Regimen
 
 Carry = Literal["forward", "backward"]
 AFTER_DOSE = "reading at the time of a dose above it, taken before the dose"
@@ -102,13 +102,13 @@ class Table:
 
     def bind(self, model: DiseaseModel, mapping: Mapping[str, str]) -> tuple[list[BoundPatient], Report]:
         """The patients in a model's units, and what was used of the table."""
-        from .table_binding import bind
+        from .binding import bind
 
         return bind(self, model, mapping)
 
     def regimens(self, model: DiseaseModel, mapping: Mapping[str, str]) -> dict[str, Regimen]:
         """Each patient's rows as a regimen, in NONMEM's order; observation rows are its `samples`."""
-        from .table_binding import regimens
+        from .binding import regimens
 
         return regimens(self, model, mapping)
 

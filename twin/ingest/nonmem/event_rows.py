@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..dose import MOST_DOSES
-from ..errors import TwinError
+from ...dose import MOST_DOSES
+from ...errors import TwinError
+from ..report import CONVERTED, DROPPED, FLAGGED, READ, UNUSED
 from . import clock
 from .delimited import Sheet, Words
-from .report import CONVERTED, DROPPED, FLAGGED, READ, UNUSED
 from .table import Carry, Column, Labels, Table
 
 NUMBERS = ("EVID", "AMT", "RATE", "ADDL", "II", "SS", "DV", "MDV", "LLOQ", "BLQ", "CENS", "LIMIT")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from ..errors import TwinError
+from ...errors import TwinError
 
 MOST_BYTES = 64 * 2**30  # a whole genome's VCF is some gigabytes
 MOST_RATIO = 400  # text of real files packs 5 to 100 times; only a bomb expands more
