@@ -27,6 +27,7 @@ _SPARE = 2  # parts of a guess that are those
 _HOPELESS = 10.0  # in log weight: modes that are left out
 _GOOD, _PLENTY = 0.5, 200.0  # a k-hat and effective draws that another round need not better
 _LARGEST = 16  # times as many draws as the first round has
+_HELD = 64  # patients whose draws are held together: large rounds of all at once would fill the memory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,12 +138,20 @@ def _with_room(guess: Guess) -> Guess:
 def sample(
     target: Target, guess: Guess, generators: list[np.random.Generator], *, draws: int = DRAWS, rounds: int = ROUNDS
 ) -> Weighted:
-    """Weighted draws of every patient, from as many rounds as each needs, the first from this guess.
+    """Weighted draws of every patient, from as many rounds as each needs, the first from this guess."""
+    groups = [np.arange(i, min(i + _HELD, len(target))) for i in range(0, len(target), _HELD)]
+    each = [
+        _rounds(target, who, guess.of(who), [generators[i] for i in who], draws=draws, rounds=rounds) for who in groups
+    ]
+    return Weighted(**{name: np.concatenate([getattr(found, name) for found in each]) for name in vars(each[0])})
 
-    Each round of those who need another is twice as large as the one before, up to _LARGEST times the first.
-    """
-    poor = np.arange(len(target))
-    found = last = _round(target, guess, poor, generators, draws)
+
+def _rounds(
+    target: Target, who: np.ndarray, guess: Guess, generators: list[np.random.Generator], *, draws: int, rounds: int
+) -> Weighted:
+    """Each round of those who need another is twice as large as the one before, up to _LARGEST times the first."""
+    found = last = _round(target, guess, who, generators, draws)
+    poor = np.arange(len(who))
     for turn in range(2, rounds + 1):
         left = np.flatnonzero(_poor(found))
         if not len(left):
@@ -151,7 +160,7 @@ def sample(
         guess = _refitted(guess, found)
         # the new round is taken as it comes: the best of several would be the one that happened to miss the tails
         more = draws * min(2 ** (turn - 1), _LARGEST)
-        found = _round(target, guess, poor, [generators[i] for i in poor], more)
+        found = _round(target, guess, who[poor], [generators[i] for i in poor], more)
         found.rounds[:] = turn
         last.take(poor, found.thinned(draws, [generators[i] for i in poor]))
     return last
