@@ -22,7 +22,7 @@ from twin.modelling import DiseaseModel
 from twin.patient import BoundPatient, Measured, Patient
 from twin.simulation import bound_patients
 
-from .fit import calibrate, climb
+from .fit import calibrate, climb, from_prior
 from .posterior import Posterior
 from .prior import Prior
 from .target import Target
@@ -188,7 +188,7 @@ def sbc(
     with jax.enable_x64(True):
         prior = Prior.of(model, priors)
         first = Target(model, people, prior)
-        truth = np.random.default_rng(seed).standard_normal((count, 1, first.prior.size))
+        truth = from_prior(first, 0, count, np.random.default_rng(seed))[:, None]  # whom the model admits
         new = replicates(first, truth, seed)
         drawn = [dataclasses.replace(p, observations=as_measured(first, i, new)) for i, p in enumerate(people)]
         posterior = climb(first.of(drawn), method=method, draws=draws, seed=seed)

@@ -116,7 +116,7 @@ def climb(target: Target, *, method: str, draws: int, seed: int, guess: importan
             todo = np.flatnonzero((weighted.k > TRUSTED) | (weighted.effective < _ENOUGH))
     unseen = np.flatnonzero(target.counts == 0)
     for i in unseen:  # nothing was measured: the prior itself
-        u[i], rungs[i] = _from_prior(target, i, draws, generators[i]), "prior"
+        u[i], rungs[i] = from_prior(target, i, draws, generators[i]), "prior"
         for name in ("k_hat", "rounds"):
             stats[name][i] = math.nan
         stats["log_evidence"][i] = 0.0
@@ -137,7 +137,7 @@ def climb(target: Target, *, method: str, draws: int, seed: int, guess: importan
     return Posterior(target, u, tuple(map(str, rungs)), stats, seed)
 
 
-def _from_prior(target: Target, patient: int, draws: int, generator: np.random.Generator) -> np.ndarray:
+def from_prior(target: Target, patient: int, draws: int, generator: np.random.Generator) -> np.ndarray:
     """Draws from the prior of those whom the model admits."""
     who, kept = np.array([patient]), np.empty((0, target.prior.size))
     for _ in range(50):
