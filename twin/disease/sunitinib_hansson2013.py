@@ -192,7 +192,7 @@ class SunitinibHansson2013(DiseaseModel):
         "best_tumour_change": Trough(of="tumour_change", meaning="best response: lowest change of tumour size"),
         "neutrophil_nadir": Trough(of="neutrophils", meaning="lowest neutrophil count"),
         "highest_diastolic": Peak(of="diastolic_pressure", meaning="highest diastolic pressure"),
-        "time_above_90": Duration(of="diastolic_pressure", high=90.0, meaning="time above 90 mmHg"),
+        "time_above_90": Duration(of="diastolic_pressure", low=90.0, meaning="time above 90 mmHg"),
     }
 
     def individual(self, p: Parameters, covariates: Covariates) -> Parameters:
