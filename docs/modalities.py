@@ -27,7 +27,7 @@ from twin.patient import BoundPatient  # noqa: E402
 SCENARIO = ROOT / "scenarios" / "sunitinib" / "four_modalities.yaml"
 FIGURE = ROOT / "docs" / "figures" / "modalities.png"
 REGIMEN = "37.5_mg_every_day"
-DRAWS, SEED = 2000, 13
+DRAWS, SEED = 6000, 13
 ALL, NO_GENE = "everything", "without the genotype"
 LEFT_OUT = {"without laboratory": "lab", "without lesions": "imaging", "without blood pressure": "wearable"}
 PARAMETERS = {"svegfr3_half": "AUC that halves sVEGFR-3", "diastolic_slope": "pressure per AUC", "clearance": ""}
@@ -67,7 +67,7 @@ def computed() -> dict[str, dict[str, np.ndarray]]:
             found.setdefault(title, {})[one.id] = posterior.parameters[name][i]
         for name in OUTCOMES:
             values = result["outcomes"][name]
-            title = labelled(f"{name.replace('_', ' ')}, predicted", values.attrs.get("units", ""))
+            title = labelled(f"{name.replace('_', ' ')}, predicted", values.attrs["unit"])
             found.setdefault(title, {})[one.id] = values.sel(patient=one.id).values.ravel()
     return found
 
@@ -98,7 +98,7 @@ def _panel(axes: Any, title: str, by_variant: dict[str, np.ndarray]) -> None:
     for row, (name, draws) in enumerate(by_variant.items()):
         low, middle, high = np.quantile(draws, [0.05, 0.5, 0.95])
         times = width(draws) / width(by_variant[ALL])
-        colour = COLOURS[0] if name == ALL else COLOURS[1] if times > 1.2 else COLOURS[6]
+        colour = COLOURS[0] if name == ALL else COLOURS[1] if times > 1.3 else COLOURS[6]
         axes.plot([low, high], [row, row], color=colour, linewidth=5, solid_capstyle="butt")
         axes.plot(middle, row, "o", color=INK, markersize=4, markerfacecolor="white", zorder=5)
         if name != ALL:
