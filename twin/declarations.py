@@ -275,6 +275,7 @@ def observable(
     noise: Noise | None = None,
     meaning: str = "",
     loinc: tuple[str, ...] | str = (),
+    codes: Codes | None = None,
     molar_mass: float | None = None,
     plausible: tuple[float, float] | None = None,
 ) -> Callable[[Callable], Any]:
@@ -282,7 +283,7 @@ def observable(
 
     def declare(method: Callable) -> Any:
         words = meaning or (method.__doc__ or "").strip().split("\n")[0]
-        codes = {"loinc": (loinc,) if isinstance(loinc, str) else tuple(loinc)}
-        return Observable(method.__name__, unit, words, modality, noise, codes, method, molar_mass, plausible)
+        known = {"loinc": (loinc,) if isinstance(loinc, str) else tuple(loinc), **(codes or {})}
+        return Observable(method.__name__, unit, words, modality, noise, known, method, molar_mass, plausible)
 
     return declare

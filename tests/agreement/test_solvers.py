@@ -16,6 +16,10 @@ from twin.solver.base import choose
 # What is given and followed: hours or minutes by the model, long enough for two doses and their effect.
 QUESTIONS = {
     "docetaxel_neutropenia": ("75 mg/m2 over 1 h q504h x2", np.linspace(0, 900, 31)),
+    "sunitinib_hansson2013": (
+        {"inputs": {"daily_dose": [{"time": 0, "value": 50}, {"time": "28 day", "value": 0}]}},
+        np.linspace(0, 1000, 26),
+    ),
     "type1_diabetes_replaybg": (
         "60 g meal at 30 min; 5 U insulin at 20 min; 1 U insulin at 200 min",
         np.linspace(0, 420, 29),
@@ -70,6 +74,7 @@ DRAWS = 4
 # A few outcomes each; every one makes a program longer, and tests/solver/ensemble asks for all kinds.
 ASKED = {
     "docetaxel_neutropenia": ("neutrophil_nadir", "nadir_time", "time_below_1"),
+    "sunitinib_hansson2013": ("neutrophil_nadir", "highest_diastolic", "final_tumour_size"),
     "type1_diabetes_replaybg": ("time_in_range_70_180", "mean_glucose", "peak_glucose"),
     "warfarin_hamberg2007": ("highest_inr", "time_in_range"),
     "warfarin_hamberg2010": ("highest_inr", "first_therapeutic"),

@@ -338,3 +338,52 @@ def test_no_value_in_the_report():
     _, report = assembled(Chart("p", datetime.date(1950, 1, 1), readings=readings))
     assert "123" not in report.text()
     assert "Jane" not in str(report.rows())
+
+
+# --- doses that an input takes ------------------------------------------------------------------------
+
+SUNITINIB, CAPSULE = load_model("sunitinib"), (Code("atc", "L01EX01"),)
+MONTH = Given(CAPSULE, 50.0, "mg", at(1), every="24 h", doses=28)
+AS_INPUT = {"atc L01EX01": "daily_dose"}
+
+
+def test_repeated_doses_become_an_input():
+    """28 days of 50 mg, a fortnight of none, then 25 mg twice a day, of which two days overlap with 12.5 mg."""
+    later = at(1) + datetime.timedelta(days=42)
+    again = Given(CAPSULE, 25.0, "mg", later, every="12 h", doses=8)
+    more = Given(CAPSULE, 0.0125, "g", later + datetime.timedelta(days=2), every="24 h", doses=3)
+    patient, report = assembled(Chart("p", given=(MONTH, again, more)), SUNITINIB, AS_INPUT)
+    days = [(change.time / 24, change.value) for change in patient.inputs["daily_dose"]]
+    assert days == [(0, 50.0), (28, 0), (42, 50.0), (44, 62.5), (46, 12.5), (47, 0)]
+    assert not patient.doses
+    assert count(report, USED, "input daily_dose") == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (dataclasses.replace(MONTH, every=None, doses=None), "a single dose"),
+        (dataclasses.replace(MONTH, unit="mg/kg"), "per size of the body"),
+        (dataclasses.replace(MONTH, unit="mL"), "does not fit"),
+        (dataclasses.replace(MONTH, certain=False), "ordered or stated"),
+    ],
+)
+def test_doses_that_no_input_takes(given, words):
+    patient, report = assembled(Chart("p", given=(given,)), SUNITINIB, AS_INPUT)
+    assert not patient.inputs
+    assert count(report, DROPPED, words) == 1
+
+
+def test_values_of_an_input_come_before_doses():
+    said = Reading((Code("column", "DOSE"),), 37.5, at(1), "mg/d")
+    patient, report = assembled(
+        Chart("p", readings=(said,), given=(MONTH,)), SUNITINIB, {**AS_INPUT, "column DOSE": "daily_dose"}
+    )
+    assert [change.value for change in patient.inputs["daily_dose"]] == [37.5]
+    assert count(report, FLAGGED, "the values are taken") == 1
+
+
+def test_an_input_that_is_not_per_time_takes_no_doses():
+    patient, report = assembled(Chart("p", given=(MONTH,)), DIABETES, {"atc L01EX01": "basal_factor"})
+    assert not patient.inputs
+    assert count(report, DROPPED, "not per time") == 1

@@ -100,6 +100,8 @@ def test_phenotypes_agree_with_cpic(shared_data):
         ("TPMT", "*1/*3A", None, "Intermediate Metabolizer"),
         ("TPMT", "*3A/*8", None, "Possible Intermediate Metabolizer"),
         ("NUDT15", "*3/*3", None, "Poor Metabolizer"),
+        ("CYP3A4", "*1/*22", None, "Intermediate Metabolizer"),
+        ("CYP3A4", "*20/*22", None, "Poor Metabolizer"),
         ("UGT1A1", "*28/*28", None, "Poor Metabolizer"),
         ("UGT1A1", "*1/*80+*28", None, "Intermediate Metabolizer"),
     ],
@@ -114,6 +116,7 @@ def test_assemblies_differ_by_one_constant_a_gene():
     for gene in sites.GENES:
         assert len({site.grch37 - site.grch38 for site in sites.sites(gene)}) == 1, gene
     assert {s.grch37 - s.grch38 for s in sites.SITES if s.chromosome == "10"} == {1759757}
+    assert {s.grch37 - s.grch38 for s in sites.SITES if s.chromosome == "7"} == {-402377}  # CYP3A4 and CYP3A5
 
 
 def test_every_allele_has_a_site_a_function_and_a_frequency():

@@ -30,7 +30,7 @@ def test_what_the_library_declares():
 def test_every_declared_code_is_well_formed(name):
     """LOINC and ATC have a form; a mistyped code would never match anything."""
     forms = {"loinc": r"\d{1,6}-\d", "atc": r"[A-Z]\d\d[A-Z]{2}\d\d", "rxnorm": r"\d+", "gene": r"[A-Z0-9]+"}
-    own = ("person", "meal", "pump")
+    own = ("person", "meal", "pump", "lesion")
     for system, value in Mapping.of(load_model(name)).entries:
         assert system in own or re.fullmatch(forms[system], value)
         if system == "loinc":

@@ -1,4 +1,4 @@
-"""What was given, as a model's doses: amounts in its units, tablets by their strength, orders and their ends."""
+"""What was given, as a model takes it: amounts in its units, tablets by their strength, orders and their ends."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ..dose import is_finite, parse_amount, parse_span
 from ..errors import TwinError
 from ..patient import DoseRecord
 from .chart import Chart, Given
+from .courses import amount_unit
 from .mapping import Entry, Mapping
 from .numbers import TABLES, spelled
 from .report import CONVERTED, DROPPED, FLAGGED, UNUSED
@@ -59,8 +60,10 @@ def read(
 
 
 def _refused(given: Given, entry: Entry, orders: str, administered: set[str]) -> str | None:
-    if entry.kind != "treatment":
+    if entry.kind not in ("treatment", "input"):
         return f"{spelled(given.codes)} was given, and '{entry.to}' is no treatment"
+    if entry.kind == "input" and given.every is None:
+        return "a single dose, and an input takes what repeated ones amount to"
     if given.certain:
         return None
     if orders == "refuse":
@@ -69,12 +72,15 @@ def _refused(given: Given, entry: Entry, orders: str, administered: set[str]) ->
 
 
 def _amount(given: Given, entry: Entry, model: DiseaseModel, note: Note) -> str | None:
-    unit = model.treatments()[entry.to].unit
     if not (is_finite(given.amount) and given.amount >= 0):
         note(DROPPED, f"{entry.to}: not an amount")
         return None
     try:
-        return _in_unit(given, entry, unit, note)
+        if entry.kind == "treatment":
+            return _in_unit(given, entry, model.treatments()[entry.to].unit, note)
+        if _PER_SIZE.fullmatch((given.unit or "").strip()):
+            raise TwinError("an amount per size of the body, and an input has none")
+        return _in_unit(given, entry, amount_unit(model.inputs()[entry.to].unit), note)
     except TwinError as problem:
         note(DROPPED, f"{entry.to}: {problem}")
         return None
@@ -120,6 +126,8 @@ def record(order: Order, time: float, end: float | None, time_unit: str, flag: C
 def above_studied(dose: DoseRecord, model: DiseaseModel) -> bool:
     """Whether a dose is larger than the model is meant for; one per size of the body is not looked at."""
     name = str(dose.treatment)
+    if name not in model.treatments():
+        return False
     value, unit, per = parse_amount(dose.amount)
     own = model.treatments()[name].unit
     return per is None and units.convert(value, unit or own, own) > model.domain.largest_dose.get(name, math.inf)

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..dose import parse_span
 from ..errors import TwinError
 from ..patient import Change, DoseRecord, Observation, Patient, Series
-from . import amounts
+from . import amounts, courses
 from .chart import Chart, Code, Reading, When
 from .levels import Held, constant_or_series, level_of, likeliest
 from .mapping import AGE, SEX, Entry
 from .mapping import Mapping as Codes
 from .moments import FIRST_DOSE, Clock, named_zone, zero_of, zone_of
 from .numbers import Numbers, spelled
-from .report import DROPPED, DUPLICATE, FLAGGED, UNUSED, USED, Report
+from .report import CONVERTED, DROPPED, DUPLICATE, FLAGGED, UNUSED, USED, Report
 
 if TYPE_CHECKING:
     from ..modelling import DiseaseModel
@@ -113,7 +113,9 @@ class _Assembly:
             self.reading(reading)
         if self.chart.sex:
             self.person(SEX, self.chart.sex)
-        doses = self.doses()
+        given = self.given()
+        doses = [record for record, entry in given if entry.kind == "treatment"]
+        self.courses(given)
         self.age()
         times = [*(o.time for o in self.observations.values()), *(d.time for d in doses)]
         covariates = self.covariates(min([0.0, *(t for t in times if isinstance(t, float))]))
@@ -238,8 +240,8 @@ class _Assembly:
         if any(isinstance(v, float) and not declared.low <= v <= declared.high for v in values):
             self.flag(f"{name} outside the range in which the model was studied")
 
-    def doses(self) -> list[DoseRecord]:
-        found: dict[DoseRecord, None] = {}
+    def given(self) -> list[tuple[DoseRecord, Entry]]:
+        found: dict[DoseRecord, Entry] = {}
         for order in self.orders:
             entry = order.entry
             time = self.dated(entry, order.given.time)
@@ -249,12 +251,23 @@ class _Assembly:
             if record in found:
                 self.note(DUPLICATE, f"{entry.to}: the same dose at the same time")
                 continue
-            found[record] = None
+            found[record] = entry
             if amounts.above_studied(record, self.model):
                 self.flag(f"{entry.to}: a dose above the largest for which the model is meant")
             self.note(USED, f"{entry.kind} {entry.to}")
         amounts.flag_overlaps(list(found), self.model.time_unit, self.flag)
-        return sorted(found, key=lambda d: d.time)
+        return sorted(found.items(), key=lambda pair: pair[0].time)
+
+    def courses(self, given: list[tuple[DoseRecord, Entry]]) -> None:
+        """Repeated doses that feed an input; values of the input itself come first."""
+        fed = [record for record, entry in given if entry.kind == "input"]
+        for name in {str(record.treatment): None for record in fed}:
+            if name in self.inputs:
+                self.flag(f"{name}: doses, beside values of it; the values are taken")
+                continue
+            own, unit = [record for record in fed if record.treatment == name], self.model.inputs()[name].unit
+            self.inputs[name] = courses.changes(own, unit, self.model.time_unit)
+            self.note(CONVERTED, f"{name}: repeated doses as an amount per time")
 
 
 _USES: Mapping[str, Any] = {

@@ -47,6 +47,12 @@ _OF_TPMT: Table = {
     ),
 }
 _OF_NUDT15: Table = {NORMAL: ("*1",), NO: ("*2", "*3", "*9"), UNCERTAIN: ("*4", "*5", "*6", "*7", "*8")}
+# No guideline of CPIC: PharmGKB's table, as PharmCAT has it (rules of the Dutch working group).
+_OF_CYP3A4: Table = {
+    NORMAL: ("*1",),
+    DECREASED: _named("*8 *11 *12 *13 *16 *17 *18 *22"),
+    NO: _named("*6 *20 *26"),
+}
 _OF_CYP3A5: Table = {NORMAL: ("*1",), NO: ("*3", "*6", "*7"), UNCERTAIN: ("*8", "*9")}
 _OF_UGT1A1: Table = {
     NORMAL: ("*1",),
@@ -83,8 +89,8 @@ _VALUES_OF_CYP2D6: Mapping[str, float] = {
 _FUNCTIONS: Mapping[str, Mapping[str, str]] = {
     gene: {allele: function for function, alleles in table.items() for allele in alleles}
     for gene, table in {
-        "CYP2C9": _OF_CYP2C9, "CYP2C19": _OF_CYP2C19, "CYP3A5": _OF_CYP3A5, "DPYD": _OF_DPYD, "NUDT15": _OF_NUDT15,
-        "TPMT": _OF_TPMT, "UGT1A1": _OF_UGT1A1,
+        "CYP2C9": _OF_CYP2C9, "CYP2C19": _OF_CYP2C19, "CYP3A4": _OF_CYP3A4, "CYP3A5": _OF_CYP3A5, "DPYD": _OF_DPYD,
+        "NUDT15": _OF_NUDT15, "TPMT": _OF_TPMT, "UGT1A1": _OF_UGT1A1,
     }.items()
 }  # fmt: skip
 GENES = (*_FUNCTIONS, "CYP2D6", "VKORC1")
@@ -103,6 +109,14 @@ _BY_FUNCTIONS: Mapping[str, Mapping[frozenset[str], str]] = {
         frozenset({NORMAL, NO}): _INTERMEDIATE,
         frozenset({INCREASED, NO}): _INTERMEDIATE,
         frozenset({DECREASED, NO}): "Likely Poor Metabolizer",
+        frozenset({NO}): _POOR,
+    },
+    "CYP3A4": {
+        frozenset({NORMAL}): _USUAL,
+        frozenset({NORMAL, DECREASED}): _INTERMEDIATE,
+        frozenset({NORMAL, NO}): _INTERMEDIATE,
+        frozenset({DECREASED}): _POOR,
+        frozenset({DECREASED, NO}): _POOR,
         frozenset({NO}): _POOR,
     },
     "CYP3A5": {

@@ -49,6 +49,7 @@ SITES = (
     Site("CYP2C19", "rs12248560", "10", 96521657, 94761900, "C", "T"),
     Site("CYP2C19", "rs4986893", "10", 96540410, 94780653, "G", "A"),
     Site("CYP2C19", "rs4244285", "10", 96541616, 94781859, "G", "A"),
+    Site("CYP3A4", "rs35599367", "7", 99366316, 99768693, "G", "A"),
     Site("CYP3A5", "rs41303343", "7", 99250393, 99652770, "T", "TA"),
     Site("CYP3A5", "rs10264272", "7", 99262835, 99665212, "C", "T"),
     Site("CYP3A5", "rs776746", "7", 99270539, 99672916, "T", "C", swapped37=True),
@@ -84,6 +85,7 @@ ALLELES: Mapping[str, Mapping[str, frozenset[str]]] = {
         "*3": frozenset({"rs4986893"}),
         "*17": frozenset({"rs12248560"}),
     },
+    "CYP3A4": {"*22": frozenset({"rs35599367"})},
     "CYP3A5": {
         "*3": frozenset({"rs776746"}),
         "*6": frozenset({"rs10264272"}),
@@ -107,9 +109,10 @@ ALLELES: Mapping[str, Mapping[str, frozenset[str]]] = {
 
 POPULATIONS = ("european", "east_asian", "african")
 # Allele frequencies in POPULATIONS. CYP2C9, VKORC1: 1000 Genomes, PMC6562764 table 1. CYP2C19: 1000 Genomes,
-# PMC8492395 table 2. CYP3A5: Zhou 2017, doi 10.1002/cpt.690, table 5. TPMT, NUDT15: CPIC, as in PMC7708673 table 1
-# (NUDT15 with *2; *3B not given there). DPYD: European carriers 1.6, 0.1, 0.7 and 4.7 % as CPIC 2017 (doi
-# 10.1002/cpt.911) says them, halved; other populations assumed rare. Where a table says none, or nothing, RAREST.
+# PMC8492395 table 2. CYP3A4, CYP3A5: Zhou 2017, doi 10.1002/cpt.690, table 5 (CYP3A4*22 in Africans: 1 of 1,322,
+# PMC7235792 table 1). TPMT, NUDT15: CPIC, as in PMC7708673 table 1 (NUDT15 with *2; *3B not given there). DPYD:
+# European carriers 1.6, 0.1, 0.7 and 4.7 % as CPIC 2017 (doi 10.1002/cpt.911) says them, halved; other populations
+# assumed rare. Where a table says none, or nothing, RAREST.
 RAREST = 0.0005  # half of one in the thousand chromosomes that these studies have
 FREQUENCIES: Mapping[str, Mapping[str, tuple[float, float, float]]] = {
     "CYP2C9": {
@@ -121,6 +124,7 @@ FREQUENCIES: Mapping[str, Mapping[str, tuple[float, float, float]]] = {
         "*11": (0.002, 0.0, 0.024),
     },
     "CYP2C19": {"*2": (0.1451, 0.3125, 0.1702), "*3": (0.0, 0.0556, 0.0023), "*17": (0.2237, 0.0149, 0.2352)},
+    "CYP3A4": {"*22": (0.050, 0.0, 0.0008)},
     "CYP3A5": {"*3": (0.943, 0.713, 0.180), "*6": (0.003, 0.0, 0.154), "*7": (0.0, 0.0, 0.103)},
     "DPYD": {
         "c.1905+1G>A (*2A)": (0.008, 0.0, 0.0),
