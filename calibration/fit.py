@@ -34,7 +34,7 @@ from .weights import TRUSTED
 CENSORED = ("m3", "m1")
 METHODS = ("auto", "importance", "nuts", "laplace", "map")
 _ENOUGH = 100.0  # effective draws
-_FOUND = ("k_hat", "effective_draws", "r_hat", "divergences", "rounds", "log_evidence")
+_FOUND = ("k_hat", "effective_draws", "share", "r_hat", "divergences", "rounds", "log_evidence")
 _SOLVED, _EACH = 128, 4  # courses replicated from the posterior, and how often each is measured anew
 
 
@@ -111,6 +111,7 @@ def climb(target: Target, *, method: str, draws: int, seed: int, guess: importan
         stats |= {
             "k_hat": weighted.k, "effective_draws": weighted.effective, "rounds": weighted.rounds.astype(float),
             "log_evidence": weighted.evidence,
+            "share": weighted.effective / importance.proposed(proposed, weighted.rounds),
         }  # fmt: skip
         if method == "auto" and target.courses.choice.method:
             todo = np.flatnonzero((weighted.k > TRUSTED) | (weighted.effective < _ENOUGH))

@@ -24,12 +24,14 @@ from .weights import TRUSTED
 UNKNOWN = "unknown"
 TRUST, CAUTION, DISTRUST = "trusted", "caution", "not trusted"
 _HIGHEST_RHAT, _FEWEST = 1.01, 100.0
+_SMALL_SHARE = 0.05  # below it k-hat has been seen to miss the end of a curved ridge
 SURPRISING, _FAR = 0.005, 0.001  # p-values below them are said
 
 # name: (what it is)
 STATS = {
     "k_hat": "Pareto k of the importance weights; above 0.7 they are not believed",
     "effective_draws": "independent draws the posterior is worth",
+    "share": "share of the last round's proposed draws that count (importance sampling)",
     "r_hat": "split R-hat of the worst unknown (NUTS)",
     "divergences": "divergent transitions (NUTS)",
     "rounds": "rounds of importance sampling",
@@ -147,6 +149,10 @@ class Posterior:
             cautions.append("no measurements: this is the population's prior")
         elif self.contraction[i].max() < 0.1:
             cautions.append("the measurements tell next to nothing about any parameter")
+        if self.method[i] == "importance" and self.stats["share"][i] < _SMALL_SHARE:
+            cautions.append(
+                f"hard to sample: {100 * self.stats['share'][i]:.1f} % of the draws count, so a tail may be missed"
+            )
         if self.stats["surprise"][i] < SURPRISING:
             cautions.append(
                 f"the measurements are surprising (p = {self.stats['surprise'][i]:.4f}): check data and doses"

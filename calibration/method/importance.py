@@ -159,11 +159,16 @@ def _rounds(
         poor, found, guess = poor[left], found.of(left), guess.of(left)
         guess = _refitted(guess, found)
         # the new round is taken as it comes: the best of several would be the one that happened to miss the tails
-        more = draws * min(2 ** (turn - 1), _LARGEST)
+        more = int(proposed(draws, np.array(turn)))
         found = _round(target, guess, who[poor], [generators[i] for i in poor], more)
         found.rounds[:] = turn
         last.take(poor, found.thinned(draws, [generators[i] for i in poor]))
     return last
+
+
+def proposed(draws: int, rounds: np.ndarray) -> np.ndarray:
+    """How many draws the last of so many rounds proposed."""
+    return draws * np.minimum(2 ** (rounds - 1), _LARGEST)
 
 
 def _poor(found: Weighted) -> np.ndarray:
