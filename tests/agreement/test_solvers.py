@@ -38,12 +38,24 @@ def careful():
     }
 
 
+QUICK = ("docetaxel_neutropenia", "warfarin_hamberg2010")
+LARGE = "sunitinib_hansson2013"  # compiles for half a minute a test
+
+
+def sparing(names, quick=QUICK):
+    """All of them, those that are not quick marked slow."""
+    return [pytest.param(name, marks=() if name in quick else pytest.mark.slow) for name in names]
+
+
+SMALLER = sparing(QUESTIONS, quick=[name for name in QUESTIONS if name != LARGE])
+
+
 def test_every_model_is_asked():
     assert sorted(QUESTIONS) == twin.model_names()
 
 
 @pytest.mark.parametrize("solver", ["auto", "adaptive", "stiff"])
-@pytest.mark.parametrize("name", QUESTIONS)
+@pytest.mark.parametrize("name", SMALLER)
 def test_solvers_agree(name, solver, careful):
     """2e-6 of each observable's largest value, at 1e-7 relative per step: errors add over some hundred steps."""
     regimen, times = QUESTIONS[name]
@@ -55,7 +67,7 @@ def test_solvers_agree(name, solver, careful):
         )
 
 
-@pytest.mark.parametrize("name", QUESTIONS)
+@pytest.mark.parametrize("name", SMALLER)
 def test_float32_agrees(name, careful):
     """5e-4 of the largest value: single precision at 1e-5 per step."""
     regimen, times = QUESTIONS[name]
@@ -79,12 +91,6 @@ ASKED = {
     "warfarin_hamberg2007": ("highest_inr", "time_in_range"),
     "warfarin_hamberg2010": ("highest_inr", "first_therapeutic"),
 }
-QUICK = ("docetaxel_neutropenia", "warfarin_hamberg2010")
-
-
-def sparing(names, quick=QUICK):
-    """All of them, those that are not quick marked slow."""
-    return [pytest.param(name, marks=() if name in quick else pytest.mark.slow) for name in names]
 
 
 @functools.cache
@@ -108,7 +114,7 @@ def course(name, solver, **how):
 
 
 @pytest.mark.parametrize("solver", sparing(["ensemble", "rosenbrock", "tsit5"], quick=["ensemble", "rosenbrock"]))
-@pytest.mark.parametrize("name", QUESTIONS)
+@pytest.mark.parametrize("name", SMALLER)
 def test_individuals_together_agree(name, solver, careful):
     """2e-6 of the largest value, as one by one. The first individual is the typical one, known carefully.
 
@@ -143,7 +149,7 @@ def test_individuals_together_agree_in_single_precision(name, solver):
         np.testing.assert_allclose(values, known, rtol=0, atol=5e-4 * np.abs(known).max(), err_msg=observable)
 
 
-@pytest.mark.parametrize("name", QUESTIONS)
+@pytest.mark.parametrize("name", SMALLER)
 def test_gradients_to_every_parameter_are_finite_and_right(name):
     """Reverse mode against central differences along one random direction in all parameters' logarithms.
 

@@ -84,6 +84,7 @@ def test_what_is_simulated_has_the_posteriors_levels():
     np.testing.assert_allclose(result["prior"]["volume"].values[0], found.parameters["volume"][0], rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_an_update_keeps_what_is_uncertain():
     model, patient = WarfarinBySex(), person(SEXES)
     before = calibration.calibrate(model, person(SEXES, 2), draws=2000)
@@ -92,6 +93,7 @@ def test_an_update_keeps_what_is_uncertain():
     assert later.chances(0)["sex"]["female"] == pytest.approx(whole.chances(0)["sex"]["female"], abs=0.05)
 
 
+@pytest.mark.slow
 def test_simulated_patients_ranks_are_even_with_a_covariate_unknown():
     assert calibration.sbc(WarfarinBySex(), person(SEXES), 100).uniform
 

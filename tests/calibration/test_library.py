@@ -23,7 +23,10 @@ def somebody(model, design, seed):
     return dataclasses.replace(patient, observations=as_measured(target, 0, replicates(target, truth, seed)))
 
 
-@pytest.mark.parametrize("name", ["warfarin", "docetaxel"])
+ONE = ["warfarin", pytest.param("docetaxel", marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("name", ONE)
 def test_the_truth_ranks_evenly(name):
     ranks = calibration.sbc(*DESIGNS[name](), 120, seed=1)
     assert ranks.uniform, ranks.p_values
@@ -50,7 +53,7 @@ def test_nuts_and_importance_sampling_agree(name):
     np.testing.assert_allclose(one.std(0), other.std(0), rtol=0.125)
 
 
-@pytest.mark.parametrize("name", ["warfarin", "docetaxel"])
+@pytest.mark.parametrize("name", ONE)
 def test_the_tolerance_moves_no_posterior(name):
     """Log posteriors of its draws move by less than 0.01 against each other with a tolerance 1e5 times smaller."""
     model, design = MODELS[name]()

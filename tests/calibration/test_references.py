@@ -113,6 +113,7 @@ def test_the_likelihood_of_a_population_equals_monolixs(shared_data, model, sexe
     assert -2 * found.stats["log_evidence"].sum() == pytest.approx(published, abs=2 * error)
 
 
+@pytest.mark.slow
 def test_people_scatter_around_nlmixrs_typical_values(shared_data):
     """Concentrations and activity in one likelihood. At the estimate of a population, its people's mean deviation is
     zero; with spreads that are ours (the source leaves them out), all seven means lie within 0.15 spreads.
