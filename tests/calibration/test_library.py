@@ -53,7 +53,8 @@ def test_nuts_and_importance_sampling_agree(name):
     np.testing.assert_allclose(one.std(0), other.std(0), rtol=0.125)
 
 
-@pytest.mark.parametrize("name", ONE)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["warfarin", "docetaxel"])
 def test_the_tolerance_moves_no_posterior(name):
     """Log posteriors of its draws move by less than 0.01 against each other with a tolerance 1e5 times smaller."""
     model, design = MODELS[name]()
