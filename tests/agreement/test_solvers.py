@@ -29,13 +29,11 @@ QUESTIONS = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def careful():
+@functools.cache
+def careful(name):
     """Every state integrated, at tolerances far below what is compared."""
-    return {
-        name: twin.solve(twin.load_model(name), regimen, times, solver="ode", rtol=1e-10, atol=1e-12, max_steps=100_000)
-        for name, (regimen, times) in QUESTIONS.items()
-    }
+    regimen, times = QUESTIONS[name]
+    return twin.solve(twin.load_model(name), regimen, times, solver="ode", rtol=1e-10, atol=1e-12, max_steps=100_000)
 
 
 QUICK = ("docetaxel_neutropenia", "warfarin_hamberg2010")
@@ -56,24 +54,24 @@ def test_every_model_is_asked():
 
 @pytest.mark.parametrize("solver", ["auto", "adaptive", "stiff"])
 @pytest.mark.parametrize("name", SMALLER)
-def test_solvers_agree(name, solver, careful):
+def test_solvers_agree(name, solver):
     """2e-6 of each observable's largest value, at 1e-7 relative per step: errors add over some hundred steps."""
     regimen, times = QUESTIONS[name]
     found = twin.solve(twin.load_model(name), regimen, times, solver=solver)
     for observable in twin.load_model(name).observables():
-        known = np.asarray(careful[name][observable])
+        known = np.asarray(careful(name)[observable])
         np.testing.assert_allclose(
             found[observable], known, rtol=0, atol=2e-6 * np.abs(known).max(), err_msg=observable
         )
 
 
 @pytest.mark.parametrize("name", SMALLER)
-def test_float32_agrees(name, careful):
+def test_float32_agrees(name):
     """5e-4 of the largest value: single precision at 1e-5 per step."""
     regimen, times = QUESTIONS[name]
     found = twin.solve(twin.load_model(name), regimen, times, dtype="float32")
     for observable in twin.load_model(name).observables():
-        known = np.asarray(careful[name][observable])
+        known = np.asarray(careful(name)[observable])
         assert found[observable].dtype == np.float32
         np.testing.assert_allclose(
             found[observable], known, rtol=0, atol=5e-4 * np.abs(known).max(), err_msg=observable
@@ -115,7 +113,7 @@ def course(name, solver, **how):
 
 @pytest.mark.parametrize("solver", sparing(["ensemble", "rosenbrock", "tsit5"], quick=["ensemble", "rosenbrock"]))
 @pytest.mark.parametrize("name", SMALLER)
-def test_individuals_together_agree(name, solver, careful):
+def test_individuals_together_agree(name, solver):
     """2e-6 of the largest value, as one by one. The first individual is the typical one, known carefully.
 
     The others are compared with what the implicit method says: it shares the equations only with the explicit one.
@@ -123,7 +121,7 @@ def test_individuals_together_agree(name, solver, careful):
     found, other = course(name, solver), course(name, "rosenbrock")
     for observable in twin.load_model(name).observables():
         known = other[observable].values[0, 0].copy()
-        known[0] = careful[name][observable]
+        known[0] = careful(name)[observable]
         allowed = 2e-6 * np.abs(known).max()
         np.testing.assert_allclose(found[observable].values[0, 0], known, rtol=0, atol=allowed, err_msg=observable)
 

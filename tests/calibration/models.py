@@ -231,25 +231,15 @@ class WarfarinParameters(eqx.Module):
     proportional: Scalar = parameter(0.0503195895352995, "1", "proportional error")
 
 
-class Warfarin(DiseaseModel):
-    """O'Reilly's warfarin concentrations by Monolix's population parameters w1."""
+class Warfarin(Theophylline):
+    """O'Reilly's warfarin concentrations by Monolix's population parameters w1: the same with a lag."""
 
-    name, title, time_unit = "oreilly", "oral one-compartment kinetics with a lag", "h"
-    Parameters, linear = WarfarinParameters, ("drug",)
-
-    class State(eqx.Module):
-        drug: OralOneCompartment = part(OralOneCompartment, "mg", "drug")
-
-    def derivatives(self, t, y, p):
-        return self.State(y.drug.rates(absorption=p.absorption, clearance=p.clearance, volume=p.volume))
+    name, title = "oreilly", "oral one-compartment kinetics with a lag"
+    Parameters = WarfarinParameters
 
     @treatment(unit="mg", into="drug.depot")
     def oral(self, p):
         return Delivery(lag=p.lag)
-
-    @observable(unit="mg/L", noise=CombinedSum("additive", "proportional"))
-    def concentration(self, t, y, p):
-        return y.drug.central / p.volume
 
 
 class BySexParameters(eqx.Module):
