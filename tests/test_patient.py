@@ -27,7 +27,7 @@ from twin.types import Scalar
 
 
 class _Covariates(eqx.Module):
-    age: Scalar = covariate(50.0, "year", "age", low=18.0, high=90.0)
+    age: Scalar = covariate(50.0, "year", "age", low=18.0, high=90.0, refuse=(2.0, 120.0))
     weight: Scalar = covariate(70.0, "kg", "weight", low=40.0, high=150.0)
     sex: Category = category("male", ("male", "female"), "sex")
 
@@ -153,6 +153,12 @@ def test_outside_the_domain_of_validity_is_a_warning():
     ana = bound(covariates={"age": 12}, doses=[DoseRecord("30 mg", treatment="tablet")])
     assert [w for w in ana.warnings if "age 12 is outside 18 to 90 year" in w]
     assert [w for w in ana.warnings if "above 20 mg, the largest studied" in w]
+
+
+@pytest.mark.parametrize("age", [1.5, "0.2 year"])
+def test_far_outside_it_is_an_error(age):
+    with pytest.raises(TwinErrors, match="is not for such patients: age must be within 2 to 120 year"):
+        bound(covariates={"age": age})
 
 
 def test_a_bound_patient_is_bound():

@@ -14,7 +14,7 @@ import pytest
 from jax.extend.core import jaxprs_in_params
 
 import twin
-from tests.agreement.test_solvers import QUESTIONS
+from tests.reference import courses
 from tests.toys import One, Turnover
 from twin import program
 from twin.simulation import _prepare, _Settings
@@ -125,9 +125,9 @@ def equations(jaxpr: Any) -> int:
 
 
 @pytest.mark.parametrize("solver", ["ensemble", "rosenbrock"])
-@pytest.mark.parametrize("name", QUESTIONS)
+@pytest.mark.parametrize("name", LARGEST)
 def test_a_block_stays_small(name, solver):
-    regimen, times = QUESTIONS[name]
+    regimen, times = courses()[name]
     settings = _Settings(
         draws=range(64), seed=1, until=None, times=times, solver=solver, dtype="float64", rtol=None, atol=None,
         spread=True, uncertainty=False, noise=False, individuals={},

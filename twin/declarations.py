@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -55,6 +56,15 @@ class Covariate:
     high: float
     source: str
     codes: Codes = dataclasses.field(default_factory=dict)
+    refuse: tuple[float, float] = (-math.inf, math.inf)
+
+    def refused(self, value: float, model: str) -> str | None:
+        """Why a patient of this value is not the model's, if so."""
+        low, high = self.refuse
+        if low <= value <= high:
+            return None
+        within = f"{low:g} to {high:g} {self.unit}".rstrip()
+        return f"model '{model}' is not for such patients: {self.meaning} must be within {within}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,9 +135,13 @@ def covariate(
     high: float = float("inf"),
     source: str = "",
     codes: Codes | None = None,
+    refuse: tuple[float, float] = (-math.inf, math.inf),
 ) -> Any:
-    """A number about a patient, with the range in which the model has been studied."""
-    return _field(Covariate(reference, unit, meaning, low, high, source, codes or {}), reference)
+    """A number about a patient, with the range in which the model has been studied: outside it, users are warned.
+
+    Outside `refuse` the equations mean nothing (an adults' model and an infant), and the patient is an error.
+    """
+    return _field(Covariate(reference, unit, meaning, low, high, source, codes or {}, refuse), reference)
 
 
 def category(

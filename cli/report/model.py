@@ -79,6 +79,8 @@ def _covariate(name: str, declared: Any) -> list[str]:
         return [name, declared.reference, ", ".join(levels), declared.meaning, declared.source]
     known = not math.isinf(declared.low) or not math.isinf(declared.high)
     span = f"{declared.low:g} to {declared.high:g}" if known else ""
+    if not math.isinf(declared.refuse[0]) or not math.isinf(declared.refuse[1]):
+        span = f"{span} (refused outside {declared.refuse[0]:g} to {declared.refuse[1]:g})".strip()
     reference = f"{declared.reference:g} {shown_unit(declared.unit)}".strip()
     return [name, reference, span, declared.meaning, declared.source]
 

@@ -9,24 +9,12 @@ import numpy as np
 import pytest
 
 import twin
+from tests.reference import courses, modules
 from tests.stiff import factors, individuals
 from twin.outcome import Duration, FirstTime, TroughTime
 from twin.solver.base import choose
 
-# What is given and followed: hours or minutes by the model, long enough for two doses and their effect.
-QUESTIONS = {
-    "docetaxel_neutropenia": ("75 mg/m2 over 1 h q504h x2", np.linspace(0, 900, 31)),
-    "sunitinib_hansson2013": (
-        {"inputs": {"daily_dose": [{"time": 0, "value": 50}, {"time": "28 day", "value": 0}]}},
-        np.linspace(0, 1000, 26),
-    ),
-    "type1_diabetes_replaybg": (
-        "60 g meal at 30 min; 5 U insulin at 20 min; 1 U insulin at 200 min",
-        np.linspace(0, 420, 29),
-    ),
-    "warfarin_hamberg2007": ("5 mg q24h x10", np.linspace(0, 300, 26)),
-    "warfarin_hamberg2010": ("5 mg q24h x10", np.linspace(0, 300, 26)),
-}  # fmt: skip
+QUESTIONS = courses()
 
 
 @functools.cache
@@ -37,7 +25,7 @@ def careful(name):
 
 
 QUICK = ("docetaxel_neutropenia", "warfarin_hamberg2010")
-LARGE = "sunitinib_hansson2013"  # compiles for half a minute a test
+MEDIUM = (*QUICK, "warfarin_hamberg2007", "type1_diabetes_replaybg")
 
 
 def sparing(names, quick=QUICK):
@@ -45,16 +33,25 @@ def sparing(names, quick=QUICK):
     return [pytest.param(name, marks=() if name in quick else pytest.mark.slow) for name in names]
 
 
-SMALLER = sparing(QUESTIONS, quick=[name for name in QUESTIONS if name != LARGE])
+SMALLER = sparing(QUESTIONS, quick=MEDIUM)
 
 
 def test_every_model_is_asked():
     assert sorted(QUESTIONS) == twin.model_names()
 
 
-@pytest.mark.parametrize("solver", ["auto", "adaptive", "stiff"])
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_the_chosen_solver_agrees(name):
+    solver_agrees(name, "auto")
+
+
+@pytest.mark.parametrize("solver", ["adaptive", "stiff"])
 @pytest.mark.parametrize("name", SMALLER)
 def test_solvers_agree(name, solver):
+    solver_agrees(name, solver)
+
+
+def solver_agrees(name, solver):
     """2e-6 of each observable's largest value, at 1e-7 relative per step: errors add over some hundred steps."""
     regimen, times = QUESTIONS[name]
     found = twin.solve(twin.load_model(name), regimen, times, solver=solver)
@@ -82,13 +79,7 @@ def test_float32_agrees(name):
 
 DRAWS = 4
 # A few outcomes each; every one makes a program longer, and tests/solver/ensemble asks for all kinds.
-ASKED = {
-    "docetaxel_neutropenia": ("neutrophil_nadir", "nadir_time", "time_below_1"),
-    "sunitinib_hansson2013": ("neutrophil_nadir", "highest_diastolic", "final_tumour_size"),
-    "type1_diabetes_replaybg": ("time_in_range_70_180", "mean_glucose", "peak_glucose"),
-    "warfarin_hamberg2007": ("highest_inr", "time_in_range"),
-    "warfarin_hamberg2010": ("highest_inr", "first_therapeutic"),
-}
+ASKED = {name: modules()[name].OUTCOMES for name in QUESTIONS}
 
 
 @functools.cache

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 import calibration
+import twin
 from calibration import Prior, Target
 from calibration.diagnose import as_measured, replicates
-from tests.calibration.designs import DESIGNS, warfarin
+from tests.reference import designs
 
-MODELS = DESIGNS | {"warfarin_2007": lambda: warfarin("warfarin_hamberg2007")}
+DESIGNS = designs()
 
 
 def somebody(model, design, seed):
@@ -23,12 +24,12 @@ def somebody(model, design, seed):
     return dataclasses.replace(patient, observations=as_measured(target, 0, replicates(target, truth, seed)))
 
 
-ONE = ["warfarin", pytest.param("docetaxel", marks=pytest.mark.slow)]
+ONE = ["warfarin_hamberg2010", pytest.param("docetaxel_neutropenia", marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize("name", ONE)
 def test_the_truth_ranks_evenly(name):
-    ranks = calibration.sbc(*DESIGNS[name](), 120, seed=1)
+    ranks = calibration.sbc(twin.load_model(name), DESIGNS[name], 120, seed=1)
     assert ranks.uniform, ranks.p_values
     assert ranks.left_out <= 2
 
@@ -36,16 +37,16 @@ def test_the_truth_ranks_evenly(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", DESIGNS)
 def test_the_truth_ranks_evenly_in_500(name):
-    ranks = calibration.sbc(*DESIGNS[name](), 500, method="importance")
+    ranks = calibration.sbc(twin.load_model(name), DESIGNS[name], 500, method="importance")
     assert ranks.uniform, ranks.p_values
     assert ranks.left_out <= 25
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", DESIGNS)
 def test_nuts_and_importance_sampling_agree(name):
     """A thousand or more effective draws each: means within 0.1 standard deviations, these within an eighth."""
-    model, design = MODELS[name]()
+    model, design = twin.load_model(name), DESIGNS[name]
     patient = somebody(model, design, 5)
     one = calibration.calibrate(model, patient, draws=4000, method="importance").u[0]
     other = calibration.calibrate(model, patient, draws=2000, method="nuts").u[0]
@@ -54,10 +55,10 @@ def test_nuts_and_importance_sampling_agree(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["warfarin", "docetaxel"])
+@pytest.mark.parametrize("name", ["warfarin_hamberg2010", "docetaxel_neutropenia"])
 def test_the_tolerance_moves_no_posterior(name):
     """Log posteriors of its draws move by less than 0.01 against each other with a tolerance 1e5 times smaller."""
-    model, design = MODELS[name]()
+    model, design = twin.load_model(name), DESIGNS[name]
     patient = somebody(model, design, 5)
     found = calibration.calibrate(model, patient, draws=100)
     close = Target(model, [patient], found.prior, rtol=1e-10, atol=1e-13)

@@ -180,12 +180,19 @@ class WithCovariates(Oral):
     name = "with covariates"
 
     class Covariates(eqx.Module):
-        weight: Scalar = covariate(70.0, "kg", "weight", low=40, high=120)
+        weight: Scalar = covariate(70.0, "kg", "weight", low=40, high=120, refuse=(2, 300))
         sex: Scalar = category("female", ("female", "male"), "sex")
 
     @observable(unit="mg/L")
     def total(self, t, y, p):
         return y.drug.depot
+
+
+def test_patients_who_are_not_the_models_are_refused(table):
+    mapping = {"cmt 1": "oral", "column dv": "concentration", "column wt": "weight"}
+    text = "ID,TIME,AMT,CMT,DV,WT\n1,0,100,1,.,60\n2,0,100,1,.,1\n"
+    with pytest.raises(TwinError, match=r"patient '2', weight: .* must be within 2 to 300 kg"):
+        table(text)[0].bind(WithCovariates(), mapping)
 
 
 MAPPING = {"cmt 1": "oral", "column dv": "concentration", "column wt": "weight"}

@@ -1,6 +1,8 @@
 """Published and independently computed numbers that models must reproduce; tests and docs read the same ones.
 
-Each module beside this one has REFERENCES, what is known, and `compute()`, what we get, by the same names.
+Each module beside this one has REFERENCES, what is known, and `compute()`, what we get, by the same names. One of a
+model also has what every model is tried with: COURSE, a regimen and times on which solvers must agree, OUTCOMES, a few
+of the model's outcomes, and `design()`, a patient measured as somebody would be (values are replaced), for calibration.
 """
 
 from __future__ import annotations
@@ -9,6 +11,9 @@ import dataclasses
 import importlib
 import pkgutil
 from types import ModuleType
+from typing import Any
+
+from twin.patient import Patient
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,3 +35,13 @@ def modules() -> dict[str, ModuleType]:
     """Every module of references, by model name."""
     names = sorted(found.name for found in pkgutil.iter_modules(__path__))
     return {name: importlib.import_module(f"{__name__}.{name}") for name in names}
+
+
+def courses() -> dict[str, tuple[Any, Any]]:
+    """The regimen and times on which solvers of each model must agree."""
+    return {name: module.COURSE for name, module in modules().items() if hasattr(module, "COURSE")}
+
+
+def designs() -> dict[str, Patient]:
+    """Of each model, a patient measured as somebody would be."""
+    return {name: module.design() for name, module in modules().items() if hasattr(module, "design")}

@@ -6,6 +6,7 @@ import numpy as np
 
 import twin
 from tests.reference import Reference
+from twin.patient import DoseRecord, Observation, Patient
 
 MODEL = twin.load_model("docetaxel_neutropenia")
 CYCLE = 504.0  # h
@@ -81,3 +82,15 @@ def population() -> dict[int, dict[str, float]]:
             "median day of nadir": float(np.median(when)) / 24,
         }
     return found
+
+
+COURSE = ("75 mg/m2 over 1 h q504h x2", np.linspace(0, 900, 31))
+OUTCOMES = ("neutrophil_nadir", "nadir_time", "time_below_1")
+
+
+def design() -> Patient:
+    """A first cycle: three concentrations and six neutrophil counts."""
+    seen = [Observation("docetaxel", t, 1.0) for t in (1.0, 3.0, 8.0)]
+    seen += [Observation("neutrophils", 24.0 * day, 3.0) for day in (0, 4, 7, 10, 14, 21)]
+    told = {"sex": "female", "ecog": 1, "prior_chemotherapy": "naive", "aag": 1.3, "body_surface_area": 1.8}
+    return Patient("design", covariates=told, doses=[DoseRecord("75 mg/m2", 0.0, over="1 h")], observations=seen)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 import twin
 from tests.reference import Reference
 
@@ -64,3 +66,10 @@ def compute() -> dict[str, float]:
     first = result["predictions"]["neutrophils"].sel(regimen="50 mg 4/2").values.ravel()[: 4 * 84 + 1]
     ours[NADIR] = float(first.min())
     return ours
+
+
+COURSE = (
+    {"inputs": {"daily_dose": [{"time": 0, "value": 50}, {"time": "28 day", "value": 0}]}},
+    np.linspace(0, 1000, 26),
+)
+OUTCOMES = ("neutrophil_nadir", "highest_diastolic", "final_tumour_size")

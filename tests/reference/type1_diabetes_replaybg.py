@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 import twin
 from tests.reference import Reference
+from twin.patient import DoseRecord, Observation, Patient
 
 MODEL = twin.load_model("type1_diabetes_replaybg")
 TIMES = (30, 60, 90, 120, 180, 240, 300, 420)  # min
@@ -64,3 +67,14 @@ def compute() -> dict[str, float]:
         course = predicted[observable].sel(regimen=case).values.ravel()
         ours.update({name(case, observable, t): float(value) for t, value in zip(TIMES, course, strict=True)})
     return ours
+
+
+COURSE = ("60 g meal at 30 min; 5 U insulin at 20 min; 1 U insulin at 200 min", np.linspace(0, 420, 29))
+OUTCOMES = ("time_in_range_70_180", "mean_glucose", "peak_glucose")
+
+
+def design() -> Patient:
+    """A meal with its bolus, and laboratory glucose every 20 minutes for six hours."""
+    doses = [DoseRecord("70 g", 60.0, treatment="meal"), DoseRecord("4 U", 60.0, treatment="insulin")]
+    seen = [Observation("plasma_glucose", 20.0 * i, 130.0) for i in range(19)]
+    return Patient("design", covariates={"weight": 75, "usual_basal": "0.9 U/h"}, doses=doses, observations=seen)

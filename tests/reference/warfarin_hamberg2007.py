@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 import twin
 from tests.reference import Reference
+from twin.patient import DoseRecord, Observation, Patient
 
 MODEL = twin.load_model("warfarin_hamberg2007")
 
@@ -76,3 +79,17 @@ def compute() -> dict[str, float]:
     early, late = twin.solve(MODEL, "10 mg", [600.0, 700.0], covariates={"age": 71})["s_warfarin"]
     ours[HALF_LIFE] = 100 * math.log(2) / math.log(float(early) / float(late))
     return ours
+
+
+COURSE = ("5 mg q24h x10", np.linspace(0, 300, 26))
+OUTCOMES = ("highest_inr", "time_in_range")
+
+
+def design() -> Patient:
+    """Three weeks at 5 mg: eight INRs and two concentrations."""
+    seen = [Observation("inr", t, 2.0) for t in (36.0, 60.0, 84.0, 132.0, 180.0, 252.0, 348.0, 492.0)]
+    seen += [Observation("s_warfarin", t, 0.5) for t in (84.0, 252.0)]
+    told = {"age": 62, "cyp2c9": "*1/*2", "vkorc1": "GA"}
+    return Patient(
+        "design", covariates=told, doses=[DoseRecord("5 mg", 0.0, every="24 h", doses=21)], observations=seen
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import twin
 from tests.reference import Reference
+from tests.reference.warfarin_hamberg2007 import COURSE, design
 
 MODEL = twin.load_model("warfarin_hamberg2010")
 GENOTYPES = ("GG", "GA", "AA")
@@ -58,3 +59,8 @@ def compute() -> dict[str, float]:
         )
         for diplotype, genotype, dose in [*cases, *(("*1/*1", g, 5.0) for g in GENOTYPES)]
     }
+
+
+OUTCOMES = ("highest_inr", "first_therapeutic")
+
+__all__ = ["COURSE", "OUTCOMES", "REFERENCES", "compute", "design"]

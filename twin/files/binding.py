@@ -201,6 +201,8 @@ class _Binding:
         low, high = getattr(declared, "low", float("-inf")), getattr(declared, "high", float("inf"))
         if number < 0 <= low:
             raise TwinError(f"{number:g} {declared.unit} is negative; '{name}' never is")
+        if hasattr(declared, "refused") and (reason := declared.refused(number, self.model.name)):
+            raise TwinError(f"{number:g} {declared.unit}: {reason}")
         if not low <= number <= high:
             studied = f"{low:g} to {high:g} {declared.unit}".strip()
             self.warn(f"{name} {number:.4g} is outside {studied}, where model '{self.model.name}' was studied")

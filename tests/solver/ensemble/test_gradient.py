@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import twin
-from tests.agreement.test_solvers import QUESTIONS
+from tests.reference import courses
 from tests.stiff import Binding, Robertson
 from tests.toys import One, Turnover
 from twin.modelling import DiseaseModel
@@ -40,7 +40,7 @@ class Case:
 
 
 def of_library(name: str, *few: str, **words: Any) -> Case:
-    regimen, times = QUESTIONS[name]
+    regimen, times = courses()[name]
     return Case(twin.load_model(name), regimen, [float(t) for t in times[2::6][:4]], few, **words)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import twin
-from tests.agreement.test_solvers import QUESTIONS
+from tests.reference import courses
 from tests.stiff import Alzheimer, BindingWithExactDepot, Robertson
 from tests.toys import BLOCKS, OralOne, Pk, Turnover
 from twin import program
@@ -88,10 +88,10 @@ def lowered_case(case: Case) -> str:
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("solver", ["tsit5", "rosenbrock"])
-@pytest.mark.parametrize("name", QUESTIONS)
+@pytest.mark.parametrize("name", courses())
 def test_every_model_of_the_library_lowers(name, solver, dtype):
     """With every observable sampled and every outcome of the model."""
-    regimen, times = QUESTIONS[name]
+    regimen, times = courses()[name]
     case = Case(lambda: twin.load_model(name), regimen, tuple(times[::8]), solver, dtype=dtype)
     assert TRITON in lowered_case(case)
 

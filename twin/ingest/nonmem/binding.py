@@ -264,6 +264,9 @@ class _Binding:
         first = self.table.first(column)
         self.note(self.table.starts[:-1][~np.isnan(first)], USED, f"{entry.to} at the start")
         low, high = getattr(declared, "low", -math.inf), getattr(declared, "high", math.inf)
+        for i, value in enumerate(first if hasattr(declared, "refused") else ()):
+            if not math.isnan(value) and (reason := declared.refused(float(value), self.model.name)):
+                raise TwinError(f"patient '{self.table.ids[i]}', {entry.to}: {reason}")
         for i in np.flatnonzero((first < low) | (first > high)):
             studied = f"{low:g} to {high:g} {declared.unit}".strip()
             words = f"{entry.to} is outside {studied}, where model '{self.model.name}' was studied"
