@@ -2,6 +2,7 @@
 
     python docs/generate.py                 parameter tables (fast)
     python docs/generate.py --references    also runs every model against the numbers known about it
+    python docs/generate.py --only NAME     fills the pages of these models alone (may be repeated)
     python docs/generate.py --demo          runs the README's scenario; its table and figure as they come out
     python docs/generate.py --check         writes nothing; exit code 1 if a page is stale
 
@@ -115,16 +116,18 @@ def _reproduced(page: str) -> list[str]:
     return shown
 
 
-def generate(*, with_references: bool) -> dict[Path, str]:
+def generate(*, with_references: bool, only: Sequence[str] = ()) -> dict[Path, str]:
     """Every page's text as it should be."""
     pages: dict[str, str] = {}
     for name, kind in model_classes().items():
         path = PAGES / f"{name}.md"
         if not path.exists():  # a model of another package
             continue
-        page = fill(path.read_text(encoding="utf-8"), "parameters", parameters(kind))
-        if with_references:
-            page = fill(page, "references", references([name, *_BORROWED.get(name, ())]))
+        page = path.read_text(encoding="utf-8")
+        if not only or name in only:
+            page = fill(page, "parameters", parameters(kind))
+            if with_references:
+                page = fill(page, "references", references([name, *_BORROWED.get(name, ())]))
         pages[name] = page
     index = PAGES / "index.md"
     found = {PAGES / f"{name}.md": page for name, page in pages.items()}
@@ -147,12 +150,13 @@ def demo() -> None:
 def main() -> int:
     reader = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     reader.add_argument("--references", action="store_true", help="also the tables of known numbers (a minute or so)")
+    reader.add_argument("--only", action="append", default=[], metavar="NAME", help="fill this model's page alone")
     reader.add_argument("--demo", action="store_true", help="also the README's table and figure")
     reader.add_argument("--check", action="store_true", help="write nothing; exit 1 if a page is stale")
     asked = reader.parse_args()
     stale = [
         (path, text)
-        for path, text in generate(with_references=asked.references).items()
+        for path, text in generate(with_references=asked.references, only=asked.only).items()
         if path.read_text(encoding="utf-8") != text
     ]
     for path, text in stale:
