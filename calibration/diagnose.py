@@ -23,7 +23,7 @@ from twin.patient import BoundPatient, Measured, Patient
 from twin.simulation import bound_patients
 
 from .fit import calibrate, climb, from_prior
-from .posterior import Posterior
+from .posterior import DISTRUST, TRUST, Posterior
 from .prior import Prior
 from .target import Target
 
@@ -155,6 +155,8 @@ class Ranks:
     ranks: np.ndarray  # (replicate, unknown), of those that are trusted
     draws: int
     left_out: int  # replicates whose posterior says not to trust it
+    trusted: int  # of those counted, the ones that need no caution
+    contraction: np.ndarray  # how much narrower than the prior each became (replicate, unknown)
 
     @property
     def p_values(self) -> dict[str, float]:
@@ -195,8 +197,10 @@ def sbc(
     u = posterior.u if distort is None else distort(posterior.u)
     noise = 1e-9 * np.random.default_rng(seed + 1).standard_normal(u.shape)  # a draw taken twice is no tie
     ranks = np.sum(u + noise < truth, axis=1)
-    good = np.array([verdict != "not trusted" for verdict in posterior.verdict])
-    return Ranks(first.prior.unknowns, ranks[good], draws, int(np.sum(~good)))
+    verdicts = np.array(posterior.verdict)
+    good = verdicts != DISTRUST
+    counted = {"left_out": int(np.sum(~good)), "trusted": int(np.sum(verdicts == TRUST))}
+    return Ranks(first.prior.unknowns, ranks[good], draws, contraction=posterior.contraction[good], **counted)
 
 
 def as_measured(target: Target, i: int, new: Mapping[str, np.ndarray]) -> tuple[Measured, ...]:
