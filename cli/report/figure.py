@@ -210,11 +210,15 @@ def _outcome_row(figure: Any, grid: Any, tree: Any, names: Any, groups: Any, reg
 def _distribution(axes: Any, y: float, values: Any, colour: str, beyond: float) -> None:
     """Half a histogram over a median with its 50 and 90 % intervals; the share that never happened in words.
 
-    Draws in which it never happened count: an interval that reaches them runs to the edge, at `beyond`.
+    Draws in which it never happened count: an interval that reaches them runs to the edge, at `beyond`. What is 1 or 0
+    in every draw has no quantiles worth drawing: it is a bar as long as the share of ones.
     """
     values = values[~np.isnan(values)]
     finite = values[np.isfinite(values)]
-    if finite.size:
+    if values.size and np.isin(values, (0.0, 1.0)).all():
+        axes.plot([0.0, values.mean()], [y, y], color=colour, linewidth=4.5, solid_capstyle="butt")
+        axes.plot([values.mean()], [y], "o", color="white", markeredgecolor=colour, markersize=5.5, markeredgewidth=1.6)
+    elif finite.size:
         lowest, low, middle, high, highest = np.minimum(quantiles(values, (0.05, 0.25, 0.5, 0.75, 0.95)), beyond)
         counts, edges = np.histogram(finite, bins=_bins(finite))
         if counts.size > 1:
