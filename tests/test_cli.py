@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 
 from cli.main import COMMANDS, main
-from cli.report.figure import _distribution, draw
+from cli.report.figure import _share, draw
 from cli.report.table import to_text, write_csv
 from cli.workflow import find_scenarios
 from twin.summary import EVERYONE, summarise
@@ -143,7 +143,7 @@ def test_what_is_yes_or_no_is_drawn_as_its_share():
     from matplotlib.figure import Figure
 
     axes = Figure().subplots()
-    _distribution(axes, 0.0, np.array([1.0, 0.0, 1.0, 1.0]), "black", 1.0)
+    _share(axes, 0.0, np.array([1.0, 0.0, 1.0, 1.0]), "black", 1.0)
     assert [list(line.get_xdata()) for line in axes.lines] == [[0.0, 0.75], [0.75]]
 
 
