@@ -71,7 +71,7 @@ class Propagator(eqx.Module):
         matrix, constant = rate_matrix(model, p, dtype)
         parts = components(type(model))
         nodes = tuple(tuple(eigenvalues(matrix, part.groups)) if part.closed_form else () for part in parts)
-        return cls(matrix, constant, nodes, parts, infusions or has_constant(type(model)))
+        return cls(matrix, constant, nodes, parts, infusions or has_constant(type(model), tuple(range(len(constant)))))
 
     def launch(self, x: Array, rate: Array) -> tuple[tuple[Any, ...], ...]:
         """Prepare to advance from `x` under the constant input `rate` (added to the model's own).
