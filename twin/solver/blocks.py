@@ -16,7 +16,7 @@ from ..modelling import DiseaseModel, Individual, pack, unpack
 from ..types import Array
 from .affine import linear_block
 
-_LARGEST = 5  # states of a part with a closed form
+_LARGEST = 6  # states of a part with a closed form: an absorption chain of four and two compartments
 
 
 @dataclasses.dataclass(frozen=True)
