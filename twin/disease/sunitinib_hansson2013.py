@@ -48,8 +48,9 @@ class Inputs(eqx.Module):
     daily_dose: Scalar = exogenous(0.0, "mg/day", "sunitinib taken a day")
 
 
-class Parameters(eqx.Module):
-    # exposure
+class Exposure(eqx.Module):
+    """What makes a daily AUC of a daily dose, for every model of sunitinib."""
+
     clearance: Scalar = parameter(
         32.819, "L/h", "apparent clearance, CYP3A4 *1/*1", spread=log_normal(cv=0.35), evidence=ASSUMED,
         source="value: as checked with Hansson 2013, there of everybody; spread: assumed",
@@ -57,6 +58,15 @@ class Parameters(eqx.Module):
     carrier_clearance: Scalar = parameter(
         0.775, "1", "clearance of carriers of *22 over that of others: 22.5 % lower", source=GENE
     )
+
+
+def clearance_by_gene(p: Exposure, covariates: Covariates) -> Scalar:
+    """Clearance by CYP3A4*22; one or two such alleles count alike, as in the paper's carriers."""
+    by_gene = covariates.cyp3a4.pick({"*1/*1": 1.0, "*1/*22": p.carrier_clearance, "*22/*22": p.carrier_clearance})
+    return p.clearance * by_gene
+
+
+class Parameters(Exposure):
     # biomarkers
     svegfr3_before: Scalar = parameter(
         63900.0, "pg/mL", "sVEGFR-3 before treatment", spread=log_normal(variance=0.186), source=TUMOUR,
@@ -196,9 +206,8 @@ class SunitinibHansson2013(DiseaseModel):
     }
 
     def individual(self, p: Parameters, covariates: Covariates) -> Parameters:
-        """Clearance by CYP3A4*22; one or two such alleles count alike, as in the paper's carriers."""
-        by_gene = covariates.cyp3a4.pick({"*1/*1": 1.0, "*1/*22": p.carrier_clearance, "*22/*22": p.carrier_clearance})
-        return replace(p, clearance=p.clearance * by_gene)
+        """Clearance by CYP3A4*22."""
+        return replace(p, clearance=clearance_by_gene(p, covariates))
 
     def initial(self, p) -> State:
         """Everything at its baseline."""

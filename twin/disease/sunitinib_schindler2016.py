@@ -1,0 +1,172 @@
+"""Sunitinib in GIST by FDG-PET: glucose uptake after a week, tumour size, and survival (Schindler 2016)."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import equinox as eqx
+import jax.numpy as jnp
+
+from ..modelling import DiseaseModel, Domain, Evidence, observable, parameter, replace, state, zeros
+from ..noise import LogNormalNoise, Proportional
+from ..outcome import EventTime, Final, Trough, TroughTime
+from ..types import Scalar
+from ..variability import log_normal
+from .sunitinib_hansson2013 import WEEK, Covariates, Exposure, Inputs, clearance_by_gene
+
+LIBRARY = Evidence.LIBRARY
+SOURCE = "Schindler 2016, DDMODEL00000221, as in nlmixr2lib"
+
+
+class Parameters(Exposure):
+    equilibration: Scalar = parameter(
+        math.log(2) / 50, "1/h", "equilibration of the effect site: a half-life of 50 h", source=SOURCE,
+        evidence=LIBRARY,
+    )  # fmt: skip
+    # FDG-PET: the lesion that is followed differs from the patient's others
+    suv_before: Scalar = parameter(
+        7.58866, "1", "SUVmax before treatment, of the patient's lesions", spread=log_normal(variance=0.105177),
+        source=SOURCE, evidence=LIBRARY,
+    )  # fmt: skip
+    lesion_suv: Scalar = parameter(
+        1.0, "1", "SUVmax of this lesion over that", spread=log_normal(variance=0.0549036), source=SOURCE,
+        evidence=LIBRARY,
+    )  # fmt: skip
+    suv_loss: Scalar = parameter(0.555634, "1/week", "rate at which SUVmax follows", source=SOURCE, evidence=LIBRARY)
+    suv_effect: Scalar = parameter(
+        0.94569, "L/(mg*h)", "relative gain of that rate per daily AUC, in the patient's lesions",
+        spread=log_normal(variance=0.548112), source=SOURCE, evidence=LIBRARY,
+    )  # fmt: skip
+    lesion_effect: Scalar = parameter(
+        1.0, "1", "the drug's effect on this lesion over that", spread=log_normal(variance=0.324481), source=SOURCE,
+        evidence=LIBRARY,
+    )  # fmt: skip
+    # sum of longest diameters
+    tumour_before: Scalar = parameter(
+        263.064, "mm", "sum of diameters before treatment", spread=log_normal(variance=0.288669), source=SOURCE,
+        evidence=LIBRARY,
+    )  # fmt: skip
+    growth: Scalar = parameter(
+        0.0104796, "1/week", "growth of the tumour", spread=log_normal(variance=0.361258), source=SOURCE,
+        evidence=LIBRARY,
+    )  # fmt: skip
+    tumour_effect: Scalar = parameter(
+        0.0165971, "L/(mg*h*week)", "shrinkage per daily AUC", spread=log_normal(variance=0.398557), source=SOURCE,
+        evidence=LIBRARY,
+    )  # fmt: skip
+    resistance: Scalar = parameter(0.0200529, "1/week", "rate at which that wears off", source=SOURCE, evidence=LIBRARY)
+    # survival
+    hazard_before: Scalar = parameter(
+        0.019030, "1/week", "hazard of death if a week changes nothing", source=SOURCE, evidence=LIBRARY
+    )
+    hazard_slope: Scalar = parameter(
+        5.3558, "1", "rise of the log-hazard with the relative change of SUVmax after a week", source=SOURCE,
+        evidence=LIBRARY,
+    )  # fmt: skip
+    # measurement
+    suv_error: Scalar = parameter(math.sqrt(0.173794), "1", "log-SD of SUVmax", source=SOURCE, evidence=LIBRARY)
+    tumour_error: Scalar = parameter(0.0667619, "1", "proportional SD of the sum", source=SOURCE, evidence=LIBRARY)
+
+
+class State(eqx.Module):
+    effect_site: Scalar = state("mg*h/L", "daily AUC as it is felt")
+    suv: Scalar = state("1", "SUVmax over baseline")
+    first_week: Scalar = state("1", "relative change of SUVmax, held from the end of the first week on")
+    tumour: Scalar = state("1", "log of tumour size over baseline")
+
+
+class SunitinibSchindler2016(DiseaseModel):
+    """FDG-PET, CT and survival under sunitinib; time 0 is the first dose, from which the week is counted."""
+
+    name = "sunitinib_schindler2016"
+    title = "Sunitinib in GIST: FDG-PET, tumour size, survival"
+    area = "oncology"
+    time_unit = "h"
+    citation = (
+        "Schindler et al. 2016, CPT Pharmacometrics Syst Pharmacol 5:173, doi 10.1002/psp4.12057; "
+        "CYP3A4*22: Diekstra et al. 2014, doi 10.1038/clpt.2014.47"
+    )
+    domain = Domain(
+        "Adults with gastrointestinal stromal tumours after imatinib, on up to 50 mg a day",
+        "One lesion is followed by PET; survival goes by its first week alone, whatever is taken later; no dropout; "
+        "exposure follows the dose at once; the gene's effect was found in patients of another study",
+    )
+    State, Parameters, Covariates, Inputs = State, Parameters, Covariates, Inputs
+    # 0.397941 / sqrt(0.398557 x 0.548112), from the covariance
+    correlations: ClassVar = {("tumour_effect", "suv_effect"): 0.8514}
+    linear = ("effect_site",)
+    resolution = 24.0
+    horizon = 12 * WEEK
+    outcomes: ClassVar = {
+        "week_1_suv_change": Final(of="suv_change", until=WEEK, meaning="relative change of SUVmax after a week"),
+        "best_tumour_change": Trough(of="tumour_change", meaning="best response: lowest change of tumour size"),
+        "growth_time": TroughTime(of="tumour_size", meaning="time at which the tumour is smallest"),
+        "final_tumour_size": Final(of="tumour_size", meaning="tumour size at the end"),
+        "alive": Final(of="survival", meaning="chance of being alive at the end"),
+        "death": EventTime(of="cumulative_hazard", meaning="time of death"),
+    }
+
+    def individual(self, p: Parameters, covariates: Covariates) -> Parameters:
+        """Clearance by CYP3A4*22."""
+        return replace(p, clearance=clearance_by_gene(p, covariates))
+
+    def initial(self, p) -> State:
+        """SUVmax at its baseline, nothing else yet."""
+        return replace(zeros(State), suv=1.0)
+
+    def derivatives(self, t, y, p) -> State:
+        exposure = p.daily_dose / p.clearance  # mg*h/L a day
+        effect = p.suv_effect * p.lesion_effect * y.effect_site
+        suv = p.suv_loss / WEEK * (1 - (1 + effect) * y.suv)
+        shrinkage = p.tumour_effect * y.effect_site * jnp.exp(-p.resistance * t / WEEK)
+        return State(
+            effect_site=p.equilibration * (exposure - y.effect_site),
+            suv=suv,
+            first_week=jnp.where(t < WEEK, suv, 0.0),
+            tumour=(p.growth - shrinkage) / WEEK,
+        )
+
+    @observable(unit="1", modality="imaging", noise=LogNormalNoise("suv_error"), plausible=(0.0, 100.0))
+    def suv(self, t, y, p):
+        """SUVmax of a lesion in FDG-PET"""
+        return p.suv_before * p.lesion_suv * y.suv
+
+    @observable(unit="1")
+    def suv_change(self, t, y, p):
+        """Relative change of SUVmax since the start"""
+        return y.suv - 1
+
+    @observable(
+        unit="mm", modality="imaging", noise=Proportional("tumour_error"), codes={"lesion": ("sum of diameters",)},
+        plausible=(0.0, 1000.0),
+    )  # fmt: skip
+    def tumour_size(self, t, y, p):
+        """Sum of the diameters of target lesions"""
+        return p.tumour_before * jnp.exp(y.tumour)
+
+    @observable(unit="1")
+    def tumour_change(self, t, y, p):
+        """Relative change of tumour size since the start"""
+        return jnp.expm1(y.tumour)
+
+    @observable(unit="1/week")
+    def hazard(self, t, y, p):
+        """Hazard of death, which the first week sets for good"""
+        return p.hazard_before * jnp.exp(jnp.where(t < WEEK, 0.0, p.hazard_slope * y.first_week))
+
+    @observable(unit="1")
+    def cumulative_hazard(self, t, y, p):
+        """Cumulative hazard of death"""
+        return _cumulative(t, y, p)
+
+    @observable(unit="1")
+    def survival(self, t, y, p):
+        """Chance of being alive"""
+        return jnp.exp(-_cumulative(t, y, p))
+
+
+def _cumulative(t: Scalar, y: State, p: Parameters) -> Scalar:
+    """Two constant hazards, one after the other: nothing is known of the first week before it is over."""
+    during, after = jnp.minimum(t, WEEK) / WEEK, jnp.maximum(t - WEEK, 0.0) / WEEK
+    return p.hazard_before * (during + after * jnp.exp(p.hazard_slope * y.first_week))
