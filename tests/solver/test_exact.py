@@ -113,11 +113,11 @@ def test_an_oscillator_keeps_its_period():
 def test_divided_differences_equal_the_exponential_of_a_bidiagonal_matrix(seed):
     """Opitz: they are the first row of exp([[z0, 1], [., z1, 1], ...]). 1e-12: scipy's own accuracy."""
     generator = np.random.default_rng(seed)
-    nodes = np.sort(-(10 ** generator.uniform(-4, 1.0, 5)))
+    nodes = np.sort(-(10 ** generator.uniform(-4, 1.0, 6)))
     if seed % 2:
-        nodes[1:4] = nodes[1] * (1 + 10 ** generator.uniform(-15, -1, 3))
+        nodes[1:5] = nodes[1] * (1 + 10 ** generator.uniform(-15, -1, 4))
         nodes = np.sort(nodes)
-    expected = scipy.linalg.expm(np.diag(nodes) + np.diag(np.ones(4), 1))[0]
+    expected = scipy.linalg.expm(np.diag(nodes) + np.diag(np.ones(5), 1))[0]
     found = divided_exponentials([jnp.asarray(z) for z in nodes])
     np.testing.assert_allclose(np.stack(found), expected, rtol=1e-12, atol=1e-15)
 

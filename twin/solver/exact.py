@@ -1,6 +1,6 @@
 """Exact propagation of a linear block: x' = A x + b over a time h, for constant A and b.
 
-Blocks of up to five states whose coupled groups have at most three (all compartment models) use Newton's
+Blocks of up to six states whose coupled groups have at most three (all compartment models) use Newton's
 interpolation of the exponential on the eigenvalues,
 
     exp(A h) x = sum_k E_k (A - l_1) ... (A - l_k) x,   E_k = the divided difference exp[l_0 h, ..., l_k h] h^k,
