@@ -124,6 +124,8 @@ def _states(kind: type[DiseaseModel]) -> Iterator[str]:
                 yield f"treatment '{name}' restarts unknown state '{state}'; {suggest(state, states)}"
         if restarts.setdefault(declared.into, declared.restarts) != declared.restarts:
             yield f"treatments into '{declared.into}' restart different states; let them restart the same ones"
+        if declared.enters not in (None, "rate", "duration"):
+            yield f"treatment '{name}' enters by '{declared.enters}'; write 'rate' or 'duration', or leave it out"
     for name in kind.linear:
         if name not in {*states, *parts}:
             yield f"linear names unknown state '{name}'; {suggest(name, {*states, *parts})}"

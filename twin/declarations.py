@@ -253,6 +253,7 @@ class Treatment:
     deliver: Callable[[Any, Individual], Delivery]
     codes: Codes = dataclasses.field(default_factory=dict)
     restarts: tuple[str, ...] = ()
+    enters: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -274,16 +275,23 @@ class Observable:
 
 
 def treatment(
-    *, unit: str, into: str, meaning: str = "", codes: Codes | None = None, restarts: tuple[str, ...] = ()
+    *,
+    unit: str,
+    into: str,
+    meaning: str = "",
+    codes: Codes | None = None,
+    restarts: tuple[str, ...] = (),
+    enters: str | None = None,
 ) -> Callable[[Callable], Any]:
     """Declare a treatment: the decorated method takes the individual and returns a `Delivery`.
 
     `restarts` names states that begin again at 0 whenever a dose begins to enter, such as what was lost since then.
+    `enters` is "rate" or "duration" where a dose that says neither is no bolus, but enters as the `Delivery` models it.
     """
 
     def declare(method: Callable) -> Any:
         words = meaning or (method.__doc__ or "").strip().split("\n")[0]
-        return Treatment(method.__name__, unit, into, words, method, codes or {}, restarts)
+        return Treatment(method.__name__, unit, into, words, method, codes or {}, restarts, enters)
 
     return declare
 

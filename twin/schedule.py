@@ -131,7 +131,8 @@ def _written_out(
     amount = dose.amount if dose.unit is None else units.convert(dose.amount, dose.unit, declared.unit)
     if dose.per:
         amount *= covariates[SIZES[dose.per]]
-    mode, value = _mode(dose, unit)
+    # In an event table RATE 0 is a bolus; elsewhere a dose that says nothing enters as its treatment does.
+    mode, value = _mode(dose, unit, None if record_order else declared.enters)
     first, interval = dose.time.within(unit), dose.every.within(unit) if dose.every else 0.0
     count = dose.count
     if count is None:
@@ -144,13 +145,13 @@ def _written_out(
     return [one, *rest] if count else []
 
 
-def _mode(dose: Dose, unit: str) -> tuple[Mode, float]:
-    if dose.modelled:
-        return (Mode.MODELLED_RATE if dose.modelled == "rate" else Mode.MODELLED_DURATION), 0.0
-    if dose.rate is not None:
+def _mode(dose: Dose, unit: str, otherwise: str | None) -> tuple[Mode, float]:
+    if dose.rate is not None and not dose.modelled:
         return Mode.RATE, dose.rate
-    if dose.over is not None:
+    if dose.over is not None and not dose.modelled:
         return Mode.DURATION, dose.over.within(unit)
+    if modelled := dose.modelled or otherwise:
+        return (Mode.MODELLED_RATE if modelled == "rate" else Mode.MODELLED_DURATION), 0.0
     return Mode.BOLUS, 0.0
 
 

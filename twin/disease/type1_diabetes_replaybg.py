@@ -7,6 +7,7 @@ from typing import ClassVar
 import equinox as eqx
 import jax.numpy as jnp
 
+from ..glucose import CARBOHYDRATE, GLUCOSE_MASS, MONITOR, PLASMA_GLUCOSE, RAPID_INSULIN, TRACE
 from ..modelling import (
     Delivery,
     DiseaseModel,
@@ -20,7 +21,6 @@ from ..modelling import (
     treatment,
 )
 from ..noise import Additive, Autocorrelated
-from ..outcome import Average, Duration, Peak, PeakTime, TimeShare, Trough
 from ..sensor import GlucoseMonitor
 from ..types import Scalar
 from ..variability import Gamma, LogNormal, Normal, SquareRootNormal, Uniform
@@ -30,10 +30,6 @@ LIBRARY, ASSUMED = Evidence.LIBRARY, Evidence.ASSUMED
 SOURCE = "Cappon 2023, as in gcappon/py_replay_bg"
 PRIOR = f"{SOURCE}: prior, its median"
 FREE_LIVING = "set by how fast glucose of three adults wanders (CGM of the R package iglu)"
-
-RAPID_INSULIN = {"pump": ("bolus",), "atc": ("A10AB04", "A10AB05", "A10AB06")}  # lispro, aspart, glulisine
-GLUCOSE_MASS = 180.156  # g/mol (LOINC, group LG7967-5)
-PLASMA_GLUCOSE = ("2345-7", "2339-0", "14749-6", "15074-8")  # per mass in plasma and blood, per mole in the same
 
 
 class Covariates(eqx.Module):
@@ -152,18 +148,7 @@ class Type1DiabetesReplayBG(DiseaseModel):
     )  # fmt: skip
     resolution = 5.0
     horizon = 480.0
-    outcomes: ClassVar = {
-        "time_in_range_70_180": TimeShare(of="interstitial_glucose", low=70.0, high=180.0, meaning="time 70 to 180"),
-        "time_below_70": TimeShare(of="interstitial_glucose", high=70.0, meaning="share of time below 70"),
-        "time_below_54": TimeShare(of="interstitial_glucose", high=54.0, meaning="share of time below 54"),
-        "time_above_180": TimeShare(of="interstitial_glucose", low=180.0, meaning="share of time above 180"),
-        "time_above_250": TimeShare(of="interstitial_glucose", low=250.0, meaning="share of time above 250"),
-        "minutes_below_70": Duration(of="interstitial_glucose", high=70.0, meaning="time below 70"),
-        "mean_glucose": Average(of="interstitial_glucose", meaning="mean interstitial glucose"),
-        "peak_glucose": Peak(of="interstitial_glucose", meaning="highest interstitial glucose"),
-        "peak_time": PeakTime(of="interstitial_glucose", meaning="when it is reached"),
-        "lowest_glucose": Trough(of="interstitial_glucose", meaning="lowest interstitial glucose"),
-    }
+    outcomes: ClassVar = dict(TRACE)
 
     def admissible(self, p):
         """The prior's constraints: absorption is the slower of two steps, and rates are below 1 per min."""
@@ -213,7 +198,7 @@ class Type1DiabetesReplayBG(DiseaseModel):
             interstitial=(y.glucose - y.interstitial) / p.interstitial_delay,
         )
 
-    @treatment(unit="g", into="stomach_1", codes={"meal": ("carbohydrate",)})
+    @treatment(unit="g", into="stomach_1", codes=CARBOHYDRATE)
     def meal(self, p) -> Delivery:
         """Carbohydrate eaten"""
         return Delivery(scale=1000 / p.weight, lag=p.meal_delay)
@@ -237,7 +222,7 @@ class Type1DiabetesReplayBG(DiseaseModel):
         return y.interstitial
 
     @observable(
-        unit="mg/dL", modality="wearable", noise=GlucoseMonitor(), loinc="99504-3",
+        unit="mg/dL", modality="wearable", noise=GlucoseMonitor(), loinc=MONITOR,
         molar_mass=GLUCOSE_MASS, plausible=(20.0, 600.0),
     )  # fmt: skip
     def cgm(self, t, y, p):

@@ -91,14 +91,15 @@ def ranked(events: Events, order: Array) -> Array:
 
 def times_are_fixed(model: DiseaseModel, schedules: Schedule) -> bool:
     """Whether every event's time is known before any individual is drawn."""
-    modes = schedules.mode[np.isfinite(schedules.time)]
-    if np.any((modes == Mode.MODELLED_RATE) | (modes == Mode.MODELLED_DURATION)):
-        return False
-    by_rate = bool(np.any(modes == Mode.RATE))
-    return all(
-        isinstance(d.lag, float | int) and (not by_rate or isinstance(d.bioavailability, float | int))
-        for d in delivery_shapes(type(model))
-    )
+    modes = set(schedules.mode[np.isfinite(schedules.time)].tolist())
+    used = {
+        "lag": True,
+        "bioavailability": bool(modes & {Mode.RATE, Mode.MODELLED_RATE}),
+        "rate": Mode.MODELLED_RATE in modes,
+        "duration": Mode.MODELLED_DURATION in modes,
+    }
+    asked = [name for name, asks in used.items() if asks]
+    return all(isinstance(getattr(d, name), float | int | None) for d in delivery_shapes(type(model)) for name in asked)
 
 
 def fixed_ranks(model: DiseaseModel, schedules: Schedule, end: float, *, infused: bool) -> np.ndarray:
