@@ -23,7 +23,7 @@ from twin.patient import BoundPatient, Measured, Patient
 from twin.simulation import bound_patients
 
 from .fit import calibrate, climb, from_prior
-from .posterior import Posterior
+from .posterior import DISTRUST, TRUST, Posterior
 from .prior import Prior
 from .target import Target
 
@@ -33,14 +33,17 @@ _BINS = 20
 # --- replicated measurements --------------------------------------------------------------------------
 
 
-def replicates(target: Target, u: np.ndarray, seed: int) -> dict[str, np.ndarray]:
-    """Measurements drawn anew from each draw, by observable (patient, draw, measurement)."""
+def replicates(target: Target, u: np.ndarray, seed: int, *, going_on: bool = False) -> dict[str, np.ndarray]:
+    """Measurements drawn anew from each draw, by observable (patient, draw, measurement).
+
+    `going_on`: those to come, given the errors of those before the target's times `since`.
+    """
 
     def draw(features: Any, data: Any, u: Any, keys: Any) -> Any:
-        return target.replicated(features, data, keys)
+        return target.replicated(features, data, keys, going_on=going_on)
 
     with jax.enable_x64(True):
-        return target.of_draws("replicates", draw, u, seed=seed)
+        return target.of_draws("continued" if going_on else "replicates", draw, u, seed=seed)
 
 
 def checks(posterior: Posterior, *, draws: int = 500, seed: int = 0) -> xr.Dataset:
@@ -125,20 +128,25 @@ def forecast(
     model: DiseaseModel, patients: Sequence[Patient | BoundPatient], *, share: float = 0.5, seed: int = 0,
     draws: int = 1000, priors: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Skill]:  # fmt: skip
-    """Calibrates on the first share of each patient's measurements and scores the prediction of the rest."""
-    people = bound_patients(model, patients)
-    early, late = [], []
-    for patient in people:
-        cut = math.ceil(share * len(patient.observations))
-        if 0 < cut < len(patient.observations):
-            early.append(dataclasses.replace(patient, observations=patient.observations[:cut]))
-            late.append(dataclasses.replace(patient, observations=patient.observations[cut:]))
+    """Calibrates on the first share of each patient's measurements and scores the prediction of the rest.
+
+    Where errors are alike at neighbouring times, the prediction goes on from the last ones.
+    """
+    people, early, since = [], [], []
+    for patient in bound_patients(model, patients):
+        seen = sorted(patient.observations, key=lambda one: one.time)
+        cut = math.ceil(share * len(seen))
+        known = tuple(one for one in seen if cut < len(seen) and one.time < seen[cut].time)
+        if known:
+            people.append(dataclasses.replace(patient, observations=tuple(seen)))
+            early.append(dataclasses.replace(patient, observations=known))
+            since.append(seen[cut].time)
     if not early:
         raise TwinError("no patient has measurements to calibrate on and later ones to predict")
     posterior = calibrate(model, early, seed=seed, draws=draws, priors=priors)
     with jax.enable_x64(True):
-        target = Target(model, late, posterior.prior)
-    after = replicates(target, posterior.u, seed + 1)
+        target = Target(model, people, posterior.prior, since=since)
+    after = replicates(target, posterior.u, seed + 1, going_on=True)
     nobody = np.random.default_rng(seed).standard_normal(posterior.u.shape)
     before = replicates(target, nobody, seed + 2)
     return {name: _skill(target, name, after[name], before[name]) for name in target.seen}
@@ -155,6 +163,8 @@ class Ranks:
     ranks: np.ndarray  # (replicate, unknown), of those that are trusted
     draws: int
     left_out: int  # replicates whose posterior says not to trust it
+    trusted: int  # of those counted, the ones that need no caution
+    contraction: np.ndarray  # how much narrower than the prior each became (replicate, unknown)
 
     @property
     def p_values(self) -> dict[str, float]:
@@ -195,8 +205,10 @@ def sbc(
     u = posterior.u if distort is None else distort(posterior.u)
     noise = 1e-9 * np.random.default_rng(seed + 1).standard_normal(u.shape)  # a draw taken twice is no tie
     ranks = np.sum(u + noise < truth, axis=1)
-    good = np.array([verdict != "not trusted" for verdict in posterior.verdict])
-    return Ranks(first.prior.unknowns, ranks[good], draws, int(np.sum(~good)))
+    verdicts = np.array(posterior.verdict)
+    good = verdicts != DISTRUST
+    counted = {"left_out": int(np.sum(~good)), "trusted": int(np.sum(verdicts == TRUST))}
+    return Ranks(first.prior.unknowns, ranks[good], draws, contraction=posterior.contraction[good], **counted)
 
 
 def as_measured(target: Target, i: int, new: Mapping[str, np.ndarray]) -> tuple[Measured, ...]:
@@ -234,7 +246,7 @@ def _npde(values: np.ndarray, among: np.ndarray, generator: np.random.Generator)
 
 def _skill(target: Target, name: str, after: np.ndarray, before: np.ndarray) -> Skill:
     here = target.data[name]
-    kept = here["is"] & (here["bound"] == 0)
+    kept = here["is"] & (here["bound"] == 0) & (here["time"] >= target.data["since"][:, None])
     values = here["value"][kept]
     draws, prior = (np.moveaxis(x, 1, -1)[kept] for x in (after, before))
     low, high = np.quantile(draws, (0.25, 0.75), axis=1), np.quantile(draws, (0.05, 0.95), axis=1)

@@ -25,7 +25,7 @@ from twin.population import patient_key
 from twin.simulation import bound_patients
 
 from . import branches
-from .method import importance, modes, nuts
+from .method import importance, modes, nuts, ridges
 from .posterior import Posterior
 from .prior import Prior
 from .target import Target
@@ -106,7 +106,10 @@ def climb(target: Target, *, method: str, draws: int, seed: int, guess: importan
     todo = np.arange(count if method == "nuts" else 0)
     if method in ("auto", "importance"):
         proposed = max(importance.DRAWS, 2 * draws)
-        weighted = importance.sample(target, guess or importance.around(found), generators, draws=proposed)
+        weighted = importance.sample(
+            target, guess or importance.around(found), generators, draws=proposed,
+            ridges=lambda who: ridges.along(target, found, who),
+        )  # fmt: skip
         u[:] = importance.drawn(weighted, draws, generators)
         stats |= {
             "k_hat": weighted.k, "effective_draws": weighted.effective, "rounds": weighted.rounds.astype(float),

@@ -87,6 +87,9 @@ def replay(
         with jax.enable_x64(True):
             target = Target(model, [cuts[i][1].coming for i in coming], posterior.prior, rtol=rtol, atol=atol)
             drift[coming] = surprise(target, posterior.u[coming], seed + 1)
+            whole = [_whole(cuts[i][1]) for i in coming]
+            since = [min(o.time for o in cuts[i][1].coming.observations) for i in coming]
+            target = Target(model, whole, posterior.prior, rtol=rtol, atol=atol, since=since)
         rows = _predicted(target, posterior.u[coming], seed + 2, [(cuts[i][0].id, i) for i in coming])
     return Replay(_steps(cuts, posterior, drift), _table(rows))
 
@@ -106,6 +109,11 @@ def _cuts(patient: BoundPatient, step: float) -> list[Cut]:
     return found
 
 
+def _whole(cut: Cut) -> BoundPatient:
+    """What is known and what comes: where errors are alike at neighbouring times, a forecast goes on from them."""
+    return dataclasses.replace(cut.known, observations=cut.known.observations + cut.coming.observations)
+
+
 def _steps(cuts: list[tuple[BoundPatient, Cut]], posterior: Posterior, drift: np.ndarray) -> xr.Dataset:
     summary, of_step = posterior.summary(), (STEP, UNKNOWN)
     data: dict[str, Any] = {
@@ -123,12 +131,14 @@ def _steps(cuts: list[tuple[BoundPatient, Cut]], posterior: Posterior, drift: np
 
 def _predicted(target: Target, u: np.ndarray, seed: int, owners: list[tuple[str, int]]) -> list[dict[str, Any]]:
     """A row for each measurement to come: what was predicted of it."""
-    drawn, rows = replicates(target, u, seed), []
+    drawn, rows = replicates(target, u, seed, going_on=True), []
     for i, (patient, (owner, step)) in enumerate(zip(target.patients, owners, strict=True)):
         counts = dict.fromkeys(target.seen, 0)
         for one in patient.observations:
             values = drawn[one.observable][i, :, counts[one.observable]]
             counts[one.observable] += 1
+            if one.time < target.data["since"][i]:
+                continue
             low, middle, high = np.quantile(values, (0.05, 0.5, 0.95))
             score = float(crps(np.array([one.value]), values[None])) if one.bound == 0 else np.nan
             rows.append(

@@ -42,8 +42,9 @@ class Target:
 
     def __init__(
         self, model: DiseaseModel, patients: Sequence[BoundPatient], prior: Prior | None = None, *,
-        solver: str = "auto", rtol: float | None = None, atol: float | None = None,
+        solver: str = "auto", rtol: float | None = None, atol: float | None = None, since: Sequence[float] = (),
     ):  # fmt: skip
+        """`since` (patient,): what is measured earlier is known, where measurements to come are drawn."""
         prior = prior or Prior.of(model)
         self.model, self.patients = prior.model, tuple(patients)
         self.how = {"solver": solver, "rtol": rtol, "atol": atol}
@@ -73,6 +74,7 @@ class Target:
             room=_rounded(max(map(len, times))),
         )
         self.data: Data = {"courses": self.courses.arrays, "signals": self._signals(), "chances": self._chances()}
+        self.data["since"] = np.array(since or [-np.inf] * len(self.patients), float)
         for name in self.seen:
             self.data[name] = self._observed(name, times)
 
@@ -203,9 +205,11 @@ class Target:
 
     # --- measurements drawn anew -------------------------------------------------------------------------------
 
-    def replicated(self, features: dict[str, Any], data: Data, keys: Array) -> dict[str, Array]:
+    def replicated(
+        self, features: dict[str, Any], data: Data, keys: Array, *, going_on: bool = False
+    ) -> dict[str, Array]:
         """Measurements drawn anew from each draw, by observable (patient, draw, measurement); one known to a bound is
-        read. `keys` are (patient,).
+        read. `keys` are (patient,). `going_on`: from those before the patient's time `since`, which stay as they were.
         """
         found = {}
         for i, name in enumerate(self.seen):
@@ -213,9 +217,15 @@ class Target:
             shape = seen.true.shape
             person = jax.tree.map(lambda x, shape=shape: jnp.broadcast_to(x[..., 0], shape[:2]), seen.p)
             each = jax.vmap(lambda key, i=i, n=shape[1]: jax.random.split(jax.random.fold_in(key, i), n))(keys)
-            times = jnp.broadcast_to(seen.times, shape)
-            one = lambda t, w, p, k, noise=noise: noise.sample(t, w, p, key=k)  # noqa: E731
-            found[name] = jax.vmap(jax.vmap(one))(seen.true, times, person, each)
+
+            def one(measured: Any, bound: Any, true: Any, times: Any, since: Any, p: Any, k: Any, noise: Any = noise):
+                if not going_on:
+                    return noise.sample(true, times, p, key=k)
+                return noise.continued(Seen(measured, bound, true, times, p, {}), times < since, key=k)
+
+            read = [jnp.broadcast_to(x, shape) for x in (seen.measured, seen.bound, seen.true, seen.times)]
+            since = jnp.broadcast_to(data["since"][:, None], shape[:2])
+            found[name] = jax.vmap(jax.vmap(one))(*read, since, person, each)
         return found
 
     def replicated_likelihood(self, features: dict[str, Any], data: Data, keys: Array) -> Array:

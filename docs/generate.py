@@ -12,7 +12,6 @@ What is generated stands between markers such as `<!-- parameters -->` and `<!--
 from __future__ import annotations
 
 import argparse
-import collections
 import re
 import shutil
 import subprocess
@@ -97,14 +96,18 @@ def _as_printed(ours: float, known: float) -> str:
 
 def evidence(pages: Mapping[str, str]) -> str:
     """How many parameters of each model were read where, and how many known numbers are reproduced."""
-    tags = [str(tag) for tag in Evidence]
-    rows = []
-    for name, kind in model_classes().items():
-        if name not in pages:
-            continue
-        counts = collections.Counter(str(p.evidence) for p in kind.parameters().values())
-        rows.append([f"[`{name}`]({name}.md)", *(str(counts[tag]) for tag in tags), *_reproduced(pages[name])])
-    return table(("model", *tags, "PAPER reproduced", "CHK reproduced"), rows)
+    rows = [
+        [
+            f"[`{name}`]({name}.md)",
+            kind.area,
+            ", ".join(kind.modalities()),
+            *map(str, kind.evidence().values()),
+            *_reproduced(pages[name]),
+        ]
+        for name, kind in sorted(model_classes().items(), key=lambda found: (found[1].area, found[0]))
+        if name in pages
+    ]
+    return table(("model", "area", "measured by", *map(str, Evidence), "PAPER reproduced", "CHK reproduced"), rows)
 
 
 def _reproduced(page: str) -> list[str]:

@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 
 from cli.main import COMMANDS, main
-from cli.report.figure import draw
+from cli.report.figure import _share, draw
 from cli.report.table import to_text, write_csv
 from cli.workflow import find_scenarios
 from twin.summary import EVERYONE, summarise
@@ -136,6 +136,15 @@ def test_the_figure_is_wide_enough_to_read(tree, tmp_path, patients):
     raw = path.read_bytes()
     assert raw.startswith(b"\x89PNG")
     assert int.from_bytes(raw[16:20], "big") >= 1200  # pixels
+
+
+def test_what_is_yes_or_no_is_drawn_as_its_share():
+    """A median of 0 or 1 would say nothing; the bar ends at the mean, three quarters."""
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots()
+    _share(axes, 0.0, np.array([1.0, 0.0, 1.0, 1.0]), "black", 1.0)
+    assert [list(line.get_xdata()) for line in axes.lines] == [[0.0, 0.75], [0.75]]
 
 
 # --- commands -----------------------------------------------------------------------------------------

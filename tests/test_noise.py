@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from twin.noise import Additive, Combined, LogNormalNoise, Proportional
+from twin.noise import Additive, Autocorrelated, Combined, LogNormalNoise, Proportional, Seen
 
-P = SimpleNamespace(additive=0.5, proportional=0.2, log_sd=0.3)
+P = SimpleNamespace(additive=0.5, proportional=0.2, log_sd=0.3, memory=2.0)
 N = 40_000
 TRUE = 3.0
 LOG = np.exp(0.3**2 / 2)  # a log-normal's mean over its median
@@ -88,3 +88,37 @@ def test_a_noise_model_names_its_parameters():
     assert list(named.values()) == [("additive",), ("proportional",), ("additive", "proportional"), ("log_sd",)]
     for noise, _ in CASES.values():
         assert all(name in noise.describe() for name in noise.parameters)
+
+
+# What is known at times 0, 1 and 2, and to come at 3 and 5: with a memory of 2, errors are exp(-gap / 2) alike.
+BASES = {
+    "additive": (Additive("additive"), lambda z: TRUE + 0.5 * z),
+    "log-normal": (LogNormalNoise("log_sd"), lambda z: TRUE * np.exp(0.3 * z)),
+}
+
+
+def going_on(noise, values, known, seed=5):
+    """Many series at once that go on from these values."""
+    times = jnp.array([0.0, 1.0, 2.0, 3.0, 5.0])
+    seen = Seen(jnp.asarray(values), jnp.zeros(5, int), jnp.full(5, TRUE), times, P, {})
+    keys = jax.random.split(jax.random.key(seed), N)
+    return np.asarray(jax.vmap(lambda key: noise.continued(seen, jnp.asarray(known), key=key))(keys))
+
+
+@pytest.mark.parametrize(("base", "shown"), BASES.values(), ids=BASES)
+def test_correlated_errors_go_on_from_the_last_one_read(base, shown):
+    """Standardised errors are normal around exp(-gap / 2) times the last, five standard errors."""
+    values = shown(np.array([0.3, -1.0, 1.7, 0.0, 0.0]))
+    found = going_on(Autocorrelated(base, "memory"), values, [True, True, True, False, False])
+    np.testing.assert_allclose(found[:, :3], np.broadcast_to(values[:3], (N, 3)), rtol=1e-12)
+    errors = (found - TRUE) / 0.5 if isinstance(base, Additive) else np.log(found / TRUE) / 0.3
+    for place, gap in ((3, 1.0), (4, 3.0)):
+        alike = np.exp(-gap / 2)
+        assert errors[:, place].mean() == pytest.approx(1.7 * alike, abs=5 / np.sqrt(N))
+        assert errors[:, place].std() == pytest.approx(np.sqrt(1 - alike**2), abs=5 / np.sqrt(2 * N))
+
+
+def test_independent_errors_go_on_from_nothing():
+    found = going_on(Additive("additive"), np.full(5, 9.0), [True, True, True, False, False])
+    assert np.all(found[:, :3] == 9.0)
+    assert found[:, 3:].mean() == pytest.approx(TRUE, abs=5 * 0.5 / np.sqrt(2 * N))

@@ -14,6 +14,7 @@ from tests.toys import OralOne, Three
 from twin.modelling import DiseaseModel, Nothing, observable, state
 from twin.outcome import (
     Area,
+    AreaWithin,
     Average,
     Crossings,
     Duration,
@@ -64,6 +65,8 @@ WAVE = {
     "peak time": (PeakTime(of="wave", until=3.0), np.pi / 2),
     "trough time": (TroughTime(of="wave"), 3 * np.pi / 2),
     "area": (Area(of="wave"), 1 - np.cos(END)),
+    "area within": (AreaWithin(of="wave", low=1.8, high=1.9), 1.0),
+    "area beyond": (AreaWithin(of="wave", high=1.8), 0.0),
     "average": (Average(of="wave"), (1 - np.cos(END)) / END),
     "final": (Final(of="wave"), np.sin(END)),
     "share above one half": (TimeShare(of="wave", low=0.5), 2 * (np.pi - 2 * HALF) / END),

@@ -13,7 +13,7 @@ from twin.files.outcome import OutcomeEntry
 from twin.files.patient import PatientFile
 from twin.files.scenario import ScenarioFile
 from twin.files.schema import json_schema
-from twin.outcome import FirstTime, Peak, TimeShare
+from twin.outcome import AreaWithin, FirstTime, Peak, TimeShare
 from twin.population import reference_covariates
 from twin.scenario import Scenario, check, load_scenario
 from twin.schedule import build_schedule
@@ -37,6 +37,7 @@ outcomes:
   - highest_inr
   - {name: early_peak, peak: inr, until: 3 day}
   - {time_share: inr, low: 2, high: 3}
+  - {area_within: s_warfarin, low: 20, high: 30 h*ug/mL}
   - {first_time: s_warfarin, above: 500 ug/L}
 compare: {reference: usual}
 draws: 1e3
@@ -134,6 +135,7 @@ def test_it_builds_outcomes_in_the_units_of_the_model(good):
     assert found["highest_inr"] is model.outcomes["highest_inr"]
     assert found["early_peak"] == Peak(of="inr", until=72.0)
     assert found["time_share_inr"] == TimeShare(of="inr", low=2.0, high=3.0)
+    assert found["area_within_s_warfarin"] == AreaWithin(of="s_warfarin", low=20.0, high=pytest.approx(30.0))
     assert found["first_time_s_warfarin"] == FirstTime(of="s_warfarin", above=pytest.approx(0.5))
 
 

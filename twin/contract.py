@@ -117,6 +117,13 @@ def _states(kind: type[DiseaseModel]) -> Iterator[str]:
             yield f"treatment '{name}' goes into unknown state '{into}'; {suggest(into, states)}"
         if len(inside) > 1:
             yield f"treatment '{name}' goes into '{into}', which is several states; name one: {', '.join(inside)}"
+    restarts: dict[str, tuple[str, ...]] = {}
+    for name, declared in kind.treatments().items():
+        for state in declared.restarts:
+            if state not in states:
+                yield f"treatment '{name}' restarts unknown state '{state}'; {suggest(state, states)}"
+        if restarts.setdefault(declared.into, declared.restarts) != declared.restarts:
+            yield f"treatments into '{declared.into}' restart different states; let them restart the same ones"
     for name in kind.linear:
         if name not in {*states, *parts}:
             yield f"linear names unknown state '{name}'; {suggest(name, {*states, *parts})}"

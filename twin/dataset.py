@@ -211,6 +211,8 @@ def provenance(batch: Batch) -> dict[str, Any]:
     return {
         "model": batch.model.name,
         "model_citation": batch.model.citation,
+        "model_evidence": json.dumps({str(tag): count for tag, count in batch.model.evidence().items()}),
+        "model_domain": batch.model.domain.population,
         "parameters_changed": json.dumps(batch.model.values),
         "time_unit": batch.model.time_unit,
         "start": float(batch.arrays["span"][0]),

@@ -252,6 +252,7 @@ class Treatment:
     meaning: str
     deliver: Callable[[Any, Individual], Delivery]
     codes: Codes = dataclasses.field(default_factory=dict)
+    restarts: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -272,12 +273,17 @@ class Observable:
     plausible: tuple[float, float] | None = None
 
 
-def treatment(*, unit: str, into: str, meaning: str = "", codes: Codes | None = None) -> Callable[[Callable], Any]:
-    """Declare a treatment: the decorated method takes the individual and returns a `Delivery`."""
+def treatment(
+    *, unit: str, into: str, meaning: str = "", codes: Codes | None = None, restarts: tuple[str, ...] = ()
+) -> Callable[[Callable], Any]:
+    """Declare a treatment: the decorated method takes the individual and returns a `Delivery`.
+
+    `restarts` names states that begin again at 0 whenever a dose begins to enter, such as what was lost since then.
+    """
 
     def declare(method: Callable) -> Any:
         words = meaning or (method.__doc__ or "").strip().split("\n")[0]
-        return Treatment(method.__name__, unit, into, words, method, codes or {})
+        return Treatment(method.__name__, unit, into, words, method, codes or {}, restarts)
 
     return declare
 

@@ -198,6 +198,19 @@ class DiseaseModel:
         return _members(cls, Observable)
 
     @classmethod
+    def evidence(cls) -> dict[Evidence, int]:
+        """How many parameters were read in the paper itself, in a second implementation, or are assumed."""
+        tags = [p.evidence for p in cls.parameters().values()]
+        return {tag: tags.count(tag) for tag in Evidence}
+
+    @classmethod
+    def modalities(cls) -> tuple[str, ...]:
+        """By what kinds of records a patient is known to the model: those of measurements, and genes."""
+        measured = {o.modality for o in cls.observables().values() if o.noise is not None} - {"model"}
+        genes = {"genome" for c in cls.covariates().values() if "gene" in c.codes}
+        return tuple(sorted(measured | genes))
+
+    @classmethod
     def positions(cls, name: str) -> tuple[int, ...]:
         """Positions of the state, or of every state of the part, with this name."""
         found = tuple(i for i, s in enumerate(cls.states()) if s == name or s.startswith(name + "."))

@@ -59,6 +59,10 @@ class Noise:
     def describe(self) -> str:
         """A few words for tables."""
 
+    def continued(self, seen: Seen, known: Array, *, key: Array) -> Array:
+        """One measured series (time,) that goes on from what is `known` (time,): these stay as they were read."""
+        return jnp.where(known, seen.measured, self.sample(seen.true, seen.times, seen.p, key=key))
+
     def cumulative(self, seen: Seen) -> Array:
         """The probability of a measurement below each, where measurements are numbers."""
         raise TwinError(f"a measurement with {self.describe()} has no cumulative distribution")
@@ -72,6 +76,22 @@ def normal_density(z: Array, log_sd: Array, bound: Array) -> Array:
     return jnp.where(bound == 0, read, beyond)
 
 
+def following_errors(z: Array, known: Array, alike: Array, *, key: Array) -> Array:
+    """Standard normal errors (time,), each `alike` (time - 1,) the one before; those `known` are `z`."""
+    fresh = jax.random.normal(key, z.shape, z.dtype)
+    if not z.shape[0]:
+        return fresh
+
+    def follow(before: Array, now: tuple[Array, Array, Array, Array]) -> tuple[Array, Array]:
+        alike, new, own, known = now
+        error = jnp.where(known, own, alike * before + jnp.sqrt(jnp.maximum(1 - alike**2, 0.0)) * new)
+        return error, error
+
+    first = jnp.where(known[0], z[0], fresh[0])
+    _, later = jax.lax.scan(follow, first, (alike, fresh[1:], z[1:], known[1:]))
+    return jnp.concatenate([first[None], later])
+
+
 @dataclasses.dataclass(frozen=True)
 class _Gaussian(Noise):
     """Independent errors whose standard deviation depends on the true value."""
@@ -81,7 +101,11 @@ class _Gaussian(Noise):
         """The standard deviation of a measurement of `true`."""
 
     def sample(self, true: Array, times: Array, p: Any, *, key: Array) -> Array:
-        return true + self.sd(true, p) * jax.random.normal(key, true.shape, true.dtype)
+        return self.measured(true, jax.random.normal(key, true.shape, true.dtype), p)
+
+    def measured(self, true: Array, errors: Array, p: Any) -> Array:
+        """What is read where the error is so many standard deviations."""
+        return true + self.sd(true, p) * errors
 
     def standardised(self, seen: Seen) -> tuple[Array, Array]:
         """How many standard deviations each is from the truth, and the logarithm of the standard deviation."""
@@ -179,8 +203,8 @@ class LogNormalNoise(_Gaussian):
     def sd(self, true: Scalar, p: Any) -> Scalar:
         return getattr(p, self.error) * jnp.ones_like(true)  # of the logarithm
 
-    def sample(self, true: Array, times: Array, p: Any, *, key: Array) -> Array:
-        return true * jnp.exp(getattr(p, self.error) * jax.random.normal(key, true.shape, true.dtype))
+    def measured(self, true: Array, errors: Array, p: Any) -> Array:
+        return true * jnp.exp(getattr(p, self.error) * errors)
 
     def standardised(self, seen: Seen) -> tuple[Array, Array]:
         sd = jnp.maximum(self.sd(seen.true, seen.p), _TINY)
@@ -240,16 +264,13 @@ class Autocorrelated(Noise):
 
     def sample(self, true: Array, times: Array, p: Any, *, key: Array) -> Array:
         alike = jnp.exp(-jnp.diff(times) / getattr(p, self.memory))
-        fresh = jax.random.normal(key, true.shape, true.dtype)
+        return self.base.measured(true, following_errors(true, jnp.zeros(true.shape, bool), alike, key=key), p)
 
-        def follow(before: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
-            error = now[0] * before + jnp.sqrt(1 - now[0] ** 2) * now[1]
-            return error, error
-
-        if true.shape[0] == 0:
-            return true
-        _, later = jax.lax.scan(follow, fresh[0], (alike, fresh[1:]))
-        return true + self.base.sd(true, p) * jnp.concatenate([fresh[:1], later])
+    def continued(self, seen: Seen, known: Array, *, key: Array) -> Array:
+        alike = jnp.exp(-jnp.abs(jnp.diff(seen.times)) / getattr(seen.p, self.memory))
+        z, _ = self.base.standardised(seen)
+        errors = following_errors(z, known & (seen.bound == 0), alike, key=key)
+        return jnp.where(known, seen.measured, self.base.measured(seen.true, errors, seen.p))
 
     def log_density(self, seen: Seen) -> Array:
         z, log_sd = self._conditional(seen)

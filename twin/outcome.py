@@ -156,6 +156,20 @@ class Area(Outcome):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class AreaWithin(Area):
+    """Whether the area under the curve is from `low` to `high`: 1 or 0, so its mean over draws is the chance of it."""
+
+    low: float = -math.inf
+    high: float = math.inf
+
+    def result(self, so_far):
+        return jnp.where((so_far[0] >= self.low) & (so_far[0] <= self.high), 1.0, 0.0)
+
+    def unit(self, observable: str, time: str) -> str:
+        return "1"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Average(_Value):
     """The mean over time."""
 

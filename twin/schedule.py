@@ -126,6 +126,8 @@ def _written_out(
     unit = model.time_unit
     index = find_treatment(dose, model)
     declared = list(model.treatments().values())[index]
+    if dose.steady_state and declared.restarts:
+        raise TwinError(f"a steady state of '{declared.name}' is not known: each of its doses restarts a state")
     amount = dose.amount if dose.unit is None else units.convert(dose.amount, dose.unit, declared.unit)
     if dose.per:
         amount *= covariates[SIZES[dose.per]]

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .noise import Noise, Seen, normal_density
+from .noise import Noise, Seen, following_errors, normal_density
 from .types import Array, Scalar
 
 INTERVAL = 5.0  # min between readings
@@ -121,6 +121,15 @@ def _errors(worn: Sensor, reading: Array, *, key: Array) -> Array:
     return jax.lax.scan(advance, (reading[0] - _READINGS, nothing, nothing), (worn, reading))[1]
 
 
+def _typical(true: Array, times: Array) -> tuple[Array, Array]:
+    """What a typical sensor is expected to show, and how alike the errors of neighbouring readings are."""
+    number = jnp.floor(times / INTERVAL + 1e-6) // _READINGS
+    expected = expected_reading(true, (times - number * LIFE) / 1440)
+    neighbours = TYPICAL.first_memory / (1 - TYPICAL.second_memory)
+    alike = neighbours ** (jnp.abs(jnp.diff(times, axis=-1)) / INTERVAL)
+    return expected, jnp.where(number[..., 1:] == number[..., :-1], alike, 0.0)
+
+
 @dataclasses.dataclass(frozen=True)
 class GlucoseMonitor(Noise):
     """A wearer's readings, a new sensor every 10 days; times in minutes, the first sensor put in at 0.
@@ -152,18 +161,22 @@ class GlucoseMonitor(Noise):
         How sensors differ from each other (gain and offset) is not integrated over. A reading at an end of the scale is
         only known to lie beyond it.
         """
-        number = jnp.floor(seen.times / INTERVAL + 1e-6) // _READINGS
-        expected = expected_reading(seen.true, (seen.times - number * LIFE) / 1440)
+        expected, alike = _typical(seen.true, seen.times)
         sd = stationary_sd()
         z = (seen.measured - expected) / sd
-        neighbours = TYPICAL.first_memory / (1 - TYPICAL.second_memory)
-        same = (number[..., 1:] == number[..., :-1]) & (seen.bound[..., :-1] == 0)
-        alike = jnp.where(same, neighbours ** (jnp.abs(jnp.diff(seen.times, axis=-1)) / INTERVAL), 0.0)
+        alike = jnp.where(seen.bound[..., :-1] == 0, alike, 0.0)
         left = jnp.sqrt(jnp.maximum(1 - alike**2, 1e-12))
         z = jnp.concatenate([z[..., :1], (z[..., 1:] - alike * z[..., :-1]) / left], -1)
         left = jnp.concatenate([jnp.ones_like(left[..., :1]), left], -1)
         at_end = jnp.where(seen.measured <= LOWEST, -1, jnp.where(seen.measured >= HIGHEST, 1, seen.bound))
         return normal_density(z, jnp.log(sd * left) + 0 * z, at_end)
+
+    def continued(self, seen: Seen, known: Array, *, key: Array) -> Array:
+        """From what a typical sensor, whose density this is, has shown."""
+        expected, alike = _typical(seen.true, seen.times)
+        sd = stationary_sd()
+        errors = following_errors((seen.measured - expected) / sd, known & (seen.bound == 0), alike, key=key)
+        return jnp.where(known, seen.measured, jnp.clip(expected + sd * errors, LOWEST, HIGHEST))
 
     def describe(self) -> str:
         return f"CGM sensor: drifting gain, AR(2) error, readings saturate at {LOWEST:g} and {HIGHEST:g} mg/dL"

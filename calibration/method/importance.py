@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 
 import numpy as np
 
 from ..target import Target
 from ..weights import effective, resampled, smoothed
 from .modes import Modes
+from .ridges import PLACES, Ridge
 
 DRAWS = 2048  # proposed a round and patient, at least
 ROUNDS = 6
@@ -24,6 +26,8 @@ _WIDEST, _TAILS = 1.9, 0.4  # and the part of it that reaches the tails
 _REACH, _BROAD = 0.2, 1.5  # share of the wide part of a fitted guess, and how much wider it is
 _BEFORE = 0.1  # share of the prior in a fitted guess: no weight can then be larger than ten times its likelihood
 _SPARE = 2  # parts of a guess that are those
+_HARD = 0.1  # effective draws a draw: of fewer in the first round, ridges are looked for
+_RIDGE, _ALONG = 0.5, 1.3  # their share of a guess, and how much wider than their curvature says
 _HOPELESS = 10.0  # in log weight: modes that are left out
 _GOOD, _PLENTY = 0.5, 200.0  # a k-hat and effective draws that another round need not better
 _LARGEST = 16  # times as many draws as the first round has
@@ -136,34 +140,61 @@ def _with_room(guess: Guess) -> Guess:
 
 
 def sample(
-    target: Target, guess: Guess, generators: list[np.random.Generator], *, draws: int = DRAWS, rounds: int = ROUNDS
-) -> Weighted:
-    """Weighted draws of every patient, from as many rounds as each needs, the first from this guess."""
+    target: Target, guess: Guess, generators: list[np.random.Generator], *,
+    ridges: Callable[[np.ndarray], Ridge] | None = None, draws: int = DRAWS, rounds: int = ROUNDS,
+) -> Weighted:  # fmt: skip
+    """Weighted draws of every patient, from as many rounds as each needs, the first from this guess.
+
+    `ridges` looks for those of some patients; it is asked once, of whom the first round finds hard.
+    """
     groups = [np.arange(i, min(i + _HELD, len(target))) for i in range(0, len(target), _HELD)]
     each = [
-        _rounds(target, who, guess.of(who), [generators[i] for i in who], draws=draws, rounds=rounds) for who in groups
+        _rounds(target, who, guess.of(who), [generators[i] for i in who], ridges=ridges, draws=draws, rounds=rounds)
+        for who in groups
     ]
     return Weighted(**{name: np.concatenate([getattr(found, name) for found in each]) for name in vars(each[0])})
 
 
 def _rounds(
-    target: Target, who: np.ndarray, guess: Guess, generators: list[np.random.Generator], *, draws: int, rounds: int
-) -> Weighted:
+    target: Target, who: np.ndarray, guess: Guess, generators: list[np.random.Generator], *,
+    ridges: Callable[[np.ndarray], Ridge] | None, draws: int, rounds: int,
+) -> Weighted:  # fmt: skip
     """Each round of those who need another is twice as large as the one before, up to _LARGEST times the first."""
     found = last = _round(target, guess, who, generators, draws)
     poor = np.arange(len(who))
     for turn in range(2, rounds + 1):
-        left = np.flatnonzero(_poor(found))
+        hard = (found.effective < _HARD * draws) & (turn == 2)
+        left = np.flatnonzero(_poor(found) | hard)
         if not len(left):
             break
         poor, found, guess = poor[left], found.of(left), guess.of(left)
         guess = _refitted(guess, found)
+        if ridges is not None and hard.any():
+            guess = _with_ridge(guess, ridges(who[poor[hard[left]]]), hard[left])
         # the new round is taken as it comes: the best of several would be the one that happened to miss the tails
         more = int(proposed(draws, np.array(turn)))
         found = _round(target, guess, who[poor], [generators[i] for i in poor], more)
         found.rounds[:] = turn
         last.take(poor, found.thinned(draws, [generators[i] for i in poor]))
     return last
+
+
+def _with_ridge(guess: Guess, ridge: Ridge, hard: np.ndarray) -> Guess:
+    """The same with parts along the ridges of those who are hard; the others' have no share."""
+    size = guess.centre.shape[-1]
+    share = np.zeros((len(hard), PLACES))
+    centre = np.zeros((len(hard), PLACES, size))
+    root = np.tile(np.eye(size), (len(hard), PLACES, 1, 1))
+    root[hard] = _ALONG * np.linalg.cholesky(ridge.covariance)
+    centre[hard] = ridge.u
+    logs = np.where(ridge.real, ridge.height + np.log(np.einsum("psii->psi", root[hard])).sum(-1), -np.inf)
+    any_real = ridge.real.any(1)
+    logs = np.exp(logs - np.where(any_real, logs.max(1, initial=-np.inf, where=ridge.real), 0.0)[:, None])
+    some = np.where(ridge.real, np.maximum(logs, 0.05), 0.0)
+    share[hard] = np.where(any_real, _RIDGE, 0.0)[:, None] * some / np.maximum(some.sum(1, keepdims=True), 1e-30)
+    kept = guess.share * (1 - share.sum(1, keepdims=True))
+    both = (share, kept), (centre, guess.centre), (root, guess.root)
+    return Guess(*(np.concatenate(pair, axis=1) for pair in both))
 
 
 def proposed(draws: int, rounds: np.ndarray) -> np.ndarray:

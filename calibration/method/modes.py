@@ -22,7 +22,7 @@ from ..target import Data, Target
 STARTS = 6  # the typical individual, and five far apart among the likeliest of those drawn from the prior
 _LOOKED_AT, _LIKELIEST = 256, 24  # draws of the prior, and how many of them may become starts
 _TURNS = 60
-_PATIENTS = 16  # that step together: a block of the engine, and nobody waits long for the slowest
+TOGETHER = 16  # that step together: a block of the engine, and nobody waits long for the slowest
 _SETTLED = 1e-9  # what another step would gain, in log density
 _SAME = 1.0  # closer than this in standard deviations, two starts have found one mode
 
@@ -41,7 +41,7 @@ class Modes:
 def find(target: Target, generators: list[np.random.Generator], starts: int = STARTS) -> Modes:
     """The modes of every patient."""
     begin = _begin(target, generators, starts)
-    return in_parts(lambda rows: _find(target, target.rows(rows), begin[rows]), len(target), most=_PATIENTS)
+    return in_parts(lambda rows: _find(target, target.rows(rows), begin[rows]), len(target), most=TOGETHER)
 
 
 def _begin(target: Target, generators: list[np.random.Generator], starts: int) -> np.ndarray:
@@ -62,13 +62,29 @@ def _begin(target: Target, generators: list[np.random.Generator], starts: int) -
 
 
 def _find(target: Target, data: Data, u: np.ndarray) -> Modes:
-    """Steps until no start of any patient gains; each has its own damping."""
+    u, height, covariance, settled = climbed(target, data, u)
+    order = np.argsort(-height, axis=1)
+    u, height, covariance, settled = (
+        np.take_along_axis(x, order.reshape(order.shape + (1,) * (x.ndim - 2)), axis=1)
+        for x in (u, height, covariance, settled)
+    )
+    return Modes(u, height, covariance, _distinct(u, covariance) & settled, settled[:, 0])
+
+
+def climbed(
+    target: Target, data: Data, u: np.ndarray, held: np.ndarray | None = None, turns: int = _TURNS
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Steps until no start of any patient gains; each has its own damping. Unknown `held` of a start stays as it is.
+
+    Returns places, heights, covariances and whether each has settled (patient, start, ...).
+    """
     look = _look(target)
     height, slope, curve = (np.asarray(x) for x in look(u, data))
     damping = np.full(height.shape, 1e-3)
     settled = np.zeros(height.shape, bool)
-    for _ in range(_TURNS):
-        step = _steps(slope, curve, damping)
+    fixed = None if held is None else np.arange(u.shape[-1]) == held[..., None]
+    for _ in range(turns):
+        step = _steps(*((slope, curve) if fixed is None else _without(slope, curve, fixed)), damping)
         gain = np.einsum("psi,psi->ps", slope, step)
         settled |= gain < _SETTLED
         if settled.all():
@@ -84,13 +100,13 @@ def _find(target: Target, data: Data, u: np.ndarray) -> Modes:
             for new, old in zip(found, (height, slope, curve), strict=True)
         )
         damping = np.where(better, np.maximum(damping / 5, 1e-9), np.minimum(damping * 6, 1e9))
-    covariance = np.linalg.inv(_definite(curve))
-    order = np.argsort(-height, axis=1)
-    u, height, covariance, settled = (
-        np.take_along_axis(x, order.reshape(order.shape + (1,) * (x.ndim - 2)), axis=1)
-        for x in (u, height, covariance, settled)
-    )
-    return Modes(u, height, covariance, _distinct(u, covariance) & settled, settled[:, 0])
+    return u, height, np.linalg.inv(_definite(curve)), settled
+
+
+def _without(slope: np.ndarray, curve: np.ndarray, fixed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Slope and curvature of the other unknowns, while this one is held."""
+    free = ~fixed
+    return slope * free, curve * (free[..., :, None] & free[..., None, :])
 
 
 def _look(target: Target) -> Any:

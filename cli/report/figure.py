@@ -188,10 +188,11 @@ def _outcome_row(figure: Any, grid: Any, tree: Any, names: Any, groups: Any, reg
         if unit == tree.attrs.get("time_unit") and finite.size:
             unit, scale = readable_time(unit, float(np.abs(finite).max()))
         beyond = (finite.max() + 0.4 * (np.ptp(finite) or 1.0)) / scale if finite.size else 1.0
+        draw_one = _share if finite.size and np.isin(variable.values, (0.0, 1.0)).all() else _distribution
         for g, (_, chosen) in enumerate(groups):
             for i in range(len(regimens)):
                 values = variable.values[chosen, i].ravel() / scale
-                _distribution(axes, g * len(regimens) + i, values, _colour(i), beyond)
+                draw_one(axes, g * len(regimens) + i, values, _colour(i), beyond)
         axes.set_title(str(name))
         axes.set_xlabel(labelled(str(variable.attrs.get("description", "")), unit, 30 if grid.ncols > 3 else 42))
         axes.locator_params(axis="x", nbins=6)
@@ -231,6 +232,13 @@ def _distribution(axes: Any, y: float, values: Any, colour: str, beyond: float) 
             ha="right", va="center", fontsize=8, color=INK,
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
         )  # fmt: skip
+
+
+def _share(axes: Any, y: float, values: Any, colour: str, beyond: float) -> None:
+    """What is 1 or 0 in every draw has no quantiles worth drawing: a bar as long as the share of ones."""
+    share = float(values.mean())
+    axes.plot([0.0, share], [y, y], color=colour, linewidth=4.5, solid_capstyle="butt")
+    axes.plot([share], [y], "o", color="white", markeredgecolor=colour, markersize=5.5, markeredgewidth=1.6)
 
 
 def _bins(values: Any) -> Any:

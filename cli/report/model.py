@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import math
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,13 +11,15 @@ from .table import aligned, shown_unit
 
 
 def describe_all() -> str:
-    """One line a model."""
+    """One line a model, area by area."""
     from twin.library import model_classes
 
-    lines = [["model", "area", "title", "also"]]
-    for name, kind in model_classes().items():
-        lines.append([name, kind.area, kind.title, ", ".join(getattr(kind, "aliases", ()))])
-    return "\n".join([*aligned(lines), "", "`twin models NAME` shows one in full."])
+    lines = [["area", "model", "also", "measured by", "evidence", "title"]]
+    for name, kind in sorted(model_classes().items(), key=lambda found: (found[1].area, found[0])):
+        counts = "/".join(map(str, kind.evidence().values()))
+        lines.append([kind.area, name, ", ".join(kind.aliases), ", ".join(kind.modalities()), counts, kind.title])
+    told = "Evidence: how many parameters were read in the paper itself / in a second implementation / are assumed."
+    return "\n".join([*aligned(lines), "", told, "`twin models NAME` shows one in full."])
 
 
 def describe_model(name: str) -> str:
@@ -69,8 +70,7 @@ def _domain(model: Any) -> Iterator[str]:
 
 
 def _evidence(model: Any) -> Iterator[str]:
-    counts = collections.Counter(str(p.evidence) for p in model.parameters().values())
-    yield ", ".join(f"{count} {tag}" for tag, count in counts.most_common())
+    yield ", ".join(f"{count} {tag}" for tag, count in model.evidence().items() if count)
 
 
 def _covariate(name: str, declared: Any) -> list[str]:

@@ -19,7 +19,7 @@ from ..modelling import (
     state,
     treatment,
 )
-from ..noise import Additive
+from ..noise import Additive, Autocorrelated
 from ..outcome import Average, Duration, Peak, PeakTime, TimeShare, Trough
 from ..sensor import GlucoseMonitor
 from ..types import Scalar
@@ -29,6 +29,7 @@ LIBRARY, ASSUMED = Evidence.LIBRARY, Evidence.ASSUMED
 
 SOURCE = "Cappon 2023, as in gcappon/py_replay_bg"
 PRIOR = f"{SOURCE}: prior, its median"
+FREE_LIVING = "set by how fast glucose of three adults wanders (CGM of the R package iglu)"
 
 RAPID_INSULIN = {"pump": ("bolus",), "atc": ("A10AB04", "A10AB05", "A10AB06")}  # lispro, aspart, glulisine
 GLUCOSE_MASS = 180.156  # g/mol (LOINC, group LG7967-5)
@@ -111,6 +112,12 @@ class Parameters(eqx.Module):
         5.0, "mg/dL", "SD of interstitial glucose", source=f"{SOURCE}: likelihood", evidence=LIBRARY
     )
     laboratory_error: Scalar = parameter(3.0, "mg/dL", "SD of laboratory glucose", source="assumed", evidence=ASSUMED)
+    unrecorded: Scalar = parameter(
+        50.0, "mg/dL", "SD of glucose by what nobody wrote down", source=FREE_LIVING, evidence=ASSUMED
+    )
+    unrecorded_memory: Scalar = parameter(
+        400.0, "min", "how long that stays alike", source=FREE_LIVING, evidence=ASSUMED
+    )
 
 
 class State(eqx.Module):
@@ -235,6 +242,14 @@ class Type1DiabetesReplayBG(DiseaseModel):
     )  # fmt: skip
     def cgm(self, t, y, p):
         """Reading of a continuous glucose monitor"""
+        return y.interstitial
+
+    @observable(
+        unit="mg/dL", modality="wearable", noise=Autocorrelated(Additive("unrecorded"), "unrecorded_memory"),
+        plausible=(20.0, 600.0),
+    )  # fmt: skip
+    def free_living_glucose(self, t, y, p):
+        """Glucose at the sensor's site where meals, drugs and exercise may be missing from the record"""
         return y.interstitial
 
     @observable(unit="mU/L", modality="lab")

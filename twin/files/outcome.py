@@ -30,6 +30,7 @@ class OutcomeEntry(Closed):
     trough: Name | None = Field(None, description="The lowest value")
     trough_time: Name | None = Field(None, description="When the lowest value is reached")
     area: Name | None = Field(None, description="The area under the curve (AUC)")
+    area_within: Name | None = Field(None, description="Whether that area is from low to high: 1 or 0")
     average: Name | None = Field(None, description="The mean over time")
     final: Name | None = Field(None, description="The value at the end of the window")
     duration: Name | None = Field(None, description="The time spent between low and high")
@@ -38,8 +39,8 @@ class OutcomeEntry(Closed):
     recovery: Name | None = Field(None, description="When, having been below `above`, it is first back")
     crossings: Name | None = Field(None, description="How often it rises through `above`")
     event_time: Name | None = Field(None, description="When an event with this cumulative hazard happens")
-    low: Quantity | None = Field(None, description="Lower end of the range (duration, time_share)")
-    high: Quantity | None = Field(None, description="Upper end of the range (duration, time_share)")
+    low: Quantity | None = Field(None, description="Lower end of the range (duration, time_share, area_within)")
+    high: Quantity | None = Field(None, description="Upper end of the range (duration, time_share, area_within)")
     above: Quantity | None = Field(None, description="The level to be reached (first_time, recovery, crossings)")
     below: Quantity | None = Field(None, description="The level to fall to (first_time)")
     since: Quantity | None = Field(None, description="Look from this time on: '3 day'")
@@ -65,6 +66,7 @@ KINDS: Mapping[str, Kind] = {
     "trough": Kind("Trough"),
     "trough_time": Kind("TroughTime"),
     "area": Kind("Area"),
+    "area_within": Kind("AreaWithin", ("low", "high")),
     "average": Kind("Average"),
     "final": Kind("Final"),
     "duration": Kind("Duration", ("low", "high")),
@@ -87,6 +89,8 @@ def build_outcome(entry: OutcomeEntry, model: DiseaseModel, at: At) -> tuple[str
         unit = model.observables()[of].unit
     if unit is None:
         return name, None
+    if kind == "area_within":  # its range is one of areas
+        unit = KINDS["area"].build(of=of).unit(unit, model.time_unit)
     limits = _limits(kind, entry, unit, model.time_unit, at)
     if limits is None:
         return name, None
@@ -103,7 +107,7 @@ def _kind(entry: OutcomeEntry) -> tuple[str, str]:
 
 
 def _limits(kind: str, entry: OutcomeEntry, unit: str, time_unit: str, at: At) -> dict[str, float] | None:
-    """The outcome's numbers in the observable's unit and model time, if this kind takes them."""
+    """The outcome's numbers in the observable's (or its area's) unit and model time, if this kind takes them."""
     found: dict[str, float] = {}
     asked = [key for key in ("since", "until", "low", "high", "above", "below") if getattr(entry, key) is not None]
     for key in asked:
@@ -123,7 +127,7 @@ def _consistent(kind: str, limits: Mapping[str, float]) -> None:
         raise TwinError(f"a {kind} needs a level; add '{missing}: 1'")
     if kind == "first_time" and ("above" in limits) == ("below" in limits):
         raise TwinError("a first_time needs exactly one level; write either above or below")
-    if kind in ("duration", "time_share") and not {"low", "high"} & set(limits):
+    if kind in ("duration", "time_share", "area_within") and not {"low", "high"} & set(limits):
         raise TwinError(f"a {kind} needs a range; add low, high or both")
     for low, high in (("low", "high"), ("since", "until")):
         if low in limits and high in limits and limits[low] >= limits[high]:

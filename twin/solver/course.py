@@ -31,6 +31,7 @@ from .timeline import (
     build_timeline,
     give,
     infusions,
+    restarts,
     uses_transit,
 )
 
@@ -115,6 +116,7 @@ def solve_course(
     y0 = engine.initial(person_at(start), dtype)
     steady = _steady_states(engine, schedule, person_at, y0) if schedule.sizes[1] else None
     one_hot = jnp.eye(len(y0), dtype=dtype)
+    again = restarts(model)
 
     def act(y: Array, time: Array, kind: Array, index: Array) -> Array:
         """The state after the event of a row; most rows are none."""
@@ -127,6 +129,8 @@ def solve_course(
         if not schedule.sizes[0]:
             return y
         dose = jnp.where(kind == DO_DOSE, index, 0)
+        for into, states in again.items():
+            y = jnp.where((kind == DO_DOSE) & (given.target[dose] == into), y.at[jnp.array(states)].set(0.0), y)
         return y + jnp.where(kind == DO_DOSE, given.amount[dose], 0.0) * one_hot[given.target[dose]]
 
     def step(carry: Any, row: Any) -> tuple[Any, Any]:

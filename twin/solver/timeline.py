@@ -64,6 +64,13 @@ def transit_treatments(model: DiseaseModel) -> list[int]:
 
 
 @functools.cache
+def restarts(model: DiseaseModel) -> dict[int, tuple[int, ...]]:
+    """By the state that a dose enters, those that begin again at 0 when it does."""
+    declared = model.treatments().values()
+    every = {model.positions(t.into)[0]: tuple(model.positions(name)[0] for name in t.restarts) for t in declared}
+    return {into: states for into, states in every.items() if states}
+
+
 def delivery_shapes(kind: type[DiseaseModel]) -> list[Delivery]:
     """Each treatment's delivery with numbers where it says one number for all, and shapes where individuals differ."""
     model = kind()

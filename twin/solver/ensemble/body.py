@@ -170,9 +170,13 @@ class Body:
                 state = self.steady[i].pick(record)
                 y[i] = jnp.where(kind == DO_STEADY, state + jnp.where(adds, y[i], 0.0), y[i])
         amount, target = events.amount.pick(now.pointer), events.target.pick(now.pointer)
+        entering = (kind == DO_BOLUS) | (kind == DO_EARLY_BOLUS)  # an infusion begins with a bolus of nothing
+        for into, states in self.setup.restarts.items():
+            for i in states:
+                y[i] = jnp.where(entering & (target == into), 0.0, y[i])
         for k, i in enumerate(self.setup.targets):
             hit = target == i
-            y[i] = y[i] + jnp.where(hit & ((kind == DO_BOLUS) | (kind == DO_EARLY_BOLUS)), amount, 0.0)
+            y[i] = y[i] + jnp.where(hit & entering, amount, 0.0)
             if self.setup.question.infused:
                 sign = jnp.where(kind == DO_START, 1.0, 0.0) - jnp.where(kind == DO_STOP, 1.0, 0.0)
                 sign = jnp.where(hit, sign, 0.0)

@@ -13,7 +13,7 @@ from ...types import Array
 from ..affine import linear_block
 from ..base import Choice
 from ..course import Question
-from ..timeline import targets
+from ..timeline import restarts, targets
 from .events import Events
 from .explicit import Explicit
 from .rosenbrock import Rosenbrock
@@ -73,6 +73,11 @@ class Setup:
     @property
     def method(self) -> Any:
         return Rosenbrock if self.choice.method == "rosenbrock" else Explicit
+
+    @property
+    def restarts(self) -> dict[int, tuple[int, ...]]:
+        """By the state that a dose enters, those that begin again at 0 when it does."""
+        return restarts(self.model)
 
     @property
     def targets(self) -> tuple[int, ...]:
