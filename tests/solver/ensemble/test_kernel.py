@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from typing import Any
 
 import jax
@@ -87,9 +88,20 @@ def lowered_case(case: Case) -> str:
         return lowered(functools.partial(solve_in_kernel, setup_of(batch)), shapes, *tables)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("solver", ["tsit5", "rosenbrock"])
-@pytest.mark.parametrize("name", courses())
+LOWERED = itertools.product(courses(), ("tsit5", "rosenbrock"), ("float32", "float64"))
+ALWAYS = (
+    "docetaxel_neutropenia",
+    "warfarin_hamberg2010",
+)  # in every way; the others in one, and in all by make test-slow
+
+
+@pytest.mark.parametrize(
+    ("name", "solver", "dtype"),
+    [
+        pytest.param(*way, marks=() if way[0] in ALWAYS or way[1:] == ("tsit5", "float32") else pytest.mark.slow)
+        for way in LOWERED
+    ],
+)
 def test_every_model_of_the_library_lowers(name, solver, dtype):
     """With every observable sampled and every outcome of the model."""
     regimen, times = courses()[name]
