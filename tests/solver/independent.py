@@ -159,15 +159,11 @@ _ALZHEIMER = SimpleNamespace(
 )  # fmt: skip
 # the parameters that vary between patients, by the model's names
 _SYMBOLS = {
-    "monomer_production": "pNA", "oligomer_formation": "kAO", "cdr_scale": "aC", "oligomer_release": "kOA",
-    "plaque_formation": "kFP", "plaque_release": "kPF", "oligomer_recruiting": "sA", "protofibril_recruiting": "sO",
-    "plaque_recruiting": "sF", "suvr_of_plaque": "sP", "protofibril_clearance": "cF", "plaque_clearance": "cP",
-    "suvr_floor": "AB0", "ratio_floor": "ab0", "amyloid_on_seeds": "sTS", "amyloid_on_tau": "sTP",
-    "affected_progression": "t01", "oligomeric_progression": "t12", "seeds_from_affected": "pS0",
-    "seeds_from_oligomeric": "pS1", "tau_from_affected": "pP0", "tau_from_oligomeric": "pP1",
-    "plasma_tau_floor": "pt0", "tau_pet_floor": "tau0", "tau_pet_scale": "sI2T", "cdr_shape": "shC",
-    "cdr_amyloid": "hC", "adas_scale": "aD", "adas_shape": "shD", "adas_amyloid": "hD",
-    "lecanemab_on_protofibril": "DF", "lecanemab_on_plaque": "DP",
+    "monomer_production": "pNA", "oligomer_formation": "kAO", "cdr_scale": "aC", "plaque_formation": "kFP",
+    "suvr_floor": "AB0", "ratio_floor": "ab0", "affected_progression": "t01", "tau_from_affected": "pP0",
+    "tau_from_oligomeric": "pP1", "plasma_tau_floor": "pt0", "tau_pet_floor": "tau0", "tau_pet_scale": "sI2T",
+    "cdr_shape": "shC", "adas_scale": "aD", "adas_shape": "shD", "lecanemab_on_protofibril": "DF",
+    "lecanemab_on_plaque": "DP",
 }  # fmt: skip
 _AGE = 71.3
 _STATES = (

@@ -77,6 +77,7 @@ CASES = {
         functools.partial(reference.alzheimer, lecanemab={27.0: 135.0, 28.5: 0.0}),
     ),
 }  # fmt: skip
+LARGE = ("alzheimer",)  # takes half a minute to compile for many; every run takes it through one solver
 
 
 @functools.cache
@@ -97,7 +98,7 @@ def assert_agrees(found: Any, expected: np.ndarray, floor: float, what: str, all
     assert error <= allowed, f"{what}: relative error {error:.2g}"
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in LARGE else n for n in CASES])
 def test_one_individual_equals_its_reference(name):
     """Every state and every observable of the typical individual; and where they are published, the end states."""
     case = CASES[name]
@@ -110,8 +111,14 @@ def test_one_individual_equals_its_reference(name):
         assert float(found[f"state.{state}"][-1]) == pytest.approx(end, rel=ALLOWED)
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    ("name", "solver"),
+    [
+        pytest.param(n, s, marks=pytest.mark.slow) if n in LARGE and s != "stiff" else (n, s)
+        for n in CASES
+        for s in SOLVERS
+    ],
+)
 def test_individuals_equal_their_references(name, solver):
     """Every observable of individuals who differ, in one batch."""
     case = CASES[name]
