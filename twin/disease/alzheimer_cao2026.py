@@ -40,6 +40,7 @@ METHODS = "Cao 2026, methods, as in nlmixr2lib"
 FIRST_VISIT = 27.0  # years of model time, by convention
 
 
+# Fifteen more spreads are published, each less than 0.1 % of the variance of any measurement: docs/models names them.
 def published(value: float, unit: str, meaning: str, source: str, sd: float | None = None) -> Any:
     """A parameter of the paper, read in a second implementation; `sd` is that of its logarithm."""
     spread = None if sd is None else LogNormal(sd)
