@@ -38,6 +38,7 @@ FILTRATION = "Snelder 2020, supplement table S4, as in nlmixr2lib"
 STUDIED = "Snelder 2020, table 3, 5th and 95th percentiles, as in nlmixr2lib"
 RATE = "mL/min/1.73m^2"
 MONTH = 730.5  # h
+ONE_IN_TWENTY = 1.645  # SDs that a normal number exceeds so often
 
 FourSteps = chain(4)
 
@@ -104,9 +105,6 @@ class Parameters(eqx.Module):
     )
     potassium_production: Scalar = published(0.0815, "mmol/L/h", "production of potassium", POTASSIUM)
     potassium_slope: Scalar = published(0.0204, "1", "fall of potassium's loss by ln(1 + ug/L)", POTASSIUM)
-    one_in_twenty: Scalar = parameter(
-        1.645, "1", "SDs that a normal number exceeds once in twenty times", source="tables of the normal distribution"
-    )
     japanese_potassium: Scalar = published(-0.0313, "1", "potassium before treatment, Japanese", POTASSIUM)
     # filtration; the deviation is apart because its size depends on ancestry
     egfr_before: Scalar = published(66.6, RATE, "typical eGFR before treatment, by CKD-EPI", FILTRATION)
@@ -236,7 +234,7 @@ class FinerenoneSnelder2020(DiseaseModel):
     @observable(unit="mmol/L", modality="model")
     def high_reading(self, t, y, p):
         """What one measurement of potassium in twenty would exceed now"""
-        return p.potassium_before * (1 + y.potassium) * (1 + p.one_in_twenty * p.potassium_error)
+        return p.potassium_before * (1 + y.potassium) * (1 + ONE_IN_TWENTY * p.potassium_error)
 
     @observable(unit="1", modality="model")
     def uacr_change(self, t, y, p):

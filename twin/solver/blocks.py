@@ -119,11 +119,9 @@ def rate_matrix(model: DiseaseModel, p: Individual, dtype: Any) -> tuple[Array, 
 
 
 @functools.cache
-def has_constant(kind: type[DiseaseModel]) -> bool:
-    """Whether the block has its own constant input (an endogenous production), at any parameter values."""
-    if not linear_block(kind).states:
-        return False
-    return any(np.any(constant != 0) for _, constant in systems_at_random(kind))
+def has_constant(kind: type[DiseaseModel], states: tuple[int, ...]) -> bool:
+    """Whether these states of the block have a constant input (an endogenous production), at any parameter values."""
+    return any(np.any(constant[list(states)] != 0) for _, constant in systems_at_random(kind))
 
 
 def exact_in_time(kind: type[DiseaseModel]) -> bool:

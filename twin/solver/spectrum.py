@@ -6,10 +6,12 @@ are accurate where eigenvalues meet, which is where textbook formulas divide zer
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from ..types import Array
@@ -30,27 +32,39 @@ def _slope(a: Array, b: Array) -> Array:
     return jnp.exp(b) * jnp.where(small, near, jnp.expm1(safe) / safe)
 
 
-def _close(first: Array, rest: Sequence[Array]) -> list[Array]:
-    """exp[first, ..., z] for each z of `rest` (ascending), where that is within one of `first`: Taylor's series.
+def _close(nodes: Sequence[Array]) -> list[list[Array]]:
+    """exp[z_i, ..., z_k] for nodes in ascending order, [i][k - i - 1], where z_k is within one of z_i: Taylor's series.
 
     The complete homogeneous polynomials of the offsets are built one degree at a time for all of them; every
-    term is positive, so nothing cancels.
+    term is positive, so nothing cancels. A loop, for written out it is most of what models with chains compile.
     """
-    offsets = [jnp.minimum(z - first, 1.0) for z in rest]  # beyond one, the other branch is taken
-    degree = [jnp.ones_like(first)] * len(rest)
-    sums = [jnp.ones_like(first) / math.factorial(order) for order in range(1, len(rest) + 1)]
-    for m in range(1, _TAYLOR_TERMS):
-        lower = jnp.zeros_like(first)
-        for k, offset in enumerate(offsets):
-            lower = lower + offset * degree[k]
-            degree[k] = lower
-            sums[k] = sums[k] + lower * (1 / math.factorial(m + k + 1))
-    return [jnp.exp(first) * total for total in sums]
+    like = jnp.zeros_like(nodes[0])
+    offsets = [[jnp.minimum(z - first, 1.0) for z in nodes[i + 1 :]] for i, first in enumerate(nodes[:-2])]
+    orders = [k + 1 for k in range(len(nodes) - 1)]
+    weights = [like + 1 / math.factorial(order) for order in orders]  # one over (degree + order)!
+    degrees = [[like + 1 for _ in row] for row in offsets]
+    sums = [[like + 1 / math.factorial(order) for order, _ in zip(orders, row, strict=False)] for row in offsets]
+
+    def add(m: Array, now: Any) -> Any:
+        weights, degrees, sums = now
+        weights = [w / (m.astype(like.dtype) + order) for w, order in zip(weights, orders, strict=True)]
+        degrees = [
+            list(itertools.accumulate(o * d for o, d in zip(*rows, strict=True)))
+            for rows in zip(offsets, degrees, strict=True)
+        ]
+        sums = [
+            [s + w * d for s, w, d in zip(row, weights, degree, strict=False)]
+            for row, degree in zip(sums, degrees, strict=True)
+        ]
+        return weights, degrees, sums
+
+    *_, sums = jax.lax.fori_loop(jnp.int32(1), jnp.int32(_TAYLOR_TERMS), add, (weights, degrees, sums))
+    return [[jnp.exp(first) * total for total in row] for first, row in zip(nodes, sums, strict=False)]
 
 
 def divided_exponentials(nodes: Sequence[Array]) -> list[Array]:
     """exp[z0], exp[z0, z1], ... exp[z0, ..., zn] for nodes in ascending order."""
-    near = [_close(nodes[i], nodes[i + 1 :]) for i in range(len(nodes) - 2)]
+    near = _close(nodes) if len(nodes) > 2 else []
     row = [jnp.exp(z) for z in nodes]
     first = [row[0]]
     for order in range(1, len(nodes)):

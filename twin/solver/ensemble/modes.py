@@ -96,7 +96,7 @@ class Block:
     matrix: _Entries
     constant: Lanes
     nodes: tuple[tuple[Array, ...], ...]  # ascending, by part
-    forced: bool  # whether a constant input can occur
+    forced: tuple[bool, ...]  # by part: whether a constant input can occur
 
     @classmethod
     def of(cls, model: DiseaseModel, p: Individual, zero: Array, *, infusions: bool) -> Block | None:
@@ -109,14 +109,15 @@ class Block:
         for part in parts(kind):
             found = eigenvalues(matrix, part.groups)
             nodes.append(tuple(_spread(found) if part.apart else found))
-        return cls(parts(kind), matrix, constant, tuple(nodes), infusions or has_constant(kind))
+        forced = tuple(infusions or has_constant(kind, part.states) for part in parts(kind))
+        return cls(parts(kind), matrix, constant, tuple(nodes), forced)
 
     def launch(self, x: Lanes, rate: Lanes) -> Launched:
         """From the block's states `x` under a constant input `rate` to its states at any later time."""
         inflow = [b + r for b, r in zip(self.constant, rate, strict=True)]
         launched = []
-        for part, nodes in zip(self.parts, self.nodes, strict=True):
-            start, forced = [x[i] for i in part.states], [inflow[i] for i in part.states]
+        for part, nodes, fed in zip(self.parts, self.nodes, self.forced, strict=True):
+            start, forced = [x[i] for i in part.states], [inflow[i] for i in part.states] if fed else None
             if part.apart:
                 launched.append(self._modes(part, nodes, start, forced))
             else:
@@ -124,9 +125,9 @@ class Block:
         fastest = functools.reduce(jnp.maximum, [jnp.abs(nodes[0]) for nodes in self.nodes])
         return Launched(tuple(part.states for part in self.parts), tuple(launched), len(x), fastest)
 
-    def _modes(self, part: _Part, nodes: tuple[Array, ...], start: Lanes, forced: Lanes) -> _Modes:
+    def _modes(self, part: _Part, nodes: tuple[Array, ...], start: Lanes, forced: Lanes | None) -> _Modes:
         amplitudes = self._amplitudes(part, nodes, start)
-        responses = self._amplitudes(part, nodes, forced) if self.forced else None
+        responses = None if forced is None else self._amplitudes(part, nodes, forced)
         return _Modes(nodes, amplitudes, responses)
 
     def _amplitudes(self, part: _Part, nodes: tuple[Array, ...], start: Lanes) -> list[Lanes]:
@@ -149,10 +150,10 @@ class Block:
             vectors.append(self.matrix.shifted(node, vectors[-1], part.states))
         return vectors
 
-    def _chain(self, part: _Part, nodes: tuple[Array, ...], start: Lanes, forced: Lanes) -> _Newton:
+    def _chain(self, part: _Part, nodes: tuple[Array, ...], start: Lanes, forced: Lanes | None) -> _Newton:
         """Newton's form as it is; a constant input is one more state, whose node is zero."""
         terms = [(nodes, tuple(map(tuple, self._vectors(part, nodes, start))))]
-        if self.forced:
+        if forced is not None:
             ordered = ascending([*nodes, jnp.zeros_like(nodes[0])])
             state, source, vectors = [self.matrix.zero] * len(start), jnp.ones_like(nodes[0]), []
             for node in ordered:
