@@ -12,9 +12,8 @@ import pytest
 
 import twin
 from tests.disease.typical import typical
-from tests.reference import stiff as reference
+from tests.solver import independent as reference
 from tests.stiff import (
-    Alzheimer,
     Binding,
     BindingWithExactDepot,
     Oregonator,
@@ -24,6 +23,7 @@ from tests.stiff import (
     individuals,
     through_simulate,
 )
+from twin.disease.alzheimer_cao2026 import AlzheimerCao2026
 from twin.modelling import DiseaseModel
 
 SOLVERS = ("stiff", "ensemble", "rosenbrock")  # those of simulate(); for these models the last two are one method
@@ -71,12 +71,13 @@ CASES = {
     "binding": Case(Binding, DOSES, LOOKS, functools.partial(reference.binding, **GIVEN)),
     "binding, exact depot": Case(BindingWithExactDepot, DOSES, LOOKS, functools.partial(reference.binding, **GIVEN)),
     "alzheimer": Case(
-        Alzheimer,
+        AlzheimerCao2026,
         {"inputs": {"lecanemab": [{"time": "27 year", "value": 135.0}, {"time": "28.5 year", "value": 0.0}]}},
         (1.0, 10.0, 20.0, 27.0, 27.01, 28.5, 32.0),
         functools.partial(reference.alzheimer, lecanemab={27.0: 135.0, 28.5: 0.0}),
     ),
 }  # fmt: skip
+LARGE = ("alzheimer",)  # takes half a minute to compile for many; every run takes it through one solver
 
 
 @functools.cache
@@ -97,7 +98,7 @@ def assert_agrees(found: Any, expected: np.ndarray, floor: float, what: str, all
     assert error <= allowed, f"{what}: relative error {error:.2g}"
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in LARGE else n for n in CASES])
 def test_one_individual_equals_its_reference(name):
     """Every state and every observable of the typical individual; and where they are published, the end states."""
     case = CASES[name]
@@ -110,8 +111,14 @@ def test_one_individual_equals_its_reference(name):
         assert float(found[f"state.{state}"][-1]) == pytest.approx(end, rel=ALLOWED)
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    ("name", "solver"),
+    [
+        pytest.param(n, s, marks=pytest.mark.slow) if n in LARGE and s != "stiff" else (n, s)
+        for n in CASES
+        for s in SOLVERS
+    ],
+)
 def test_individuals_equal_their_references(name, solver):
     """Every observable of individuals who differ, in one batch."""
     case = CASES[name]
@@ -146,7 +153,7 @@ EFFECTS = {
 def test_covariates_act_on_alzheimer_parameters(parameter):
     name, value = parameter
     for covariates, effect in EFFECTS[parameter].items():
-        found = getattr(typical(Alzheimer(), age=70.0, **dict(covariates)), name)
+        found = getattr(typical(AlzheimerCao2026(), age=70.0, **dict(covariates)), name)
         assert float(found) == pytest.approx(value * np.exp(effect), rel=1e-12)
 
 

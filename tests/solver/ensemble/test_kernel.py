@@ -15,9 +15,10 @@ import pytest
 
 import twin
 from tests.reference import courses
-from tests.stiff import Alzheimer, BindingWithExactDepot, Robertson
+from tests.stiff import BindingWithExactDepot, Robertson
 from tests.toys import BLOCKS, OralOne, Pk, Turnover
 from twin import program
+from twin.disease.alzheimer_cao2026 import AlzheimerCao2026
 from twin.modelling import DiseaseModel, observable, parameter
 from twin.outcome import Area, Average, Crossings, EventTime, Peak, Recovery, TimeShare
 from twin.running import Batch
@@ -173,7 +174,7 @@ LARGER = {
         outcomes={"peak": Peak(of="ligand")},
     ),
     "stiff, inputs over time": Case(
-        Alzheimer, {"inputs": {"lecanemab": [{"time": "27 year", "value": 135.0}]}}, (1.0, 28.0), "rosenbrock",
+        AlzheimerCao2026, {"inputs": {"lecanemab": [{"time": "27 year", "value": 135.0}]}}, (1.0, 28.0), "rosenbrock",
         outcomes=[],
     ),
 }  # fmt: skip

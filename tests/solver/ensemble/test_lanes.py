@@ -11,7 +11,7 @@ import pytest
 import scipy.special
 
 import twin
-from tests.reference.stiff import VAN_DER_POL_END
+from tests.solver.independent import VAN_DER_POL_END
 from tests.stiff import VanDerPol
 from tests.toys import MichaelisMenten, OralOne
 from twin.modelling import Delivery, DiseaseModel, observable, parameter, state, treatment

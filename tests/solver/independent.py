@@ -1,6 +1,6 @@
-"""Stiff problems solved independently: equations in NumPy, published end states, and Alzheimer's known numbers.
+"""Stiff problems solved independently: equations in NumPy, and published end states.
 
-Nothing here reads the model classes but `compute`. An individual is given as factors on parameters, by the
+Nothing here reads the model classes. An individual is given as factors on parameters, by the
 names the models use; typical values are written here a second time.
 """
 
@@ -12,10 +12,6 @@ from types import SimpleNamespace
 
 import numpy as np
 from scipy.integrate import solve_ivp
-
-import twin
-from tests.reference import Reference
-from tests.stiff import Alzheimer
 
 Rates = Callable[[float, np.ndarray], np.ndarray]
 Course = dict[str, np.ndarray]  # observable or 'state.<name>' -> (time,)
@@ -163,15 +159,11 @@ _ALZHEIMER = SimpleNamespace(
 )  # fmt: skip
 # the parameters that vary between patients, by the model's names
 _SYMBOLS = {
-    "monomer_production": "pNA", "oligomer_formation": "kAO", "cdr_scale": "aC", "oligomer_release": "kOA",
-    "plaque_formation": "kFP", "plaque_release": "kPF", "oligomer_recruiting": "sA", "protofibril_recruiting": "sO",
-    "plaque_recruiting": "sF", "suvr_of_plaque": "sP", "protofibril_clearance": "cF", "plaque_clearance": "cP",
-    "suvr_floor": "AB0", "ratio_floor": "ab0", "amyloid_on_seeds": "sTS", "amyloid_on_tau": "sTP",
-    "affected_progression": "t01", "oligomeric_progression": "t12", "seeds_from_affected": "pS0",
-    "seeds_from_oligomeric": "pS1", "tau_from_affected": "pP0", "tau_from_oligomeric": "pP1",
-    "plasma_tau_floor": "pt0", "tau_pet_floor": "tau0", "tau_pet_scale": "sI2T", "cdr_shape": "shC",
-    "cdr_amyloid": "hC", "adas_scale": "aD", "adas_shape": "shD", "adas_amyloid": "hD",
-    "lecanemab_on_protofibril": "DF", "lecanemab_on_plaque": "DP",
+    "monomer_production": "pNA", "oligomer_formation": "kAO", "cdr_scale": "aC", "plaque_formation": "kFP",
+    "suvr_floor": "AB0", "ratio_floor": "ab0", "affected_progression": "t01", "tau_from_affected": "pP0",
+    "tau_from_oligomeric": "pP1", "plasma_tau_floor": "pt0", "tau_pet_floor": "tau0", "tau_pet_scale": "sI2T",
+    "cdr_shape": "shC", "adas_scale": "aD", "adas_shape": "shD", "lecanemab_on_protofibril": "DF",
+    "lecanemab_on_plaque": "DP",
 }  # fmt: skip
 _AGE = 71.3
 _STATES = (
@@ -230,54 +222,9 @@ def alzheimer(
         "plasma_tau": 0.078 * TP + v.pt0,
         "cdr_sb": np.minimum(18, 0.69 + v.aC * (1 + v.hC * (1e-3 * F + P)) * cC**v.shC),
         "adas_cog": np.minimum(90, 7.54 + v.aD * (1 + v.hD * (1e-3 * F + P)) * cD ** (v.shD * np.exp(-0.021 * _AGE))),
-        "neurons": np.full(len(times), 6.14e7),
     }
 
 
 def _both(names: Sequence[str], rows: np.ndarray) -> Course:
     """Each state, and the observable of the same name."""
     return {prefix + name: row for name, row in zip(names, rows, strict=True) for prefix in ("", "state.")}
-
-
-# --- what is known of Alzheimer's model: the specification's own solution, printed --------------------
-
-_AT_ENTRY = {"centiloid": 67.67, "cdr_sb": 3.261, "adas_cog": 23.25, "tau_pet": 1.4675}
-_AT_ENTRY |= {"plasma_ratio": 0.0883, "plasma_tau": 3.289}
-_CHANGE = {  # over 18 months, without and with lecanemab
-    "centiloid": (5.51, -48.50), "cdr_sb": (1.235, 0.840), "tau_pet": (0.0747, 0.0223), "plasma_tau": (0.1285, -0.5827),
-    "adas_cog": (3.545, 2.028),
-}  # fmt: skip
-_ARMS = {"placebo": None, "lecanemab": {"inputs": {"lecanemab": [{"time": "27 year", "value": 135.0}]}}}
-
-
-def _entry_name(observable: str) -> str:
-    return f"{observable} at entry, 27 years"
-
-
-def _change_name(observable: str, arm: str) -> str:
-    return f"change of {observable} over 18 months, {arm}"
-
-
-# 0.5 %, the specification's; it covers the printed digits too
-REFERENCES = (
-    *(Reference(_entry_name(name), value, 0.005, True, "CHK") for name, value in _AT_ENTRY.items()),
-    *(
-        Reference(_change_name(name, arm), value, 0.005, True, "CHK")
-        for name, values in _CHANGE.items()
-        for arm, value in zip(_ARMS, values, strict=True)
-    ),
-)
-
-
-def compute() -> dict[str, float]:
-    """The same numbers from this package."""
-    result = twin.simulate(
-        Alzheimer(), twin.Patient("typical"), regimens=_ARMS, outcomes=[], draws=1, times=[27.0, 28.5], spread=False
-    )
-    courses = {
-        (name, arm): values.sel(regimen=arm).values.ravel()
-        for name, values in result["predictions"].data_vars.items()
-        for arm in _ARMS
-    }
-    ours = {_entry_name(name): float(courses[name, "placebo"][0]) for name in _AT_ENTRY}
-    return ours | {_change_name(name, arm): float(np.diff(courses[name, arm])[0]) for name in _CHANGE for arm in _ARMS}
