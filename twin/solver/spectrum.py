@@ -58,7 +58,7 @@ def _close(nodes: Sequence[Array]) -> list[list[Array]]:
         ]
         return weights, degrees, sums
 
-    *_, sums = jax.lax.fori_loop(jnp.int32(1), jnp.int32(_TAYLOR_TERMS), add, (weights, degrees, sums))
+    *_, sums = jax.lax.fori_loop(1, _TAYLOR_TERMS, add, (weights, degrees, sums))
     return [[jnp.exp(first) * total for total in row] for first, row in zip(nodes, sums, strict=False)]
 
 
