@@ -29,7 +29,7 @@ ONE = ["warfarin_hamberg2010", pytest.param("docetaxel_neutropenia", marks=pytes
 
 @pytest.mark.parametrize("name", ONE)
 def test_the_truth_ranks_evenly(name):
-    ranks = calibration.sbc(twin.load_model(name), DESIGNS[name], 120, seed=1)
+    ranks = calibration.sbc(twin.load_model(name), DESIGNS[name], 80, seed=1)
     assert ranks.uniform, ranks.p_values
     assert ranks.left_out <= 2
 

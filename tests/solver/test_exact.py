@@ -49,8 +49,12 @@ DEGENERATE = {
 }
 
 
+# Those that hold the others in them; all by make test-slow.
+SOME = [pytest.param(kind, id=kind.name, marks=() if kind in (OralTwo, Three) else pytest.mark.slow) for kind in BLOCKS]
+
+
 @pytest.mark.parametrize("parameters", DEGENERATE.values(), ids=DEGENERATE)
-@pytest.mark.parametrize("kind", BLOCKS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", SOME)
 def test_every_block_equals_its_equations_integrated(kind, parameters):
     """1e-8 of the highest value: what the integrator itself reaches at these tolerances."""
     into = "oral" if "oral" in kind.treatments() else "blood"
@@ -67,7 +71,7 @@ def test_every_block_equals_its_equations_integrated(kind, parameters):
 
 
 @pytest.mark.parametrize("parameters", DEGENERATE.values(), ids=DEGENERATE)
-@pytest.mark.parametrize("kind", BLOCKS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", SOME)
 def test_areas_equal_quadrature_of_the_exact_course(kind, parameters):
     """A bolus and an infusion; Gauss-Legendre in pieces that halve towards each event reaches 1e-10."""
     into = "oral" if "oral" in kind.treatments() else "blood"
