@@ -203,8 +203,10 @@ def test_assumptions_are_warnings(folder):
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_shipped_scenarios_are_right_and_assume_nothing(path):
+    """A question may go beyond what was studied (a loading dose): then the run says so."""
     found = check(path)
-    assert (found.problems, found.warnings) == ((), ())
+    assumed = [w for w in found.warnings if "the largest studied" not in w]
+    assert (found.problems, assumed) == ((), [])
     assert found.scenario.settings.question, "a shipped scenario says what it asks"
 
 
