@@ -91,7 +91,13 @@ def test_doses_beyond_the_domain_of_validity_are_warned_of(tmp_path):
     assert "regimen 'a': 288 mg of 'infusion' is more than 250 mg" in warning
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+FEW = ("warfarin", "docetaxel", "vancomycin")  # whose scenarios every run solves; make test-slow solves all
+
+
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(p, id=p.stem, marks=() if p.parent.name in FEW else pytest.mark.slow) for p in SHIPPED],
+)
 def test_no_trajectory_of_a_shipped_scenario_fails(path):
     scenario = load_scenario(path)
     model = scenario.build_model()

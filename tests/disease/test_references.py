@@ -6,8 +6,11 @@ import pytest
 
 from tests.reference import modules
 
+# Of a model like another one, or compared by other tests in every run, make test-slow asks.
+LONG = ("infliximab_hanzel2021", "warfarin_hamberg2007")
 
-@pytest.mark.parametrize("name", modules())
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n in LONG else ()) for n in modules()])
 def test_reproduces_its_references(name):
     module = modules()[name]
     ours = module.compute()

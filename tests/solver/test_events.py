@@ -15,7 +15,6 @@ from twin.modelling import Delivery, treatment
 from twin.regimen import Regimen
 
 K = 0.1  # per hour: clearance 5 over volume 50
-SOLVERS = ("linear", "ode")
 
 
 def course(events, times, model=One, solver="linear", **parameters):
@@ -103,7 +102,7 @@ CASES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", ["linear", pytest.param("ode", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("events", "parameters", "known"), CASES.values(), ids=CASES)
 def test_events_equal_closed_forms(events, parameters, known, solver):
     found = course(events, TIMES, solver=solver, **parameters)
