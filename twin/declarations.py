@@ -126,6 +126,15 @@ def parameter(
     return _field(Parameter(value, unit, meaning, spread, source, evidence, uncertainty), value)
 
 
+def secondary(
+    value: float, unit: str, meaning: str, source: str, spread: Spread | None = None, uncertainty: float | None = None
+) -> Any:
+    """A parameter read in a second implementation of its source."""
+    return parameter(
+        value, unit, meaning, spread=spread, source=source, evidence=Evidence.LIBRARY, uncertainty=uncertainty
+    )
+
+
 def covariate(
     reference: float,
     unit: str,

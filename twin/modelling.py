@@ -47,6 +47,7 @@ from .declarations import (
     observable,
     parameter,
     part,
+    secondary,
     state,
     treatment,
 )
@@ -79,6 +80,7 @@ __all__ = [
     "parameter",
     "part",
     "replace",
+    "secondary",
     "state",
     "treatment",
     "unpack",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -22,6 +22,7 @@ from ..modelling import (
     parameter,
     part,
     replace,
+    secondary,
     state,
     treatment,
     zeros,
@@ -29,7 +30,7 @@ from ..modelling import (
 from ..noise import LogNormalNoise, Proportional
 from ..outcome import Final, FirstTime, Peak, Trough
 from ..types import Scalar
-from ..variability import Normal, Spread, log_normal
+from ..variability import Normal, log_normal
 
 KINETICS = "Snelder 2020, supplement table S1, as in nlmixr2lib"
 ALBUMIN = "Snelder 2020, supplement table S2, as in nlmixr2lib"
@@ -41,11 +42,6 @@ MONTH = 730.5  # h
 ONE_IN_TWENTY = 1.645  # SDs that a normal number exceeds so often
 
 FourSteps = chain(4)
-
-
-def published(value: float, unit: str, meaning: str, source: str, spread: Spread | None = None) -> Any:
-    """A parameter of the paper's supplement, read in a second implementation."""
-    return parameter(value, unit, meaning, spread=spread, source=source, evidence=Evidence.LIBRARY)
 
 
 class Covariates(eqx.Module):
@@ -76,55 +72,55 @@ class Covariates(eqx.Module):
 
 class Parameters(eqx.Module):
     # kinetics
-    absorption: Scalar = published(
+    absorption: Scalar = secondary(
         10.7, "1/h", "rate of each of four steps from tablet to blood", KINETICS, log_normal(variance=0.585)
     )
-    lag: Scalar = published(0.215, "h", "lag of absorption (fixed)", KINETICS)
-    clearance: Scalar = published(37.3, "L/h", "apparent clearance", KINETICS, log_normal(variance=0.2))
-    volume: Scalar = published(
+    lag: Scalar = secondary(0.215, "h", "lag of absorption (fixed)", KINETICS)
+    clearance: Scalar = secondary(37.3, "L/h", "apparent clearance", KINETICS, log_normal(variance=0.2))
+    volume: Scalar = secondary(
         123.0, "L", "apparent volume, central and peripheral alike", KINETICS, log_normal(variance=0.0927)
     )
-    exchange: Scalar = published(0.433, "L/h", "exchange with tissue", KINETICS)
-    bioavailability: Scalar = published(1.0, "1", "relative bioavailability at the median eGFR (fixed)", KINETICS)
-    egfr_effect: Scalar = published(0.101, "1", "on clearance, and inversely on bioavailability, by ln(eGFR)", KINETICS)
-    reference_egfr: Scalar = published(63.53, RATE, "median eGFR (MDRD)", KINETICS)
-    weight_effect: Scalar = published(0.449, "1", "on volume, by ln(weight)", KINETICS)
-    reference_weight: Scalar = published(88.5, "kg", "median weight", KINETICS)
+    exchange: Scalar = secondary(0.433, "L/h", "exchange with tissue", KINETICS)
+    bioavailability: Scalar = secondary(1.0, "1", "relative bioavailability at the median eGFR (fixed)", KINETICS)
+    egfr_effect: Scalar = secondary(0.101, "1", "on clearance, and inversely on bioavailability, by ln(eGFR)", KINETICS)
+    reference_egfr: Scalar = secondary(63.53, RATE, "median eGFR (MDRD)", KINETICS)
+    weight_effect: Scalar = secondary(0.449, "1", "on volume, by ln(weight)", KINETICS)
+    reference_weight: Scalar = secondary(88.5, "kg", "median weight", KINETICS)
     # albumin in urine
-    uacr_before: Scalar = published(
+    uacr_before: Scalar = secondary(
         96.8, "mg/g", "UACR before treatment, at most 300 at screening", ALBUMIN, log_normal(variance=0.512)
     )
-    high_uacr_before: Scalar = published(
+    high_uacr_before: Scalar = secondary(
         633.0, "mg/g", "typical UACR before treatment, above 300 at screening", ALBUMIN
     )
-    uacr_loss: Scalar = published(0.0014, "1/h", "loss rate of UACR", ALBUMIN)
-    uacr_half: Scalar = published(12.9, "ug/L", "finerenone that halves production of UACR; Imax is 1", ALBUMIN)
+    uacr_loss: Scalar = secondary(0.0014, "1/h", "loss rate of UACR", ALBUMIN)
+    uacr_half: Scalar = secondary(12.9, "ug/L", "finerenone that halves production of UACR; Imax is 1", ALBUMIN)
     # potassium
-    potassium_before: Scalar = published(
+    potassium_before: Scalar = secondary(
         4.31, "mmol/L", "potassium before treatment", POTASSIUM, Normal(math.sqrt(0.102))
     )
-    potassium_production: Scalar = published(0.0815, "mmol/L/h", "production of potassium", POTASSIUM)
-    potassium_slope: Scalar = published(0.0204, "1", "fall of potassium's loss by ln(1 + ug/L)", POTASSIUM)
-    japanese_potassium: Scalar = published(-0.0313, "1", "potassium before treatment, Japanese", POTASSIUM)
+    potassium_production: Scalar = secondary(0.0815, "mmol/L/h", "production of potassium", POTASSIUM)
+    potassium_slope: Scalar = secondary(0.0204, "1", "fall of potassium's loss by ln(1 + ug/L)", POTASSIUM)
+    japanese_potassium: Scalar = secondary(-0.0313, "1", "potassium before treatment, Japanese", POTASSIUM)
     # filtration; the deviation is apart because its size depends on ancestry
-    egfr_before: Scalar = published(66.6, RATE, "typical eGFR before treatment, by CKD-EPI", FILTRATION)
-    egfr_sd: Scalar = published(math.sqrt(451.0), RATE, "SD between patients of eGFR before treatment", FILTRATION)
+    egfr_before: Scalar = secondary(66.6, RATE, "typical eGFR before treatment, by CKD-EPI", FILTRATION)
+    egfr_sd: Scalar = secondary(math.sqrt(451.0), RATE, "SD between patients of eGFR before treatment", FILTRATION)
     egfr_deviation: Scalar = parameter(
         0.0, "1", "how many of these SDs a patient's eGFR lies above the typical one", spread=Normal(1.0, low=-2.6),
         source=f"{FILTRATION}; cut at -2.6, an eGFR of 11: assumed", evidence=Evidence.LIBRARY,
     )  # fmt: skip
-    egfr_loss: Scalar = published(0.0023, "1/h", "loss rate of eGFR", FILTRATION)
-    egfr_slope: Scalar = published(0.0359, "1", "fall of eGFR's production at 1 ug/L", FILTRATION)
-    egfr_power: Scalar = published(0.231, "1", "exponent of the concentration in it", FILTRATION)
-    japanese_egfr_variance: Scalar = published(0.647, "1", "variance of eGFR between patients, Japanese", FILTRATION)
+    egfr_loss: Scalar = secondary(0.0023, "1/h", "loss rate of eGFR", FILTRATION)
+    egfr_slope: Scalar = secondary(0.0359, "1", "fall of eGFR's production at 1 ug/L", FILTRATION)
+    egfr_power: Scalar = secondary(0.231, "1", "exponent of the concentration in it", FILTRATION)
+    japanese_egfr_variance: Scalar = secondary(0.647, "1", "variance of eGFR between patients, Japanese", FILTRATION)
     # measurement
-    finerenone_error: Scalar = published(math.sqrt(0.179), "1", "proportional SD of finerenone", KINETICS)
-    uacr_error: Scalar = published(math.sqrt(0.181), "1", "log-SD of UACR", ALBUMIN)
-    potassium_error: Scalar = published(math.sqrt(0.00432), "1", "proportional SD of potassium", POTASSIUM)
-    egfr_error: Scalar = published(math.sqrt(0.00944), "1", "proportional SD of eGFR", FILTRATION)
-    japanese_uacr_variance: Scalar = published(0.692, "1", "variance of UACR's error, Japanese", ALBUMIN)
-    japanese_potassium_variance: Scalar = published(0.752, "1", "variance of potassium's error, Japanese", POTASSIUM)
-    japanese_error_variance: Scalar = published(0.675, "1", "variance of eGFR's error, Japanese", FILTRATION)
+    finerenone_error: Scalar = secondary(math.sqrt(0.179), "1", "proportional SD of finerenone", KINETICS)
+    uacr_error: Scalar = secondary(math.sqrt(0.181), "1", "log-SD of UACR", ALBUMIN)
+    potassium_error: Scalar = secondary(math.sqrt(0.00432), "1", "proportional SD of potassium", POTASSIUM)
+    egfr_error: Scalar = secondary(math.sqrt(0.00944), "1", "proportional SD of eGFR", FILTRATION)
+    japanese_uacr_variance: Scalar = secondary(0.692, "1", "variance of UACR's error, Japanese", ALBUMIN)
+    japanese_potassium_variance: Scalar = secondary(0.752, "1", "variance of potassium's error, Japanese", POTASSIUM)
+    japanese_error_variance: Scalar = secondary(0.675, "1", "variance of eGFR's error, Japanese", FILTRATION)
 
 
 class State(eqx.Module):

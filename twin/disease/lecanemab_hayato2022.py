@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -21,6 +21,7 @@ from ..modelling import (
     parameter,
     part,
     replace,
+    secondary,
     state,
     treatment,
     zeros,
@@ -28,7 +29,7 @@ from ..modelling import (
 from ..noise import Combined, CombinedSum, Proportional
 from ..outcome import Final, FirstTime, Peak
 from ..types import Scalar
-from ..variability import LogNormal, Normal, Spread
+from ..variability import LogNormal, Normal
 
 HAYATO = "Hayato 2022, table 1, as in nlmixr2lib"
 AMYLOID = "Hayato 2022, table 2, as in nlmixr2lib"
@@ -40,11 +41,6 @@ YEAR = 8760.0  # h, as in the paper's control streams
 
 # of those whose ARIA-E was analysed
 GENOTYPES = {"none": 803 / 2641, "one": 1423 / 2641, "two": 415 / 2641}
-
-
-def published(value: float, unit: str, meaning: str, source: str, spread: Spread | None = None) -> Any:
-    """A parameter of the papers, read in a second implementation."""
-    return parameter(value, unit, meaning, spread=spread, source=source, evidence=Evidence.LIBRARY)
 
 
 class Covariates(eqx.Module):
@@ -77,72 +73,72 @@ class Parameters(eqx.Module):
         source="assumed; ours, so that one dose reaches both", evidence=Evidence.ASSUMED,
     )  # fmt: skip
     # kinetics that drive amyloid and plasma
-    clearance: Scalar = published(0.0181, "L/h", "clearance", HAYATO, LogNormal(0.389))
-    volume: Scalar = published(3.22, "L", "central volume", HAYATO, LogNormal(0.140))
-    exchange: Scalar = published(0.0349, "L/h", "exchange with tissue", HAYATO)
-    tissue_volume: Scalar = published(2.19, "L", "tissue volume", HAYATO, LogNormal(0.995))
-    process_b: Scalar = published(0.998, "1", "share of a dose of process B, A being 1", HAYATO)
-    process_b_sd: Scalar = published(0.342, "1", "log-SD of that share between patients", HAYATO)
-    process_deviation: Scalar = published(
+    clearance: Scalar = secondary(0.0181, "L/h", "clearance", HAYATO, LogNormal(0.389))
+    volume: Scalar = secondary(3.22, "L", "central volume", HAYATO, LogNormal(0.140))
+    exchange: Scalar = secondary(0.0349, "L/h", "exchange with tissue", HAYATO)
+    tissue_volume: Scalar = secondary(2.19, "L", "tissue volume", HAYATO, LogNormal(0.995))
+    process_b: Scalar = secondary(0.998, "1", "share of a dose of process B, A being 1", HAYATO)
+    process_b_sd: Scalar = secondary(0.342, "1", "log-SD of that share between patients", HAYATO)
+    process_deviation: Scalar = secondary(
         0.0, "1", "how many SDs a patient's share of process B deviates, in both kinetics", HAYATO, Normal(1.0)
     )
-    weight_clearance: Scalar = published(0.403, "1", "exponent of weight in clearance", HAYATO)
-    weight_volume: Scalar = published(0.606, "1", "exponent of weight in central volume", HAYATO)
-    albumin_clearance: Scalar = published(-0.243, "1", "exponent of albumin in clearance", HAYATO)
-    female_clearance: Scalar = published(0.792, "1", "clearance of women over that of men", HAYATO)
-    female_volume: Scalar = published(0.893, "1", "central volume of women over that of men", HAYATO)
-    antibody_clearance: Scalar = published(1.09, "1", "clearance with antibodies over that without", HAYATO)
-    japanese_tissue: Scalar = published(0.455, "1", "tissue volume, Japanese", HAYATO)
-    reference_weight: Scalar = published(73.7, "kg", "weight of the typical kinetics", HAYATO)
-    reference_albumin: Scalar = published(42.9, "g/L", "albumin of the typical kinetics", HAYATO)
+    weight_clearance: Scalar = secondary(0.403, "1", "exponent of weight in clearance", HAYATO)
+    weight_volume: Scalar = secondary(0.606, "1", "exponent of weight in central volume", HAYATO)
+    albumin_clearance: Scalar = secondary(-0.243, "1", "exponent of albumin in clearance", HAYATO)
+    female_clearance: Scalar = secondary(0.792, "1", "clearance of women over that of men", HAYATO)
+    female_volume: Scalar = secondary(0.893, "1", "central volume of women over that of men", HAYATO)
+    antibody_clearance: Scalar = secondary(1.09, "1", "clearance with antibodies over that without", HAYATO)
+    japanese_tissue: Scalar = secondary(0.455, "1", "tissue volume, Japanese", HAYATO)
+    reference_weight: Scalar = secondary(73.7, "kg", "weight of the typical kinetics", HAYATO)
+    reference_albumin: Scalar = secondary(42.9, "g/L", "albumin of the typical kinetics", HAYATO)
     # kinetics that drive ARIA-E; individuals deviate as above, each paper having its own size of it
-    safety_clearance: Scalar = published(0.0154, "L/h", "clearance", MAJID)
-    safety_volume: Scalar = published(3.24, "L", "central volume", MAJID)
-    safety_exchange: Scalar = published(0.00718, "L/h", "exchange with tissue", MAJID)
-    safety_tissue_volume: Scalar = published(2.00, "L", "tissue volume", MAJID)
-    safety_process_b: Scalar = published(0.904, "1", "share of a dose of process B, A being 1", MAJID)
-    safety_process_b_sd: Scalar = published(0.0851, "1", "log-SD of that share between patients", MAJID)
-    safety_clearance_ratio: Scalar = published(0.349 / 0.389, "1", "log-SD of clearance over Hayato's", MAJID)
-    safety_volume_ratio: Scalar = published(0.122 / 0.140, "1", "log-SD of central volume over Hayato's", MAJID)
-    safety_tissue_ratio: Scalar = published(0.946 / 0.995, "1", "log-SD of tissue volume over Hayato's", MAJID)
-    safety_weight_clearance: Scalar = published(0.353, "1", "exponent of weight in clearance", MAJID)
-    safety_weight_volume: Scalar = published(0.513, "1", "exponent of weight in central volume", MAJID)
-    safety_albumin_clearance: Scalar = published(-0.374, "1", "exponent of albumin in clearance", MAJID)
-    safety_female_clearance: Scalar = published(0.791, "1", "clearance of women over that of men", MAJID)
-    safety_female_volume: Scalar = published(0.868, "1", "central volume of women over that of men", MAJID)
-    safety_antibody_clearance: Scalar = published(1.13, "1", "clearance with antibodies over that without", MAJID)
-    safety_japanese_volume: Scalar = published(0.920, "1", "central volume, Japanese", MAJID)
-    safety_japanese_tissue: Scalar = published(0.671, "1", "tissue volume, Japanese", MAJID)
-    safety_reference_weight: Scalar = published(72.0, "kg", "weight of the typical kinetics", MAJID)
-    safety_reference_albumin: Scalar = published(43.0, "g/L", "albumin of the typical kinetics", MAJID)
+    safety_clearance: Scalar = secondary(0.0154, "L/h", "clearance", MAJID)
+    safety_volume: Scalar = secondary(3.24, "L", "central volume", MAJID)
+    safety_exchange: Scalar = secondary(0.00718, "L/h", "exchange with tissue", MAJID)
+    safety_tissue_volume: Scalar = secondary(2.00, "L", "tissue volume", MAJID)
+    safety_process_b: Scalar = secondary(0.904, "1", "share of a dose of process B, A being 1", MAJID)
+    safety_process_b_sd: Scalar = secondary(0.0851, "1", "log-SD of that share between patients", MAJID)
+    safety_clearance_ratio: Scalar = secondary(0.349 / 0.389, "1", "log-SD of clearance over Hayato's", MAJID)
+    safety_volume_ratio: Scalar = secondary(0.122 / 0.140, "1", "log-SD of central volume over Hayato's", MAJID)
+    safety_tissue_ratio: Scalar = secondary(0.946 / 0.995, "1", "log-SD of tissue volume over Hayato's", MAJID)
+    safety_weight_clearance: Scalar = secondary(0.353, "1", "exponent of weight in clearance", MAJID)
+    safety_weight_volume: Scalar = secondary(0.513, "1", "exponent of weight in central volume", MAJID)
+    safety_albumin_clearance: Scalar = secondary(-0.374, "1", "exponent of albumin in clearance", MAJID)
+    safety_female_clearance: Scalar = secondary(0.791, "1", "clearance of women over that of men", MAJID)
+    safety_female_volume: Scalar = secondary(0.868, "1", "central volume of women over that of men", MAJID)
+    safety_antibody_clearance: Scalar = secondary(1.13, "1", "clearance with antibodies over that without", MAJID)
+    safety_japanese_volume: Scalar = secondary(0.920, "1", "central volume, Japanese", MAJID)
+    safety_japanese_tissue: Scalar = secondary(0.671, "1", "tissue volume, Japanese", MAJID)
+    safety_reference_weight: Scalar = secondary(72.0, "kg", "weight of the typical kinetics", MAJID)
+    safety_reference_albumin: Scalar = secondary(43.0, "g/L", "albumin of the typical kinetics", MAJID)
     # what a typical person with these covariates would have; `individual` sets them, to tell the deviations
-    typical_clearance: Scalar = published(0.0181, "L/h", "clearance of a person typical for the covariates", HAYATO)
-    typical_volume: Scalar = published(3.22, "L", "central volume of one", HAYATO)
-    typical_tissue_volume: Scalar = published(2.19, "L", "tissue volume of one", HAYATO)
+    typical_clearance: Scalar = secondary(0.0181, "L/h", "clearance of a person typical for the covariates", HAYATO)
+    typical_volume: Scalar = secondary(3.22, "L", "central volume of one", HAYATO)
+    typical_tissue_volume: Scalar = secondary(2.19, "L", "tissue volume of one", HAYATO)
     # amyloid PET
-    suvr_before: Scalar = published(1.34, "1", "SUVr before treatment, no e4", AMYLOID, LogNormal(0.109))
-    carrier_suvr: Scalar = published(1.04, "1", "SUVr of carriers of e4 over that of others", AMYLOID)
-    suvr_production: Scalar = published(0.232, "1/year", "rise of SUVr without loss", AMYLOID)
-    largest_effect: Scalar = published(1.54, "1", "largest rise of SUVr's loss at 72 years", AMYLOID, LogNormal(0.503))
-    half_effect: Scalar = published(75.0, "ug/mL", "lecanemab with half of it", AMYLOID)
-    age_effect: Scalar = published(1.58, "1", "exponent of age in the largest effect", AMYLOID)
-    reference_age: Scalar = published(72.0, "year", "age of the typical largest effect", AMYLOID)
+    suvr_before: Scalar = secondary(1.34, "1", "SUVr before treatment, no e4", AMYLOID, LogNormal(0.109))
+    carrier_suvr: Scalar = secondary(1.04, "1", "SUVr of carriers of e4 over that of others", AMYLOID)
+    suvr_production: Scalar = secondary(0.232, "1/year", "rise of SUVr without loss", AMYLOID)
+    largest_effect: Scalar = secondary(1.54, "1", "largest rise of SUVr's loss at 72 years", AMYLOID, LogNormal(0.503))
+    half_effect: Scalar = secondary(75.0, "ug/mL", "lecanemab with half of it", AMYLOID)
+    age_effect: Scalar = secondary(1.58, "1", "exponent of age in the largest effect", AMYLOID)
+    reference_age: Scalar = secondary(72.0, "year", "age of the typical largest effect", AMYLOID)
     # plasma
-    ratio_before: Scalar = published(0.0842, "1", "Ab42/40 before treatment", PLASMA, LogNormal(0.0678))
-    ratio_loss: Scalar = published(0.367, "1/year", "loss rate of Ab42/40", PLASMA)
-    ratio_slope: Scalar = published(0.00155, "mL/ug", "rise of Ab42/40's production", PLASMA, LogNormal(0.441))
-    tau_before: Scalar = published(4.06, "pg/mL", "p-tau181 before treatment at 72.2 kg", PLASMA, LogNormal(0.351))
-    tau_loss: Scalar = published(0.468, "1/year", "loss rate of p-tau181", PLASMA)
-    tau_slope: Scalar = published(0.00313, "mL/ug", "fall of p-tau181's production", PLASMA, Normal(0.00151))
-    tau_offset: Scalar = published(0.01, "ug/mL", "concentration added in the published control stream", PLASMA)
-    weight_tau: Scalar = published(-0.300, "1", "exponent of weight in p-tau181", PLASMA)
-    tau_weight: Scalar = published(72.2, "kg", "weight of the typical p-tau181", PLASMA)
+    ratio_before: Scalar = secondary(0.0842, "1", "Ab42/40 before treatment", PLASMA, LogNormal(0.0678))
+    ratio_loss: Scalar = secondary(0.367, "1/year", "loss rate of Ab42/40", PLASMA)
+    ratio_slope: Scalar = secondary(0.00155, "mL/ug", "rise of Ab42/40's production", PLASMA, LogNormal(0.441))
+    tau_before: Scalar = secondary(4.06, "pg/mL", "p-tau181 before treatment at 72.2 kg", PLASMA, LogNormal(0.351))
+    tau_loss: Scalar = secondary(0.468, "1/year", "loss rate of p-tau181", PLASMA)
+    tau_slope: Scalar = secondary(0.00313, "mL/ug", "fall of p-tau181's production", PLASMA, Normal(0.00151))
+    tau_offset: Scalar = secondary(0.01, "ug/mL", "concentration added in the published control stream", PLASMA)
+    weight_tau: Scalar = secondary(-0.300, "1", "exponent of weight in p-tau181", PLASMA)
+    tau_weight: Scalar = secondary(72.2, "kg", "weight of the typical p-tau181", PLASMA)
     # ARIA-E
-    risk_at_none: Scalar = published(-4.89, "1", "log-odds of ARIA-E without drug or e4", RISK)
-    risk_slope: Scalar = published(0.00666, "mL/ug", "log-odds of ARIA-E by the highest concentration", RISK)
-    risk_of_one: Scalar = published(0.640, "1", "log-odds of ARIA-E, one e4", RISK)
-    risk_of_two: Scalar = published(1.91, "1", "log-odds of ARIA-E, two e4", RISK)
-    risk_of_genotype: Scalar = published(0.0, "1", "the patient's own of these; `individual` sets it", RISK)
+    risk_at_none: Scalar = secondary(-4.89, "1", "log-odds of ARIA-E without drug or e4", RISK)
+    risk_slope: Scalar = secondary(0.00666, "mL/ug", "log-odds of ARIA-E by the highest concentration", RISK)
+    risk_of_one: Scalar = secondary(0.640, "1", "log-odds of ARIA-E, one e4", RISK)
+    risk_of_two: Scalar = secondary(1.91, "1", "log-odds of ARIA-E, two e4", RISK)
+    risk_of_genotype: Scalar = secondary(0.0, "1", "the patient's own of these; `individual` sets it", RISK)
     # one conversion of several for florbetapir
     centiloid_slope: Scalar = parameter(
         183.0, "1", "Centiloid by SUVr", source="Navitsky 2018, florbetapir, whole cerebellum; from memory",
@@ -152,13 +148,13 @@ class Parameters(eqx.Module):
         177.0, "1", "Centiloid at SUVr 0, negative", source="Navitsky 2018; from memory", evidence=Evidence.ASSUMED
     )
     # measurement
-    lecanemab_error: Scalar = published(0.303, "1", "proportional SD of lecanemab, phase 2", HAYATO)
-    safety_error: Scalar = published(0.210, "1", "proportional SD of lecanemab", MAJID)
-    safety_noise: Scalar = published(1.12, "ug/mL", "additive SD of lecanemab", MAJID)
-    suvr_error: Scalar = published(0.0501, "1", "proportional SD of SUVr", AMYLOID)
-    centiloid_error: Scalar = published(0.0501 * 177.0, "1", "SD of Centiloid 0: that of its SUVr", AMYLOID)
-    ratio_error: Scalar = published(0.0641, "1", "proportional SD of Ab42/40", PLASMA)
-    tau_error: Scalar = published(0.194, "1", "proportional SD of p-tau181", PLASMA)
+    lecanemab_error: Scalar = secondary(0.303, "1", "proportional SD of lecanemab, phase 2", HAYATO)
+    safety_error: Scalar = secondary(0.210, "1", "proportional SD of lecanemab", MAJID)
+    safety_noise: Scalar = secondary(1.12, "ug/mL", "additive SD of lecanemab", MAJID)
+    suvr_error: Scalar = secondary(0.0501, "1", "proportional SD of SUVr", AMYLOID)
+    centiloid_error: Scalar = secondary(0.0501 * 177.0, "1", "SD of Centiloid 0: that of its SUVr", AMYLOID)
+    ratio_error: Scalar = secondary(0.0641, "1", "proportional SD of Ab42/40", PLASMA)
+    tau_error: Scalar = secondary(0.194, "1", "proportional SD of p-tau181", PLASMA)
 
 
 class State(eqx.Module):

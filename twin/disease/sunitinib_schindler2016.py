@@ -9,11 +9,11 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from ..modelling import DiseaseModel, Domain, Evidence, observable, parameter, replace, state, zeros
-from ..noise import LogNormalNoise, Proportional
+from ..noise import LogNormalNoise
 from ..outcome import EventTime, Final, Trough, TroughTime
 from ..types import Scalar
 from ..variability import log_normal
-from .sunitinib_hansson2013 import WEEK, Covariates, Exposure, Inputs, clearance_by_gene
+from .sunitinib_hansson2013 import WEEK, Covariates, Exposure, Inputs, SunitinibHansson2013, clearance_by_gene
 
 LIBRARY = Evidence.LIBRARY
 SOURCE = "Schindler 2016, DDMODEL00000221, as in nlmixr2lib"
@@ -137,18 +137,7 @@ class SunitinibSchindler2016(DiseaseModel):
         """Relative change of SUVmax since the start"""
         return y.suv - 1
 
-    @observable(
-        unit="mm", modality="imaging", noise=Proportional("tumour_error"), codes={"lesion": ("sum of diameters",)},
-        plausible=(0.0, 1000.0),
-    )  # fmt: skip
-    def tumour_size(self, t, y, p):
-        """Sum of the diameters of target lesions"""
-        return p.tumour_before * jnp.exp(y.tumour)
-
-    @observable(unit="1")
-    def tumour_change(self, t, y, p):
-        """Relative change of tumour size since the start"""
-        return jnp.expm1(y.tumour)
+    tumour_size, tumour_change = SunitinibHansson2013.tumour_size, SunitinibHansson2013.tumour_change
 
     @observable(unit="1/week")
     def hazard(self, t, y, p):

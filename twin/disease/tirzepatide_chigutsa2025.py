@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -22,6 +22,7 @@ from ..modelling import (
     parameter,
     part,
     replace,
+    secondary,
     state,
     treatment,
     zeros,
@@ -29,16 +30,11 @@ from ..modelling import (
 from ..noise import Proportional
 from ..outcome import Final, FirstTime, Trough
 from ..types import Scalar
-from ..variability import Normal, Spread, log_normal
+from ..variability import Normal, log_normal
 
 BODY = "Chigutsa 2025, table 1, as in nlmixr2lib"
 CONTROL = "Chigutsa 2025, supplement S1, as in nlmixr2lib"
 KINETICS = "Schneck 2024, table 3, as in nlmixr2lib"
-
-
-def published(value: float, unit: str, meaning: str, source: str, spread: Spread | None = None) -> Any:
-    """A parameter of the papers, read in a second implementation."""
-    return parameter(value, unit, meaning, spread=spread, source=source, evidence=Evidence.LIBRARY)
 
 
 class Covariates(eqx.Module):
@@ -51,51 +47,51 @@ class Covariates(eqx.Module):
 
 class Parameters(eqx.Module):
     # kinetics at a size of 70 kg
-    absorption: Scalar = published(6.2664, "1/week", "absorption rate", KINETICS, log_normal(variance=0.0493852))
-    clearance: Scalar = published(5.5272, "L/week", "clearance", KINETICS, log_normal(variance=0.0199634))
-    volume: Scalar = published(2.47, "L", "central volume", KINETICS, log_normal(variance=0.215192))
-    exchange: Scalar = published(21.168, "L/week", "exchange with tissue", KINETICS)
-    tissue_volume: Scalar = published(3.98, "L", "tissue volume", KINETICS)
-    bioavailability: Scalar = published(0.8, "1", "bioavailability (fixed)", KINETICS)
-    reference_size: Scalar = published(70.0, "kg", "size of the typical kinetics", KINETICS)
-    flow_exponent: Scalar = published(0.8, "1", "exponent of size in clearance and exchange (fixed)", KINETICS)
-    fat_in_volume: Scalar = published(0.482, "1", "share of fat in the size that scales volumes", KINETICS)
+    absorption: Scalar = secondary(6.2664, "1/week", "absorption rate", KINETICS, log_normal(variance=0.0493852))
+    clearance: Scalar = secondary(5.5272, "L/week", "clearance", KINETICS, log_normal(variance=0.0199634))
+    volume: Scalar = secondary(2.47, "L", "central volume", KINETICS, log_normal(variance=0.215192))
+    exchange: Scalar = secondary(21.168, "L/week", "exchange with tissue", KINETICS)
+    tissue_volume: Scalar = secondary(3.98, "L", "tissue volume", KINETICS)
+    bioavailability: Scalar = secondary(0.8, "1", "bioavailability (fixed)", KINETICS)
+    reference_size: Scalar = secondary(70.0, "kg", "size of the typical kinetics", KINETICS)
+    flow_exponent: Scalar = secondary(0.8, "1", "exponent of size in clearance and exchange (fixed)", KINETICS)
+    fat_in_volume: Scalar = secondary(0.482, "1", "share of fat in the size that scales volumes", KINETICS)
     # the body
-    lean_before: Scalar = published(73.5, "kg", "fat-free mass before treatment", BODY, log_normal(variance=0.0120274))
-    fat_before: Scalar = published(45.0, "kg", "fat mass before treatment", BODY, log_normal(variance=0.0823622))
-    loss: Scalar = published(0.0314, "1/week", "turnover of both masses", BODY, log_normal(variance=0.931219))
-    lean_effect: Scalar = published(
+    lean_before: Scalar = secondary(73.5, "kg", "fat-free mass before treatment", BODY, log_normal(variance=0.0120274))
+    fat_before: Scalar = secondary(45.0, "kg", "fat mass before treatment", BODY, log_normal(variance=0.0823622))
+    loss: Scalar = secondary(0.0314, "1/week", "turnover of both masses", BODY, log_normal(variance=0.931219))
+    lean_effect: Scalar = secondary(
         0.144, "1", "largest fall of fat-free mass's production by the drug", BODY, log_normal(variance=0.538844)
     )
-    fat_effect: Scalar = published(
+    fat_effect: Scalar = secondary(
         0.319, "1", "largest fall of fat's production by the drug", BODY, log_normal(variance=0.395021)
     )
-    lean_half: Scalar = published(
+    lean_half: Scalar = secondary(
         1760.0, "ng/mL", "tirzepatide with half of it, fat-free mass", BODY, log_normal(variance=0.0639593)
     )
-    fat_half: Scalar = published(
+    fat_half: Scalar = secondary(
         518.0, "ng/mL", "tirzepatide with half of it, fat", BODY, log_normal(variance=0.202676)
     )
     # diet and attention, which wane
-    lean_advice: Scalar = published(
+    lean_advice: Scalar = secondary(
         0.0658, "1", "fall of fat-free mass's production at the start without drug", BODY, Normal(math.sqrt(0.00404023))
     )
-    fat_advice: Scalar = published(
+    fat_advice: Scalar = secondary(
         0.213, "1", "fall of fat's production at the start without drug", BODY, Normal(math.sqrt(0.0406873))
     )
-    waning: Scalar = published(40.3, "week", "half-life of these two", CONTROL, log_normal(variance=0.0225))
+    waning: Scalar = secondary(40.3, "week", "half-life of these two", CONTROL, log_normal(variance=0.0225))
     # covariate effects, as relative changes
-    female_lean: Scalar = published(-0.312, "1", "fat-free mass before, women", BODY)
-    female_fat: Scalar = published(0.0539, "1", "fat mass before, women", BODY)
-    female_lean_effect: Scalar = published(1.78, "1", "largest effect on fat-free mass, women", BODY)
-    female_fat_effect: Scalar = published(0.809, "1", "largest effect on fat, women", BODY)
-    female_lean_half: Scalar = published(1.14, "1", "half-effect concentration of fat-free mass, women", BODY)
-    female_fat_half: Scalar = published(2.05, "1", "half-effect concentration of fat, women", BODY)
-    asian_lean: Scalar = published(-0.110, "1", "fat-free mass before, Asian ancestry", BODY)
-    asian_fat: Scalar = published(-0.254, "1", "fat mass before, Asian ancestry", BODY)
+    female_lean: Scalar = secondary(-0.312, "1", "fat-free mass before, women", BODY)
+    female_fat: Scalar = secondary(0.0539, "1", "fat mass before, women", BODY)
+    female_lean_effect: Scalar = secondary(1.78, "1", "largest effect on fat-free mass, women", BODY)
+    female_fat_effect: Scalar = secondary(0.809, "1", "largest effect on fat, women", BODY)
+    female_lean_half: Scalar = secondary(1.14, "1", "half-effect concentration of fat-free mass, women", BODY)
+    female_fat_half: Scalar = secondary(2.05, "1", "half-effect concentration of fat, women", BODY)
+    asian_lean: Scalar = secondary(-0.110, "1", "fat-free mass before, Asian ancestry", BODY)
+    asian_fat: Scalar = secondary(-0.254, "1", "fat mass before, Asian ancestry", BODY)
     # measurement
-    lean_error: Scalar = published(0.00985, "1", "proportional SD of fat-free mass", BODY)
-    fat_error: Scalar = published(0.0335, "1", "proportional SD of fat mass", BODY)
+    lean_error: Scalar = secondary(0.00985, "1", "proportional SD of fat-free mass", BODY)
+    fat_error: Scalar = secondary(0.0335, "1", "proportional SD of fat mass", BODY)
     weight_error: Scalar = parameter(
         0.02, "1", "proportional SD of weight", evidence=Evidence.ASSUMED,
         source="assumed: the errors of both masses, correlated at 0.984, add to 1.9 % (men) and 2.1 % (women)",
