@@ -1,4 +1,4 @@
-"""Sunitinib: the gene by hand, rest without drug, limits on drug, pressure and sVEGFR-3 in closed form."""
+"""Sunitinib: the gene by hand, rest without drug, limits on drug, pressure and VEGF's receptors in closed form."""
 
 from __future__ import annotations
 
@@ -38,15 +38,28 @@ def test_untreated_patients_lose_nothing_against_untreated_patients():
 
 
 @pytest.mark.parametrize("day", [7, 28, 35, 42])
-def test_pressure_and_svegfr3_in_closed_form(day):
-    """Both are one first-order equation: up until day 28, and down from there."""
+def test_pressure_and_receptors_in_closed_form(day):
+    """Each is one first-order equation: up until day 28, and down from there."""
     exposure, time = 50 / 32.819, 24.0 * day
     on, off = min(time, 672.0), max(time - 672.0, 0.0)
     course = twin.solve(MODEL, ON, [time], rtol=1e-9, atol=1e-11)
     pressure = 71.8 * (1 + 0.119 * exposure * (1 - np.exp(-on / 361)) * np.exp(-off / 361))
     receptor = 63900 * (1 - exposure / (1 + exposure) * (1 - np.exp(-on / 401)) * np.exp(-off / 401))
+    odds = exposure**1.54
+    other = 8670 * (1 - odds / (1 + odds) * (1 - np.exp(-on / 554)) * np.exp(-off / 554))
     assert float(course["diastolic_pressure"][0]) == pytest.approx(pressure, rel=1e-6)
+    assert float(course["svegfr2"][0]) == pytest.approx(other, rel=1e-6)
     assert float(course["svegfr3"][0]) == pytest.approx(receptor, rel=1e-6)
+
+
+def test_vegf_follows_a_line_on_drug():
+    """With k of its loss left, VEGF nears (1 + s t - s T / k) / k."""
+    left, rise, time = 1 / (1 + (50 / 32.819) ** 3.31), 3.5e-5, 91.0
+    at = np.array([100.0, 600.0, 4000.0])
+    course = twin.solve(MODEL, None, at, inputs={"daily_dose": 50.0}, rtol=1e-9, atol=1e-11)
+    line = (1 + rise * at - rise * time / left) / left
+    expected = line + (1 - (1 - rise * time / left) / left) * np.exp(-left * at / time)
+    np.testing.assert_allclose(course["vegf"], 59.7 * expected, rtol=1e-6)
 
 
 def test_pressure_on_drug_for_ever():

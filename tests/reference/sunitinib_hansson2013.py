@@ -18,6 +18,8 @@ CONTINUOUS = {"daily_dose": [{"time": 0.0, "value": 37.5}]}
 
 # observable -> (relative to the start?, half a unit of the last printed digit, {day: value})
 ON_CYCLES = {
+    "vegf": (True, 0.005, {28: 3.16}),
+    "svegfr2": (True, 0.0005, {28: -0.461}),
     "svegfr3": (True, 0.0005, {28: -0.491, 42: -0.212}),
     "skit": (True, 0.0005, {28: -0.145, 168: -0.256}),
     "tumour_size": (False, 0.05, {42: 189.0, 84: 183.4, 168: 178.1}),
@@ -79,7 +81,8 @@ OUTCOMES = ("neutrophil_nadir", "highest_diastolic", "final_tumour_size")
 def design() -> Patient:
     """Two cycles of four weeks on and two off: blood every two weeks, the cuff every week, CT every six."""
     seen = [Observation("neutrophils", 24.0 * day, 4.0) for day in (0, 14, 28, 42, 56, 70)]
-    seen += [Observation(name, 24.0 * day, 5e4) for name in ("svegfr3", "skit") for day in (0, 28, 42, 70)]
+    proteins = ("vegf", "svegfr2", "svegfr3", "skit")
+    seen += [Observation(name, 24.0 * day, 5e4) for name in proteins for day in (0, 28, 42, 70)]
     seen += [Observation("diastolic_pressure", 24.0 * day, 75.0) for day in range(0, 84, 7)]
     seen += [Observation("tumour_size", 24.0 * day, 190.0) for day in (0, 42, 84)]
     taken = [Change(f"{42 * k + day} day", f"{dose} mg/day") for k in range(2) for day, dose in ((0, 50), (28, 0))]
