@@ -8,9 +8,10 @@ given ones are. What is measured may be a number, a count, a class or the time o
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -21,6 +22,7 @@ from .errors import TwinError
 from .types import Array, Scalar
 
 _HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
+_DOUBLINGS = 10  # of the steps between two measurements of a class: 1023 steps
 _TINY = 1e-30  # below it, a true value is taken as this where a logarithm is needed
 
 
@@ -389,6 +391,76 @@ class Ordinal(Noise):
 
     def describe(self) -> str:
         return f"one of {len(self.cuts) + 1} ordered classes"
+
+
+@dataclasses.dataclass(frozen=True)
+class MarkovOrdinal(Noise):
+    """A class 0, 1, 2, ... that depends on the one a `step` of time before; before the first measurement it was 0.
+
+    logit P(class >= k | j before) = the k-th of logits[j] + shifts[j] + slopes[j] * observable. Between measurements
+    lie whole steps, at least one, for which the observable is what it is at the later.
+    """
+
+    logits: tuple[tuple[str, ...], ...]  # by the class before: falling, one for each class above the lowest
+    shifts: tuple[str, ...]
+    slopes: tuple[str, ...]
+    step: float  # in the model's time unit
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        return (*itertools.chain(*self.logits), *self.shifts, *self.slopes)
+
+    def transitions(self, true: Scalar, p: Any) -> list[list[Scalar]]:
+        """The probability of each class after each: `[before][after]`."""
+        rows = []
+        for logits, shift, slope in zip(self.logits, self.shifts, self.slopes, strict=True):
+            common = getattr(p, shift) + getattr(p, slope) * true
+            least = [1.0, *(jax.nn.sigmoid(getattr(p, name) + common) for name in logits), 0.0]
+            rows.append([above - below for above, below in itertools.pairwise(least)])
+        return rows
+
+    def flow(self, shares: Sequence[Scalar], true: Scalar, p: Any) -> list[Scalar]:
+        """How the probabilities of the classes above the lowest, `shares`, change with time."""
+        rows, all_shares = self.transitions(true, p), [1 - sum(shares), *shares]
+        after = [sum(share * row[k] for share, row in zip(all_shares, rows, strict=True)) for k in range(len(rows))]
+        return [(new - old) / self.step for new, old in zip(after[1:], shares, strict=True)]
+
+    def _over(self, gaps: Array, true: Array, p: Any) -> Array:
+        """Transitions (..., before, after) over `gaps`; after a thousand steps nothing is left of the class before."""
+        power = jnp.stack([jnp.stack(jnp.broadcast_arrays(*row), -1) for row in self.transitions(true, p)], -2)
+        steps = jnp.clip(jnp.round(gaps / self.step), 1, 2**_DOUBLINGS - 1).astype(jnp.int32)
+        found = jnp.broadcast_to(jnp.eye(len(self.logits), dtype=power.dtype), power.shape)
+        for bit in range(_DOUBLINGS):
+            odd = jnp.broadcast_to((steps >> bit) & 1 == 1, power.shape[:-2])
+            found = jnp.where(odd[..., None, None], found @ power, found)
+            power = power @ power
+        return found
+
+    def sample(self, true: Array, times: Array, p: Any, *, key: Array) -> Array:
+        nothing = Seen(jnp.zeros_like(true), jnp.zeros_like(true), true, times, p, {})
+        return self.continued(nothing, jnp.zeros(true.shape, bool), key=key)
+
+    def continued(self, seen: Seen, known: Array, *, key: Array) -> Array:
+        over = self._over(jnp.diff(seen.times, prepend=seen.times[:1] - self.step), seen.true, seen.p)
+
+        def follow(before: Array, now: tuple[Array, Array, Array, Array]) -> tuple[Array, Array]:
+            matrix, u, own, known = now
+            drawn = jnp.sum(u > jnp.cumsum(matrix[before])[:-1])
+            here = jnp.where(known, own, drawn.astype(own.dtype))
+            return here.astype(jnp.int32), here
+
+        u = jax.random.uniform(key, seen.true.shape, seen.true.dtype)
+        return jax.lax.scan(follow, jnp.int32(0), (over, u, seen.measured, known))[1]
+
+    def log_density(self, seen: Seen) -> Array:
+        over = self._over(jnp.diff(seen.times, prepend=seen.times[..., :1] - self.step), seen.true, seen.p)
+        classes = seen.measured.astype(jnp.int32)
+        earlier = jnp.concatenate([jnp.zeros_like(classes[..., :1]), classes[..., :-1]], -1)
+        before, now = (jax.nn.one_hot(x, len(self.logits), dtype=over.dtype) for x in (earlier, classes))
+        return jnp.log(jnp.maximum(jnp.einsum("...j,...jk,...k->...", before, over, now), _TINY))
+
+    def describe(self) -> str:
+        return f"one of {len(self.logits)} ordered classes, which depends on the one before"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -25,6 +25,7 @@ from twin.noise import (
     CombinedSum,
     Event,
     LogNormalNoise,
+    MarkovOrdinal,
     NegativeBinomial,
     Ordinal,
     Poisson,
@@ -95,6 +96,57 @@ def test_counts_and_classes():
     classes = [density(Ordinal(("low", "high")), np.full(4, k)) for k in (0.0, 1.0, 2.0)]
     np.testing.assert_allclose(np.exp(classes).sum(0), 1.0, rtol=1e-12)
     np.testing.assert_allclose(np.exp(classes[2]), 1 / (1 + np.exp(1.5 - TRUE)), rtol=1e-12)
+
+
+CHAIN = MarkovOrdinal(
+    (("a01", "a02"), ("a11", "a12"), ("a21", "a22")), ("s0", "s1", "s2"), ("m0", "m1", "m2"), step=1.0
+)
+LOGITS = np.array([[-2.0, -4.0], [1.5, -2.5], [2.5, 1.0]])
+SHIFTS, SLOPES = np.array([0.3, -0.2, 0.0]), np.array([-1.0, -2.0, 0.5])
+CHAIN_P = types.SimpleNamespace(
+    **{f"a{j}{k + 1}": LOGITS[j, k] for j in range(3) for k in range(2)},
+    **{f"s{j}": SHIFTS[j] for j in range(3)},
+    **{f"m{j}": SLOPES[j] for j in range(3)},
+)
+
+
+def chain(true):
+    """P(after | before), row by row from the definition."""
+    least = 1 / (1 + np.exp(-(LOGITS + (SHIFTS + SLOPES * true)[:, None])))
+    return np.stack([1 - least[:, 0], least[:, 0] - least[:, 1], least[:, 1]], 1)
+
+
+def test_classes_that_depend_on_the_last():
+    """Over gaps of one (from class 0 before the first), one, two and seven steps: powers of the transitions."""
+    classes, true = np.array([1.0, 1.0, 0.0, 2.0]), np.array([-0.5, 0.0, 0.4, -1.0])
+    seen = Seen(*(jnp.asarray(x) for x in (classes, READ, true, TIMES)), CHAIN_P, {})
+    over = [np.linalg.matrix_power(chain(x), n) for x, n in zip(true, (1, 1, 2, 7), strict=True)]
+    expected = [over[0][0, 1], over[1][1, 1], over[2][1, 0], over[3][0, 2]]
+    np.testing.assert_allclose(np.exp(CHAIN.log_density(seen)), expected, rtol=1e-12)
+
+
+def test_such_classes_are_drawn_as_likely_as_they_are():
+    """Shares at each time of 20,000 series, within 4.5 standard errors; going on, what is known stays."""
+    true, keys = np.array([-0.5, 0.0, 0.4, -1.0]), jax.random.split(jax.random.key(0), 20_000)
+    drawn = jax.vmap(lambda k: CHAIN.sample(jnp.asarray(true), jnp.asarray(TIMES), CHAIN_P, key=k))(keys)
+    share = np.array([1.0, 0.0, 0.0])
+    for i, steps in enumerate((1, 1, 2, 7)):
+        share = share @ np.linalg.matrix_power(chain(true[i]), steps)
+        found = np.mean(np.asarray(drawn)[:, i, None] == np.arange(3), 0)
+        np.testing.assert_allclose(found, share, atol=4.5 * 0.5 / np.sqrt(20_000))
+    read = jnp.array([2.0, 1.0, 0.0, 0.0])
+    seen = Seen(read, READ, jnp.asarray(true), jnp.asarray(TIMES), CHAIN_P, {})
+    on = jax.vmap(lambda k: CHAIN.continued(seen, jnp.array([True, True, False, False]), key=k))(keys)
+    np.testing.assert_array_equal(on[:, :2], np.broadcast_to(read[:2], (20_000, 2)))
+    found = np.mean(np.asarray(on)[:, 2, None] == np.arange(3), 0)
+    np.testing.assert_allclose(found, (chain(0.4) @ chain(0.4))[1], atol=4.5 * 0.5 / np.sqrt(20_000))
+
+
+def test_shares_of_such_classes_flow_to_where_they_stay():
+    share = np.linalg.matrix_power(chain(0.4), 500)[0]
+    np.testing.assert_allclose(CHAIN.flow(list(share[1:]), 0.4, CHAIN_P), 0.0, atol=1e-12)
+    moved = CHAIN.flow([0.0, 0.0], 0.4, CHAIN_P)
+    np.testing.assert_allclose(moved, chain(0.4)[0, 1:], rtol=1e-12)
 
 
 def test_the_time_of_an_event():

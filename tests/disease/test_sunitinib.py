@@ -21,11 +21,14 @@ def test_carriers_clear_less(diplotype, clearance):
 
 
 def test_only_the_disease_moves_without_drug():
-    """The tumour grows by 1.18 % a week; sKIT begins to rise only after the start."""
+    """The tumour grows by 1.18 % a week, 0.29 % of people are tired a day later; sKIT rises only after the start."""
     person = typical(MODEL)
     rates = MODEL.derivatives(0.0, MODEL.initial(person), person)
     assert rates.tumour == pytest.approx(0.0118 / 168, rel=CLOSE)
-    assert np.allclose(pack(replace(rates, tumour=0.0)), 0.0, atol=1e-9)
+    tired = rates.grade_1 + rates.grade_2 + rates.grade_3
+    assert tired == pytest.approx(1 / (1 + np.exp(5.85)) / 24, rel=CLOSE)
+    rest = replace(rates, tumour=0.0, grade_1=0.0, grade_2=0.0, grade_3=0.0)
+    assert np.allclose(pack(rest), 0.0, atol=1e-9)
 
 
 def test_untreated_patients_lose_nothing_against_untreated_patients():
@@ -65,3 +68,22 @@ def test_vegf_follows_a_line_on_drug():
 def test_pressure_on_drug_for_ever():
     course = twin.solve(MODEL, None, [20_000.0], inputs={"daily_dose": 50.0})
     assert float(course["diastolic_pressure"][0]) == pytest.approx(84.8, abs=0.05)  # as printed
+
+
+# by the grade of the day before: logits of 1 or more, 2 or more, 3, and their slopes (the specification's table)
+LOGITS = np.array([[-5.85, -6.99, -8.59], [2.63, -8.07, -9.84], [2.86, 2.433, -9.167], [3.06, 2.97, 2.334]])
+SLOPES = np.array([-1.93, -4.62, -4.64, -3.32])
+
+
+def test_fatigue_is_a_chain_of_days():
+    """Probabilities flow through the day instead of at its end, about half a day earlier: 0.003 apart at most."""
+    days = np.arange(0.0, 85.0)
+    course = twin.solve(MODEL, ON, 24 * days)
+    share = np.eye(4)[0]
+    for day in range(1, 85):
+        least = 1 / (1 + np.exp(-(LOGITS + (SLOPES * float(course["fatigue"][day]))[:, None])))
+        chain = -np.diff(least, axis=1, prepend=1.0, append=0.0)
+        share = share @ chain
+        found = [float(course[f"state.grade_{k}"][day]) for k in (1, 2, 3)]
+        np.testing.assert_allclose(found, share[1:], atol=0.003)
+    assert float(course["fatigue_2_or_3"][84]) == pytest.approx(found[1] + found[2], rel=1e-12)

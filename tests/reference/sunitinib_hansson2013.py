@@ -79,11 +79,12 @@ OUTCOMES = ("neutrophil_nadir", "highest_diastolic", "final_tumour_size")
 
 
 def design() -> Patient:
-    """Two cycles of four weeks on and two off: blood every two weeks, the cuff every week, CT every six."""
+    """Two cycles of four weeks on and two off: blood every two weeks, cuff and fatigue every week, CT every six."""
     seen = [Observation("neutrophils", 24.0 * day, 4.0) for day in (0, 14, 28, 42, 56, 70)]
     proteins = ("vegf", "svegfr2", "svegfr3", "skit")
     seen += [Observation(name, 24.0 * day, 5e4) for name in proteins for day in (0, 28, 42, 70)]
     seen += [Observation("diastolic_pressure", 24.0 * day, 75.0) for day in range(0, 84, 7)]
+    seen += [Observation("fatigue", 24.0 * day, 0.0) for day in range(0, 84, 7)]
     seen += [Observation("tumour_size", 24.0 * day, 190.0) for day in (0, 42, 84)]
     taken = [Change(f"{42 * k + day} day", f"{dose} mg/day") for k in range(2) for day, dose in ((0, 50), (28, 0))]
     return Patient("design", covariates={"cyp3a4": "*1/*1"}, inputs={"daily_dose": taken}, observations=seen)

@@ -1,7 +1,8 @@
-"""Sunitinib in GIST: exposure -> sVEGFR-3, sKIT and blood pressure -> tumour and neutrophils (Hansson 2013)."""
+"""Sunitinib in GIST: exposure -> VEGF, its receptors, sKIT, pressure -> tumour, neutrophils, fatigue (Hansson 2013)."""
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 import equinox as eqx
@@ -21,10 +22,10 @@ from ..modelling import (
     state,
     zeros,
 )
-from ..noise import Combined, LogNormalNoise, Proportional
-from ..outcome import Duration, Final, Peak, Trough
+from ..noise import Combined, LogNormalNoise, MarkovOrdinal, Proportional
+from ..outcome import Average, Duration, Final, Peak, Trough
 from ..types import Scalar
-from ..variability import log_normal
+from ..variability import Normal, log_normal
 
 LIBRARY, ASSUMED = Evidence.LIBRARY, Evidence.ASSUMED
 
@@ -35,6 +36,14 @@ WEEK = 168.0  # h
 
 # Hardy-Weinberg at 5.0 % (Europeans, Zhou 2017, table 5)
 CYP3A4 = {"*1/*1": 0.9025, "*1/*22": 0.095, "*22/*22": 0.0025}
+
+
+FATIGUE = MarkovOrdinal(
+    logits=tuple(tuple(f"fatigue_{before}_{least}" for least in (1, 2, 3)) for before in range(4)),
+    shifts=tuple(f"fatigue_{before}" for before in range(4)),
+    slopes=tuple(f"fatigue_slope_{before}" for before in range(4)),
+    step=24.0,
+)
 
 
 class Covariates(eqx.Module):
@@ -169,6 +178,47 @@ class Parameters(Exposure):
         0.119, "L/(mg*h)", "relative rise of pressure per daily AUC", spread=log_normal(cv=0.65), source=SAFETY,
         evidence=LIBRARY,
     )  # fmt: skip
+    # fatigue, grade 0 to 3, by the grade of the day before
+    fatigue_0_1: Scalar = parameter(-5.85, "1", "after grade 0: logit of 1 or more", source=TUMOUR, evidence=LIBRARY)
+    fatigue_0_2: Scalar = parameter(-6.99, "1", "after grade 0: logit of 2 or more", source=TUMOUR, evidence=LIBRARY)
+    fatigue_0_3: Scalar = parameter(-8.59, "1", "after grade 0: logit of 3", source=TUMOUR, evidence=LIBRARY)
+    fatigue_0: Scalar = parameter(
+        0.0, "1", "after grade 0: shift of the logits", spread=Normal(math.sqrt(1.12)), source=TUMOUR,
+        evidence=LIBRARY,
+    )  # fmt: skip
+    fatigue_slope_0: Scalar = parameter(
+        -1.93, "1", "after grade 0: logits per relative change of sVEGFR-3", source=TUMOUR, evidence=LIBRARY
+    )
+    fatigue_1_1: Scalar = parameter(2.63, "1", "after grade 1: logit of 1 or more", source=TUMOUR, evidence=LIBRARY)
+    fatigue_1_2: Scalar = parameter(-8.07, "1", "after grade 1: logit of 2 or more", source=TUMOUR, evidence=LIBRARY)
+    fatigue_1_3: Scalar = parameter(-9.84, "1", "after grade 1: logit of 3", source=TUMOUR, evidence=LIBRARY)
+    fatigue_1: Scalar = parameter(
+        0.0, "1", "after grade 1: shift of the logits", spread=Normal(math.sqrt(1.57)), source=TUMOUR,
+        evidence=LIBRARY,
+    )  # fmt: skip
+    fatigue_slope_1: Scalar = parameter(
+        -4.62, "1", "after grade 1: logits per relative change of sVEGFR-3", source=TUMOUR, evidence=LIBRARY
+    )
+    fatigue_2_1: Scalar = parameter(2.86, "1", "after grade 2: logit of 1 or more", source=TUMOUR, evidence=LIBRARY)
+    fatigue_2_2: Scalar = parameter(2.433, "1", "after grade 2: logit of 2 or more", source=TUMOUR, evidence=LIBRARY)
+    fatigue_2_3: Scalar = parameter(-9.167, "1", "after grade 2: logit of 3", source=TUMOUR, evidence=LIBRARY)
+    fatigue_2: Scalar = parameter(
+        0.0, "1", "after grade 2: shift of the logits", spread=Normal(math.sqrt(1.68)), source=TUMOUR,
+        evidence=LIBRARY,
+    )  # fmt: skip
+    fatigue_slope_2: Scalar = parameter(
+        -4.64, "1", "after grade 2: logits per relative change of sVEGFR-3", source=TUMOUR, evidence=LIBRARY
+    )
+    fatigue_3_1: Scalar = parameter(3.06, "1", "after grade 3: logit of 1 or more", source=TUMOUR, evidence=LIBRARY)
+    fatigue_3_2: Scalar = parameter(2.97, "1", "after grade 3: logit of 2 or more", source=TUMOUR, evidence=LIBRARY)
+    fatigue_3_3: Scalar = parameter(2.334, "1", "after grade 3: logit of 3", source=TUMOUR, evidence=LIBRARY)
+    fatigue_3: Scalar = parameter(
+        0.0, "1", "after grade 3: shift of the logits", spread=Normal(math.sqrt(0.708)), source=TUMOUR,
+        evidence=LIBRARY,
+    )  # fmt: skip
+    fatigue_slope_3: Scalar = parameter(
+        -3.32, "1", "after grade 3: logits per relative change of sVEGFR-3", source=TUMOUR, evidence=LIBRARY
+    )
     # measurement
     vegf_error: Scalar = parameter(0.445, "1", "proportional SD of VEGF", source=TUMOUR, evidence=LIBRARY)
     svegfr2_error: Scalar = parameter(0.12, "1", "proportional SD of sVEGFR-2", source=TUMOUR, evidence=LIBRARY)
@@ -198,14 +248,17 @@ class State(eqx.Module):
     maturing_3: Scalar = state("1", "log of maturing cells over baseline, stage 3")
     circulating: Scalar = state("1", "log of circulating neutrophils over baseline")
     diastolic: Scalar = state("1", "diastolic pressure over baseline")
+    grade_1: Scalar = state("1", "probability of fatigue of grade 1")
+    grade_2: Scalar = state("1", "probability of fatigue of grade 2")
+    grade_3: Scalar = state("1", "probability of fatigue of grade 3")
 
 
 class SunitinibHansson2013(DiseaseModel):
-    """Biomarkers, tumour, neutrophils and blood pressure under sunitinib; time 0 is the first dose."""
+    """Biomarkers, tumour, neutrophils, pressure and fatigue under sunitinib; time 0 is the first dose."""
 
     name = "sunitinib_hansson2013"
     aliases: ClassVar[tuple[str, ...]] = ("sunitinib",)
-    title = "Sunitinib in GIST: biomarkers, tumour, neutrophils, blood pressure"
+    title = "Sunitinib in GIST: biomarkers, tumour, neutrophils, blood pressure, fatigue"
     area = "oncology"
     time_unit = "h"
     citation = (
@@ -214,7 +267,7 @@ class SunitinibHansson2013(DiseaseModel):
     )
     domain = Domain(
         "Adults with gastrointestinal stromal tumours after imatinib, on up to 50 mg a day",
-        "No survival, fatigue or PET; exposure follows the dose at once; the gene's effect was found "
+        "No survival or PET; exposure follows the dose at once; the gene's effect was found "
         "in patients of another study, with several tumours",
     )
     State, Parameters, Covariates, Inputs = State, Parameters, Covariates, Inputs
@@ -237,6 +290,7 @@ class SunitinibHansson2013(DiseaseModel):
         "neutrophil_nadir": Trough(of="neutrophils", meaning="lowest neutrophil count"),
         "highest_diastolic": Peak(of="diastolic_pressure", meaning="highest diastolic pressure"),
         "time_above_90": Duration(of="diastolic_pressure", low=90.0, meaning="time above 90 mmHg"),
+        "fatigued_share": Average(of="fatigue_2_or_3", meaning="share of time with fatigue of grade 2 or 3"),
     }
 
     def individual(self, p: Parameters, covariates: Covariates) -> Parameters:
@@ -244,7 +298,7 @@ class SunitinibHansson2013(DiseaseModel):
         return replace(p, clearance=clearance_by_gene(p, covariates))
 
     def initial(self, p) -> State:
-        """Everything at its baseline."""
+        """Everything at its baseline, nobody tired."""
         return replace(zeros(State), vegf=1.0, svegfr2=1.0, svegfr3=1.0, skit=1.0, untreated_skit=1.0, diastolic=1.0)
 
     def derivatives(self, t, y, p) -> State:
@@ -259,6 +313,7 @@ class SunitinibHansson2013(DiseaseModel):
         shrinkage = p.drug_effect * exposure + p.skit_effect * lost_skit + p.svegfr3_effect * lost_svegfr3
         loss = p.largest_loss * lost_svegfr3 / (p.half_loss + lost_svegfr3)
         rate = 4 / p.maturation_time
+        tired_1, tired_2, tired_3 = FATIGUE.flow((y.grade_1, y.grade_2, y.grade_3), -lost_svegfr3, p)
         return State(
             vegf=(1 + p.vegf_rise * t - kept_vegf * y.vegf) / (p.residence * p.vegf_time),
             svegfr2=(1 - inhibited_svegfr2 - y.svegfr2) / (p.residence * p.svegfr2_time),
@@ -272,6 +327,9 @@ class SunitinibHansson2013(DiseaseModel):
             maturing_3=rate * jnp.expm1(y.maturing_2 - y.maturing_3),
             circulating=rate * jnp.expm1(y.maturing_3 - y.circulating),
             diastolic=(1 + p.diastolic_slope * exposure - y.diastolic) / p.diastolic_time,
+            grade_1=tired_1,
+            grade_2=tired_2,
+            grade_3=tired_3,
         )
 
     @observable(unit="pg/mL", modality="lab", noise=Proportional("vegf_error"))
@@ -322,3 +380,13 @@ class SunitinibHansson2013(DiseaseModel):
     def diastolic_pressure(self, t, y, p):
         """Diastolic blood pressure"""
         return p.diastolic_before * y.diastolic
+
+    @observable(unit="1", modality="questionnaire", noise=FATIGUE, plausible=(0.0, 3.0))
+    def fatigue(self, t, y, p):
+        """Fatigue, grade 0 to 3, of a day; what is predicted is what drives it, the relative change of sVEGFR-3"""
+        return y.svegfr3 - 1
+
+    @observable(unit="1")
+    def fatigue_2_or_3(self, t, y, p):
+        """Probability of fatigue of grade 2 or 3"""
+        return y.grade_2 + y.grade_3
