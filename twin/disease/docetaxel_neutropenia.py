@@ -20,9 +20,9 @@ from ..modelling import (
     parameter,
     part,
     replace,
-    state,
     treatment,
 )
+from ..neutrophils import Neutrophils, maturation
 from ..noise import LogNormalNoise, Proportional
 from ..outcome import Duration, Final, Recovery, Trough, TroughTime
 from ..types import Scalar
@@ -98,14 +98,8 @@ class Parameters(eqx.Module):
     neutrophil_error: Scalar = parameter(0.424, "1", "log-SD of neutrophils", source=RESPONSE, evidence=LIBRARY)
 
 
-class State(eqx.Module):
-    # Cells are kept as log(pool / baseline): a pool stays positive however heavy the dose.
+class State(Neutrophils):
     drug: ThreeCompartment = part(ThreeCompartment, "mg", "docetaxel")
-    proliferating: Scalar = state("1", "log of proliferating cells over baseline")
-    maturing_1: Scalar = state("1", "log of maturing cells over baseline, stage 1")
-    maturing_2: Scalar = state("1", "log of maturing cells over baseline, stage 2")
-    maturing_3: Scalar = state("1", "log of maturing cells over baseline, stage 3")
-    circulating: Scalar = state("1", "log of circulating neutrophils over baseline")
 
 
 class DocetaxelNeutropenia(DiseaseModel):
@@ -153,7 +147,6 @@ class DocetaxelNeutropenia(DiseaseModel):
     def derivatives(self, t, y, p) -> State:
         concentration = y.drug.central / p.volume * 1000 / p.molar_mass  # umol/L
         loss = p.slope * concentration
-        rate = 4 / p.maturation_time
         return State(
             drug=y.drug.rates(
                 clearance=p.clearance,
@@ -163,11 +156,7 @@ class DocetaxelNeutropenia(DiseaseModel):
                 deep_exchange=p.deep_exchange,
                 deep_volume=p.deep_volume,
             ),
-            proliferating=rate * ((1 - loss) * jnp.exp(-p.feedback * y.circulating) - 1),
-            maturing_1=rate * jnp.expm1(y.proliferating - y.maturing_1),
-            maturing_2=rate * jnp.expm1(y.maturing_1 - y.maturing_2),
-            maturing_3=rate * jnp.expm1(y.maturing_2 - y.maturing_3),
-            circulating=rate * jnp.expm1(y.maturing_3 - y.circulating),
+            **maturation(y, loss=loss, time=p.maturation_time, feedback=p.feedback),
         )
 
     @treatment(unit="mg", into="drug.central", codes={"rxnorm": ("72962",), "atc": ("L01CD02",)})

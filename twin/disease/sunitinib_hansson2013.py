@@ -22,6 +22,7 @@ from ..modelling import (
     state,
     zeros,
 )
+from ..neutrophils import Neutrophils, maturation
 from ..noise import Combined, LogNormalNoise, MarkovOrdinal, Proportional
 from ..outcome import Average, Duration, Final, Peak, Trough
 from ..types import Scalar
@@ -234,19 +235,13 @@ class Parameters(Exposure):
     diastolic_error: Scalar = parameter(0.0697, "1", "proportional SD of pressure", source=SAFETY, evidence=LIBRARY)
 
 
-class State(eqx.Module):
+class State(Neutrophils):
     vegf: Scalar = state("1", "VEGF over baseline")
     svegfr2: Scalar = state("1", "sVEGFR-2 over baseline")
     svegfr3: Scalar = state("1", "sVEGFR-3 over baseline")
     skit: Scalar = state("1", "sKIT over baseline")
     untreated_skit: Scalar = state("1", "sKIT over baseline as it would be without treatment")
-    # Logarithms, as in the docetaxel model: sizes and pools stay positive.
     tumour: Scalar = state("1", "log of tumour size over baseline")
-    proliferating: Scalar = state("1", "log of proliferating cells over baseline")
-    maturing_1: Scalar = state("1", "log of maturing cells over baseline, stage 1")
-    maturing_2: Scalar = state("1", "log of maturing cells over baseline, stage 2")
-    maturing_3: Scalar = state("1", "log of maturing cells over baseline, stage 3")
-    circulating: Scalar = state("1", "log of circulating neutrophils over baseline")
     diastolic: Scalar = state("1", "diastolic pressure over baseline")
     grade_1: Scalar = state("1", "probability of fatigue of grade 1")
     grade_2: Scalar = state("1", "probability of fatigue of grade 2")
@@ -312,7 +307,6 @@ class SunitinibHansson2013(DiseaseModel):
         lost_skit = 1 - y.skit / y.untreated_skit
         shrinkage = p.drug_effect * exposure + p.skit_effect * lost_skit + p.svegfr3_effect * lost_svegfr3
         loss = p.largest_loss * lost_svegfr3 / (p.half_loss + lost_svegfr3)
-        rate = 4 / p.maturation_time
         tired_1, tired_2, tired_3 = FATIGUE.flow((y.grade_1, y.grade_2, y.grade_3), -lost_svegfr3, p)
         return State(
             vegf=(1 + p.vegf_rise * t - kept_vegf * y.vegf) / (p.residence * p.vegf_time),
@@ -321,11 +315,7 @@ class SunitinibHansson2013(DiseaseModel):
             skit=(progress * (1 - inhibited_skit) - y.skit) / p.skit_time,
             untreated_skit=(progress - y.untreated_skit) / p.skit_time,
             tumour=(p.growth - shrinkage * jnp.exp(-p.resistance * t / WEEK)) / WEEK,
-            proliferating=rate * ((1 - loss) * jnp.exp(-p.feedback * y.circulating) - 1),
-            maturing_1=rate * jnp.expm1(y.proliferating - y.maturing_1),
-            maturing_2=rate * jnp.expm1(y.maturing_1 - y.maturing_2),
-            maturing_3=rate * jnp.expm1(y.maturing_2 - y.maturing_3),
-            circulating=rate * jnp.expm1(y.maturing_3 - y.circulating),
+            **maturation(y, loss=loss, time=p.maturation_time, feedback=p.feedback),
             diastolic=(1 + p.diastolic_slope * exposure - y.diastolic) / p.diastolic_time,
             grade_1=tired_1,
             grade_2=tired_2,
