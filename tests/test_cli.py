@@ -99,6 +99,12 @@ def test_differences_are_paired_draw_by_draw(tree):
     assert np.isnan(row_of(summarise(tree, "usual"), "ana", "usual", "peak").difference)
 
 
+def test_what_solvers_differ_by_is_not_higher(tree):
+    values = tree["outcomes"]["peak"]
+    values.loc[{"regimen": "less"}] = values.sel(regimen="usual").values * (1 + 1e-9)
+    assert row_of(summarise(tree, "usual"), "ben", "less", "peak").higher == 0.0
+
+
 def test_what_never_happens_is_a_share_and_an_infinite_quantile(tree):
     row = row_of(summarise(tree, "usual"), "ana", "less", "first")
     assert row.reached == 0.75
