@@ -128,7 +128,7 @@ def climb(target: Target, *, method: str, draws: int, seed: int, guess: importan
     todo = np.setdiff1d(todo, unseen)
     if len(todo):
         keys = np.stack([patient_key(seed, target.patients[i].id) for i in todo])
-        chains = nuts.sample(target, found, todo, keys)
+        chains = nuts.sample(target, found, todo, keys, kept=max(nuts.KEPT, math.ceil(draws / nuts.CHAINS)))
         rungs[todo] = "nuts"
         for place, i in enumerate(todo):
             flat = chains.u[place].reshape(-1, target.prior.size)

@@ -127,7 +127,7 @@ def around(modes: Modes) -> Guess:
 
 def fitted(u: np.ndarray, weights: np.ndarray) -> Guess:
     """The guess that weighted draws make: where they are, and the same place three times wider."""
-    centre, root = _moments(u, _tempered(weights, u.shape[-1]))
+    centre, root = _moments(u, tempered(weights, u.shape[-1]))
     centres, roots = np.stack([centre, centre], 1), np.stack([root, 1.7 * root], 1)
     return _with_room(Guess(np.tile([0.7, 0.3], (len(u), 1)), centres, roots))
 
@@ -221,7 +221,7 @@ def _round(
 
 def _refitted(guess: Guess, found: Weighted) -> Guess:
     """Each part moved to its share of the weight, and one wide part over everything (population Monte Carlo)."""
-    u, weights = found.u, _tempered(found.weights, found.u.shape[-1])
+    u, weights = found.u, tempered(found.weights, found.u.shape[-1])
     logs = guess.log_parts(u)
     whose = np.exp(logs - np.logaddexp.reduce(logs, axis=0))  # (part, patient, draw)
     share, centres, roots = guess.share.copy(), guess.centre.copy(), guess.root.copy()
@@ -240,7 +240,7 @@ def _refitted(guess: Guess, found: Weighted) -> Guess:
     return Guess(share, centres, roots)
 
 
-def _tempered(weights: np.ndarray, size: int) -> np.ndarray:
+def tempered(weights: np.ndarray, size: int) -> np.ndarray:
     """Weights flattened until enough draws count, so that one heavy draw does not pull everything to itself."""
     with np.errstate(divide="ignore"):
         logs = np.log(weights)

@@ -14,10 +14,13 @@ from twin.errors import TwinError
 from twin.types import Array
 
 from ..target import Data, Target
-from .importance import around
+from ..weights import resampled
+from .importance import around, tempered
 from .modes import Modes
 
 CHAINS, WARMUP, KEPT = 4, 300, 500
+_ACCEPT = 0.9  # smaller steps than usual: with 0.8 chains stay out of narrow ends of ridges (docs/calibration.md)
+_TRIED = 256  # places, of which the chains begin at likely ones
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,30 +37,36 @@ def sample(
     target: Target, modes: Modes, which: np.ndarray, keys: np.ndarray, *,
     chains: int = CHAINS, warmup: int = WARMUP, kept: int = KEPT,
 ) -> Chains:  # fmt: skip
-    """Chains of the patients `which`, begun around their modes; `keys` (patient, 2) are those patients' own."""
+    """Chains of the patients `which`, begun at likely places; `keys` (patient, 2) are those patients' own."""
     if not target.courses.choice.method:
         raise TwinError(f"NUTS needs the ensemble engine, which cannot solve model '{target.model.name}'")
     diagnostics = _numpyro().diagnostics
     count, size = len(which), target.prior.size
     rows = np.repeat(which, chains)
-    begin = np.empty((count, chains, size))
-    guess = around(modes)
-    for i, (patient, key) in enumerate(zip(which, keys, strict=True)):
-        generator = np.random.default_rng(key)
-        modal = generator.choice(guess.share.shape[1], chains, p=guess.share[patient])
-        z = generator.standard_normal((chains, size))
-        begin[i] = guess.centre[patient, modal] + np.einsum("cij,cj->ci", guess.root[patient, modal], z)
+    begin = _likely(target, modes, which, keys, chains).reshape(-1, size)
     width = np.repeat(modes.covariance[which, 0], chains, axis=0)
     seeds = np.repeat(keys, chains, axis=0) + np.tile(np.arange(chains, dtype=np.uint32), count)[:, None]
     data = jax.tree.map(lambda x: x[:, None], target.rows(rows))  # one patient a chain
     run = _program(target, warmup, kept)
     with jax.numpy_dtype_promotion("standard"):  # numpyro mixes whole numbers and others
-        u, diverging = (np.asarray(x) for x in run(begin.reshape(-1, size), width, seeds.astype(np.uint32), data))
+        u, diverging = (np.asarray(x) for x in run(begin, width, seeds.astype(np.uint32), data))
     u = np.swapaxes(u, 0, 1).reshape(count, chains, kept, size)
     diverging = diverging.sum(0).reshape(count, chains).sum(1)
     rhat = np.array([max(diagnostics.split_gelman_rubin(one[..., i]) for i in range(size)) for one in u])
     worth = np.array([min(diagnostics.effective_sample_size(one[..., i]) for i in range(size)) for one in u])
     return Chains(u, rhat, worth, diverging)
+
+
+def _likely(target: Target, modes: Modes, which: np.ndarray, keys: np.ndarray, chains: int) -> np.ndarray:
+    """Where chains begin (patient, chain, unknown): no chain leaves a place that the model does not admit."""
+    generators = [np.random.default_rng(key) for key in keys]
+    guess = around(modes).of(which)
+    tried = guess.draw(_TRIED, generators)
+    logs = target.evaluate(tried, which) - guess.log_density(tried)
+    weights = np.exp(logs - logs.max(1, keepdims=True))
+    weights = tempered(weights / weights.sum(1, keepdims=True), tried.shape[-1])
+    places = resampled(weights, chains, generators=generators)
+    return np.take_along_axis(tried, places[..., None], axis=1)
 
 
 def _program(target: Target, warmup: int, kept: int) -> Any:
@@ -75,7 +84,7 @@ def _chains(target: Target, warmup: int, kept: int, begin: Array, width: Array, 
     def init(u: Array, width: Array, seed: Array, row: Data) -> Any:
         return start(
             init_params=u, num_warmup=warmup, step_size=0.5, inverse_mass_matrix=width, dense_mass=True,
-            target_accept_prob=0.8, model_args=(row,), rng_key=jax.random.wrap_key_data(seed),
+            target_accept_prob=_ACCEPT, model_args=(row,), rng_key=jax.random.wrap_key_data(seed),
         )  # fmt: skip
 
     state = jax.vmap(init)(begin, width, seeds, data)

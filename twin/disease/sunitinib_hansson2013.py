@@ -371,7 +371,7 @@ class SunitinibHansson2013(DiseaseModel):
         """Diastolic blood pressure"""
         return p.diastolic_before * y.diastolic
 
-    @observable(unit="1", modality="questionnaire", noise=FATIGUE, plausible=(0.0, 3.0))
+    @observable(unit="1", modality="scale", noise=FATIGUE, plausible=(0.0, 3.0))
     def fatigue(self, t, y, p):
         """Fatigue, grade 0 to 3, of a day; what is predicted is what drives it, the relative change of sVEGFR-3"""
         return y.svegfr3 - 1
