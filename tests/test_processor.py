@@ -100,6 +100,7 @@ twin.save_result(result, sys.argv[3])
 """
 
 
+@pytest.mark.slow
 def test_results_are_the_same_to_rounding(tmp_path):
     """1e-9: XLA orders arithmetic otherwise, which a course of some hundred steps magnifies; here by 1e-12 or so."""
     (tmp_path / "speed.yaml").write_text(SCENARIO)

@@ -46,7 +46,7 @@ def test_the_chosen_solver_agrees(name):
 
 
 @pytest.mark.parametrize("solver", ["adaptive", "stiff"])
-@pytest.mark.parametrize("name", SMALLER)
+@pytest.mark.parametrize("name", sparing(QUESTIONS))
 def test_solvers_agree(name, solver):
     solver_agrees(name, solver)
 
@@ -105,7 +105,7 @@ def course(name, solver, **how):
 
 
 @pytest.mark.parametrize("solver", sparing(["ensemble", "rosenbrock", "tsit5"], quick=["ensemble", "rosenbrock"]))
-@pytest.mark.parametrize("name", SMALLER)
+@pytest.mark.parametrize("name", sparing(QUESTIONS))
 def test_individuals_together_agree(name, solver):
     """2e-6 of the largest value, as one by one. The first individual is the typical one, known carefully.
 
@@ -140,7 +140,7 @@ def test_individuals_together_agree_in_single_precision(name, solver):
         np.testing.assert_allclose(values, known, rtol=0, atol=5e-4 * np.abs(known).max(), err_msg=observable)
 
 
-@pytest.mark.parametrize("name", SMALLER)
+@pytest.mark.parametrize("name", sparing(QUESTIONS))
 def test_gradients_to_every_parameter_are_finite_and_right(name):
     """Reverse mode against central differences along one random direction in all parameters' logarithms.
 

@@ -45,6 +45,7 @@ def test_parts_of_a_stream_draw_the_same_levels():
     np.testing.assert_array_equal(np.concatenate(parts, axis=1), whole)
 
 
+@pytest.mark.slow
 def test_the_posterior_weighs_levels_as_plain_importance_sampling_does():
     """Against 200,000 draws from the prior, weighted by the likelihood: 0.03, three times their standard error."""
     model = WarfarinBySex()

@@ -103,12 +103,10 @@ def test_theophyllines_modes_predict_as_monolixs(shared_data):
         np.testing.assert_allclose(course[: len(known)], known, rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "sexes", "published", "error"),
-    [
-        pytest.param(Warfarin(), False, 657.358, 0.131, marks=pytest.mark.slow),
-        (WarfarinBySex(), True, 641.683, 0.097),
-    ],
+    [(Warfarin(), False, 657.358, 0.131), (WarfarinBySex(), True, 641.683, 0.097)],
 )
 def test_the_likelihood_of_a_population_equals_monolixs(shared_data, model, sexes, published, error):
     """-2 log likelihood of O'Reilly's 32 people by importance sampling: two of its published standard errors."""

@@ -100,7 +100,7 @@ GRADIENTS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("solver", ["linear", "ode"])
+@pytest.mark.parametrize("solver", ["linear", pytest.param("ode", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("regimen", "word", "value", "time", "expected"), GRADIENTS.values(), ids=GRADIENTS)
 def test_gradients_equal_closed_forms(regimen, word, value, time, expected, solver):
     if regimen == "modelled":
@@ -115,6 +115,7 @@ def test_gradients_equal_closed_forms(regimen, word, value, time, expected, solv
     assert float(found) == pytest.approx(expected, rel=1e-9 if solver == "linear" else 1e-6)
 
 
+@pytest.mark.slow
 def test_forward_and_reverse_gradients_agree_on_a_mixed_model():
     def final(absorption, **words):
         found = twin.solve(Turnover(), "20 mg", [8.0], parameters={"absorption": absorption}, check=False, **words)

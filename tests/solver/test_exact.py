@@ -71,7 +71,9 @@ def test_every_block_equals_its_equations_integrated(kind, parameters):
 
 
 @pytest.mark.parametrize("parameters", DEGENERATE.values(), ids=DEGENERATE)
-@pytest.mark.parametrize("kind", SOME)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, id=kind.name, marks=() if kind is Three else pytest.mark.slow) for kind in BLOCKS]
+)
 def test_areas_equal_quadrature_of_the_exact_course(kind, parameters):
     """A bolus and an infusion; Gauss-Legendre in pieces that halve towards each event reaches 1e-10."""
     into = "oral" if "oral" in kind.treatments() else "blood"
