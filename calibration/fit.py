@@ -28,7 +28,7 @@ from . import branches
 from .method import importance, modes, nuts, ridges
 from .posterior import Posterior
 from .prior import Prior
-from .target import Target
+from .target import POSSIBLE, Target
 from .weights import TRUSTED
 
 CENSORED = ("m3", "m1")
@@ -131,8 +131,11 @@ def climb(target: Target, *, method: str, draws: int, seed: int, guess: importan
         chains = nuts.sample(target, found, todo, keys, kept=max(nuts.KEPT, math.ceil(draws / nuts.CHAINS)))
         rungs[todo] = "nuts"
         for place, i in enumerate(todo):
-            flat = chains.u[place].reshape(-1, target.prior.size)
-            u[i] = flat[np.linspace(0, len(flat) - 1, draws).round().astype(int)]
+            kept = chains.u[place]
+            if len(kept):
+                u[i] = kept[np.linspace(0, len(kept) - 1, draws).round().astype(int)]
+            else:  # and no draw is effective
+                u[i] = found.u[i, 0]
         stats["r_hat"][todo], stats["effective_draws"][todo] = chains.rhat, chains.effective
         stats["divergences"][todo] = chains.divergences
     stats["observations"] = target.counts.astype(float)
@@ -146,7 +149,7 @@ def from_prior(target: Target, patient: int, draws: int, generator: np.random.Ge
     who, kept = np.array([patient]), np.empty((0, target.prior.size))
     for _ in range(50):
         u = generator.standard_normal((draws, target.prior.size))
-        possible = target.evaluate(u[None], who)[0] > -1e200
+        possible = target.evaluate(u[None], who)[0] > POSSIBLE
         kept = np.concatenate([kept, u[possible]])
         if len(kept) >= draws:
             return kept[:draws]

@@ -32,6 +32,7 @@ Data = dict[str, Any]
 _PROGRAMS: dict[Any, dict[Any, Any]] = {}
 _MOST_PROGRAMS = 8  # kinds of targets whose programs are kept
 _FAILED = -1e300  # the log likelihood of a course that could not be solved
+POSSIBLE = -1e200  # whoever can be has a log posterior above it
 _RELATIVE = 1e-5  # tolerance: moves log densities by less than 1e-3 (docs/calibration.md), far less than noise does
 _SLICE = 128  # draws of a patient that are solved together ...
 _SLICES = 8  # ... and how many such slices make one call; on a CPU more would leave the caches
@@ -96,8 +97,11 @@ class Target:
 
     # --- pure functions of (u, data) ---------------------------------------------------------------------
 
-    def features(self, u: Array, data: Data) -> dict[str, Any]:
-        """What the likelihood depends on: what is true at each measurement (patient, draw, time), and parameters."""
+    def features(self, u: Array, data: Data, *, anybody: bool = False) -> dict[str, Any]:
+        """What the likelihood depends on: what is true at each measurement (patient, draw, time), and parameters.
+
+        `anybody`: also of people whom the model does not admit.
+        """
         values, deviations = self.prior.split(u)
         covariates = self.covariates(u, data)
         found = self.courses(values, deviations, data["courses"] or None, covariates=covariates)
@@ -105,7 +109,7 @@ class Target:
         held = {n: jnp.where(solved[..., None], v, 1.0) for n, v in found.items()}
         true = {n: {m: _taken(held[m], data[n]["place"]) for m in held} for n in self.seen}
         person = self.person(u, data)
-        if type(self.model).admissible is not DiseaseModel.admissible:  # nobody has what the model says nobody has
+        if self.selective and not anybody:  # nobody has what the model says nobody has
             solved = solved & jnp.broadcast_to(self.model.admissible(person), (*solved.shape, 1))[..., 0]
         return {"true": true, "person": person.parameters, "solved": solved}
 
@@ -118,9 +122,14 @@ class Target:
             found[name] = jnp.where(data[name]["is"][:, None], density, 0.0)
         return found
 
-    def log_likelihood(self, u: Array, data: Data) -> Array:
+    @property
+    def selective(self) -> bool:
+        """Whether there are people whom the model does not admit."""
+        return type(self.model).admissible is not DiseaseModel.admissible
+
+    def log_likelihood(self, u: Array, data: Data, *, anybody: bool = False) -> Array:
         """(patient, draw)."""
-        features = self.features(u, data)
+        features = self.features(u, data, anybody=anybody)
         return self.likelihood_of(features, data)
 
     def likelihood_of(self, features: dict[str, Any], data: Data) -> Array:
@@ -130,9 +139,9 @@ class Target:
             total = total + jnp.sum(terms, -1)
         return jnp.where(features["solved"] & (jnp.abs(total) < jnp.inf), total, _FAILED)
 
-    def log_posterior(self, u: Array, data: Data) -> Array:
+    def log_posterior(self, u: Array, data: Data, *, anybody: bool = False) -> Array:
         """Up to the same constant for all: the prior of `u` is standard normal."""
-        return self.log_likelihood(u, data) - 0.5 * jnp.sum(u * u, -1)
+        return self.log_likelihood(u, data, anybody=anybody) - 0.5 * jnp.sum(u * u, -1)
 
     # --- many patients and draws -----------------------------------------------------------------------------
 

@@ -1,4 +1,8 @@
-"""NUTS (numpyro) on the unknowns of some patients, all chains of all patients side by side."""
+"""NUTS (numpyro) on the unknowns of some patients, all chains of all patients side by side.
+
+Whom the model does not admit, chains visit all the same, and are left out of what is found: a wall across the posterior
+would end most paths, and chains would hardly move.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ import numpy as np
 from twin.errors import TwinError
 from twin.types import Array
 
-from ..target import Data, Target
+from ..target import POSSIBLE, Data, Target
 from ..weights import resampled
 from .importance import around, tempered
 from .modes import Modes
@@ -27,9 +31,9 @@ _TRIED = 256  # places, of which the chains begin at likely ones
 class Chains:
     """Draws of each patient, and what tells their worth."""
 
-    u: np.ndarray  # (patient, chain, draw, unknown)
+    u: list[np.ndarray]  # those whom the model admits, chain after chain, of each patient (draw, unknown)
     rhat: np.ndarray  # the largest of any unknown (patient,)
-    effective: np.ndarray  # the smallest of any unknown
+    effective: np.ndarray  # the smallest of any unknown, times the share that is admitted
     divergences: np.ndarray
 
 
@@ -54,7 +58,9 @@ def sample(
     diverging = diverging.sum(0).reshape(count, chains).sum(1)
     rhat = np.array([max(diagnostics.split_gelman_rubin(one[..., i]) for i in range(size)) for one in u])
     worth = np.array([min(diagnostics.effective_sample_size(one[..., i]) for i in range(size)) for one in u])
-    return Chains(u, rhat, worth, diverging)
+    flat = u.reshape(count, -1, size)
+    admitted = target.evaluate(flat, which) > POSSIBLE if target.selective else np.ones(flat.shape[:2], bool)
+    return Chains([one[ok] for one, ok in zip(flat, admitted, strict=True)], rhat, worth * admitted.mean(1), diverging)
 
 
 def _likely(target: Target, modes: Modes, which: np.ndarray, keys: np.ndarray, chains: int) -> np.ndarray:
@@ -77,7 +83,7 @@ def _chains(target: Target, warmup: int, kept: int, begin: Array, width: Array, 
     hmc = _numpyro().infer.hmc.hmc
 
     def potential_of(row: Data) -> Any:
-        return lambda u: -target.log_posterior(u[None, None], row)[0, 0]
+        return lambda u: -target.log_posterior(u[None, None], row, anybody=True)[0, 0]
 
     start, advance = hmc(potential_fn_gen=potential_of, algo="NUTS")
 

@@ -45,13 +45,14 @@ def test_the_truth_ranks_evenly_in_500(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", DESIGNS)
 def test_nuts_and_importance_sampling_agree(name):
-    """A thousand or more effective draws each: means within 0.1 standard deviations, these within an eighth."""
+    """Several hundred effective draws or more each: means within 0.1 standard deviations, these within an eighth."""
     model, design = twin.load_model(name), DESIGNS[name]
     patient = somebody(model, design, 5)
-    one = calibration.calibrate(model, patient, draws=4000, method="importance").u[0]
-    other = calibration.calibrate(model, patient, draws=2000, method="nuts").u[0]
-    np.testing.assert_allclose(one.mean(0), other.mean(0), atol=0.1)
-    np.testing.assert_allclose(one.std(0), other.std(0), rtol=0.125)
+    one = calibration.calibrate(model, patient, draws=4000, method="importance")
+    other = calibration.calibrate(model, patient, draws=4000, method="nuts")
+    assert min(one.stats["effective_draws"][0], other.stats["effective_draws"][0]) > 300
+    np.testing.assert_allclose(one.u[0].mean(0), other.u[0].mean(0), atol=0.1)
+    np.testing.assert_allclose(one.u[0].std(0), other.u[0].std(0), rtol=0.125)
 
 
 @pytest.mark.slow

@@ -51,6 +51,25 @@ def test_nuts_and_importance_sampling_agree(whole):
     alike(calibration.calibrate(LogOral(), w4(), priors=W4_PRIORS, draws=2000, method="nuts"), whole)
 
 
+def test_nuts_leaves_out_whom_the_model_does_not_admit(whole):
+    """A wall halves the posterior: what is found is the half that it leaves of draws made without it."""
+    clearance = whole.parameters["clearance"][0]
+    wall = float(np.median(clearance))
+
+    class Walled(LogOral):
+        def admissible(self, p):
+            return p.clearance < wall
+
+    found = calibration.calibrate(Walled(), w4(), priors=W4_PRIORS, draws=4000, method="nuts")
+    assert found.parameters["clearance"][0].max() < wall
+    assert found.stats["divergences"][0] < 40
+    assert 500 < found.stats["effective_draws"][0] < 3000  # of 4,000, of which half are left
+    for name in found.prior.names:
+        one, known = np.log(found.parameters[name][0]), np.log(whole.parameters[name][0][clearance < wall])
+        assert one.mean() == pytest.approx(known.mean(), abs=0.1 * known.std()), name
+        assert one.std() == pytest.approx(known.std(), rel=0.1), name
+
+
 def test_an_update_equals_a_calibration_on_everything(whole):
     patient = w4()
     early = dataclasses.replace(patient, observations=patient.observations[:5])
