@@ -23,7 +23,7 @@ from .importance import around, tempered
 from .modes import Modes
 
 CHAINS, WARMUP, KEPT = 4, 300, 500
-_ACCEPT = 0.9  # smaller steps than usual: with 0.8 chains stay out of narrow ends of ridges (docs/calibration.md)
+_ACCEPT = 0.9  # smaller steps than usual: chains reach further into the narrow ends of ridges (docs/calibration.md)
 _TRIED = 256  # places, of which the chains begin at likely ones
 
 

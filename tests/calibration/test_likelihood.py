@@ -14,6 +14,7 @@ import pytest
 import scipy.stats as stats
 
 import calibration
+import twin
 from calibration.prior import Prior
 from tests.calibration.models import W4_PRIORS, LogOral, closed_form
 from twin.errors import TwinError
@@ -147,6 +148,30 @@ def test_shares_of_such_classes_flow_to_where_they_stay():
     np.testing.assert_allclose(CHAIN.flow(list(share[1:]), 0.4, CHAIN_P), 0.0, atol=1e-12)
     moved = CHAIN.flow([0.0, 0.0], 0.4, CHAIN_P)
     np.testing.assert_allclose(moved, chain(0.4)[0, 1:], rtol=1e-12)
+
+
+REFUSED = [
+    (Poisson(), 1.5), (Poisson(), -1.0), (NegativeBinomial("dispersion"), 0.5), (Binary(), 2.0), (Binary(), 0.5),
+    (Ordinal(("low", "high")), 3.0), (CHAIN, 3.0), (CHAIN, -1.0), (Event("rate"), 3.0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("noise", "value"), REFUSED)
+def test_what_cannot_have_been_read_is_refused(noise, value):
+    assert noise.refuses(value, 0)
+    assert noise.refuses(1.0, -1)
+    assert not noise.refuses(1.0, 0)
+
+
+def test_numbers_on_a_scale_are_not_refused():
+    assert not Additive("a").refuses(-1.5, 1)
+
+
+@pytest.mark.parametrize(("grade", "words"), [(1.5, "is not one of 0 to 3"), ("> 1", "is given by a limit")])
+def test_a_grade_that_there_is_not_is_an_error_with_its_place(grade, words):
+    patient = Patient("ana", observations=[Observation("fatigue", 24.0, grade)])
+    with pytest.raises(TwinError, match=words):
+        patient.bind(twin.load_model("sunitinib"))
 
 
 def test_the_time_of_an_event():

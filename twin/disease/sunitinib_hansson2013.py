@@ -19,6 +19,7 @@ from ..modelling import (
     observable,
     parameter,
     replace,
+    secondary,
     state,
     zeros,
 )
@@ -28,7 +29,7 @@ from ..outcome import Average, Duration, Final, Peak, Trough
 from ..types import Scalar
 from ..variability import Normal, log_normal
 
-LIBRARY, ASSUMED = Evidence.LIBRARY, Evidence.ASSUMED
+ASSUMED = Evidence.ASSUMED
 
 TUMOUR = "Hansson 2013 (e84), as in the DDMoRe repository"
 SAFETY = "Hansson 2013 (e85), as in nlmixr2lib"
@@ -76,163 +77,135 @@ def clearance_by_gene(p: Exposure, covariates: Covariates) -> Scalar:
     return p.clearance * by_gene
 
 
+def logit(value: float, before: int, least: int) -> Scalar:
+    """Of a grade of fatigue the day after another, without a change of sVEGFR-3."""
+    return secondary(value, "1", f"after grade {before}: logit of {least}{' or more' if least < 3 else ''}", TUMOUR)
+
+
+def shift(before: int, *, variance: float) -> Scalar:
+    """What somebody adds to all logits after a grade."""
+    return secondary(0.0, "1", f"after grade {before}: shift of the logits", TUMOUR, Normal(math.sqrt(variance)))
+
+
+def slope(value: float, before: int) -> Scalar:
+    """What a change of sVEGFR-3 adds to all logits after a grade."""
+    return secondary(value, "1", f"after grade {before}: logits per relative change of sVEGFR-3", TUMOUR)
+
+
 class Parameters(Exposure):
     # biomarkers; one spread is shared by the times of VEGF and its receptors
-    residence: Scalar = parameter(
-        1.0, "1", "residence times of VEGF, sVEGFR-2 and sVEGFR-3 over typical ones", spread=log_normal(variance=0.06),
-        source=TUMOUR, evidence=LIBRARY,
+    residence: Scalar = secondary(
+        1.0, "1", "residence times of VEGF, sVEGFR-2 and sVEGFR-3 over typical ones", TUMOUR,
+        spread=log_normal(variance=0.06),
     )  # fmt: skip
-    vegf_before: Scalar = parameter(
-        59.7, "pg/mL", "VEGF before treatment", spread=log_normal(variance=0.252), source=TUMOUR, evidence=LIBRARY
+    vegf_before: Scalar = secondary(59.7, "pg/mL", "VEGF before treatment", TUMOUR, spread=log_normal(variance=0.252))
+    vegf_time: Scalar = secondary(91.0, "h", "mean residence time of VEGF", TUMOUR)
+    vegf_half: Scalar = secondary(
+        1.0, "mg*h/L", "daily AUC that halves loss of VEGF", TUMOUR, spread=log_normal(variance=0.253)
     )
-    vegf_time: Scalar = parameter(91.0, "h", "mean residence time of VEGF", source=TUMOUR, evidence=LIBRARY)
-    vegf_half: Scalar = parameter(
-        1.0, "mg*h/L", "daily AUC that halves loss of VEGF", spread=log_normal(variance=0.253), source=TUMOUR,
-        evidence=LIBRARY,
-    )  # fmt: skip
-    vegf_steepness: Scalar = parameter(3.31, "1", "Hill exponent, VEGF", source=TUMOUR, evidence=LIBRARY)
-    vegf_rise: Scalar = parameter(
-        3.5e-5, "1/h", "rise of VEGF's production with the disease", spread=log_normal(variance=2.95), source=TUMOUR,
-        evidence=LIBRARY,
-    )  # fmt: skip
-    svegfr2_before: Scalar = parameter(
-        8670.0, "pg/mL", "sVEGFR-2 before treatment", spread=log_normal(variance=0.0369), source=TUMOUR,
-        evidence=LIBRARY,
-    )  # fmt: skip
-    svegfr2_time: Scalar = parameter(554.0, "h", "mean residence time of sVEGFR-2", source=TUMOUR, evidence=LIBRARY)
-    svegfr2_half: Scalar = parameter(
-        1.0, "mg*h/L", "daily AUC that halves production of sVEGFR-2", spread=log_normal(variance=0.189),
-        source=TUMOUR, evidence=LIBRARY,
-    )  # fmt: skip
-    svegfr2_steepness: Scalar = parameter(1.54, "1", "Hill exponent, sVEGFR-2", source=TUMOUR, evidence=LIBRARY)
-    svegfr3_before: Scalar = parameter(
-        63900.0, "pg/mL", "sVEGFR-3 before treatment", spread=log_normal(variance=0.186), source=TUMOUR,
-        evidence=LIBRARY,
-    )  # fmt: skip
-    svegfr3_time: Scalar = parameter(401.0, "h", "mean residence time of sVEGFR-3", source=TUMOUR, evidence=LIBRARY)
-    svegfr3_half: Scalar = parameter(
-        1.0, "mg*h/L", "daily AUC that halves production of sVEGFR-3", spread=log_normal(variance=0.398),
-        source=TUMOUR, evidence=LIBRARY,
-    )  # fmt: skip
-    skit_before: Scalar = parameter(
-        39200.0, "pg/mL", "sKIT before treatment", spread=log_normal(variance=0.254), source=TUMOUR, evidence=LIBRARY
+    vegf_steepness: Scalar = secondary(3.31, "1", "Hill exponent, VEGF", TUMOUR)
+    vegf_rise: Scalar = secondary(
+        3.5e-5, "1/h", "rise of VEGF's production with the disease", TUMOUR, spread=log_normal(variance=2.95)
     )
-    skit_time: Scalar = parameter(
-        2430.0, "h", "mean residence time of sKIT", spread=log_normal(variance=0.0753), source=TUMOUR,
-        evidence=LIBRARY,
-    )  # fmt: skip
-    skit_half: Scalar = parameter(
-        1.0, "mg*h/L", "daily AUC that halves production of sKIT", spread=log_normal(variance=5.77), source=TUMOUR,
-        evidence=LIBRARY,
-    )  # fmt: skip
-    skit_rise: Scalar = parameter(
-        3.5e-5, "1/h", "rise of sKIT's production with the disease", spread=log_normal(variance=3.01), source=TUMOUR,
-        evidence=LIBRARY,
-    )  # fmt: skip
+    svegfr2_before: Scalar = secondary(
+        8670.0, "pg/mL", "sVEGFR-2 before treatment", TUMOUR, spread=log_normal(variance=0.0369)
+    )
+    svegfr2_time: Scalar = secondary(554.0, "h", "mean residence time of sVEGFR-2", TUMOUR)
+    svegfr2_half: Scalar = secondary(
+        1.0, "mg*h/L", "daily AUC that halves production of sVEGFR-2", TUMOUR, spread=log_normal(variance=0.189)
+    )
+    svegfr2_steepness: Scalar = secondary(1.54, "1", "Hill exponent, sVEGFR-2", TUMOUR)
+    svegfr3_before: Scalar = secondary(
+        63900.0, "pg/mL", "sVEGFR-3 before treatment", TUMOUR, spread=log_normal(variance=0.186)
+    )
+    svegfr3_time: Scalar = secondary(401.0, "h", "mean residence time of sVEGFR-3", TUMOUR)
+    svegfr3_half: Scalar = secondary(
+        1.0, "mg*h/L", "daily AUC that halves production of sVEGFR-3", TUMOUR, spread=log_normal(variance=0.398)
+    )
+    skit_before: Scalar = secondary(
+        39200.0, "pg/mL", "sKIT before treatment", TUMOUR, spread=log_normal(variance=0.254)
+    )
+    skit_time: Scalar = secondary(
+        2430.0, "h", "mean residence time of sKIT", TUMOUR, spread=log_normal(variance=0.0753)
+    )
+    skit_half: Scalar = secondary(
+        1.0, "mg*h/L", "daily AUC that halves production of sKIT", TUMOUR, spread=log_normal(variance=5.77)
+    )
+    skit_rise: Scalar = secondary(
+        3.5e-5, "1/h", "rise of sKIT's production with the disease", TUMOUR, spread=log_normal(variance=3.01)
+    )
     # tumour
     tumour_before: Scalar = parameter(
         194.0, "mm", "sum of diameters before treatment", spread=log_normal(variance=0.288669), evidence=ASSUMED,
         source="value: as checked with Hansson 2013; spread: of Schindler 2016, doi 10.1002/psp4.12057",
     )  # fmt: skip
-    growth: Scalar = parameter(
-        0.0118, "1/week", "growth of the tumour", spread=log_normal(variance=0.29), source=TUMOUR, evidence=LIBRARY
+    growth: Scalar = secondary(0.0118, "1/week", "growth of the tumour", TUMOUR, spread=log_normal(variance=0.29))
+    drug_effect: Scalar = secondary(
+        0.00503, "L/(mg*h*week)", "shrinkage per daily AUC", TUMOUR, spread=log_normal(variance=1.42)
     )
-    drug_effect: Scalar = parameter(
-        0.00503, "L/(mg*h*week)", "shrinkage per daily AUC", spread=log_normal(variance=1.42), source=TUMOUR,
-        evidence=LIBRARY,
+    skit_effect: Scalar = secondary(
+        0.00282, "1/week", "shrinkage per loss of sKIT, against its untreated course", TUMOUR,
+        spread=log_normal(variance=5.91),
     )  # fmt: skip
-    skit_effect: Scalar = parameter(
-        0.00282, "1/week", "shrinkage per loss of sKIT, against its untreated course",
-        spread=log_normal(variance=5.91), source=TUMOUR, evidence=LIBRARY,
-    )  # fmt: skip
-    svegfr3_effect: Scalar = parameter(
-        0.0371, "1/week", "shrinkage per loss of sVEGFR-3", source=TUMOUR, evidence=LIBRARY
-    )
-    resistance: Scalar = parameter(
-        0.0217, "1/week", "rate at which the effects on the tumour wear off", source=TUMOUR, evidence=LIBRARY
-    )
+    svegfr3_effect: Scalar = secondary(0.0371, "1/week", "shrinkage per loss of sVEGFR-3", TUMOUR)
+    resistance: Scalar = secondary(0.0217, "1/week", "rate at which the effects on the tumour wear off", TUMOUR)
     # neutrophils
-    neutrophils_before: Scalar = parameter(
-        4.94, "10^9/L", "neutrophils before treatment", spread=log_normal(cv=0.42), source=SAFETY, evidence=LIBRARY
+    neutrophils_before: Scalar = secondary(
+        4.94, "10^9/L", "neutrophils before treatment", SAFETY, spread=log_normal(cv=0.42)
     )
-    maturation_time: Scalar = parameter(
+    maturation_time: Scalar = secondary(
         248.0, "h", "mean transit time; the paper has a half-life of 7 h in blood beside it, the library has not",
-        spread=log_normal(cv=0.17), source=SAFETY, evidence=LIBRARY,
+        SAFETY, spread=log_normal(cv=0.17),
     )  # fmt: skip
-    feedback: Scalar = parameter(0.362, "1", "exponent of the feedback", source=SAFETY, evidence=LIBRARY)
-    largest_loss: Scalar = parameter(
-        0.520, "1", "loss of proliferation, at most", spread=log_normal(cv=0.13), source=SAFETY, evidence=LIBRARY
+    feedback: Scalar = secondary(0.362, "1", "exponent of the feedback", SAFETY)
+    largest_loss: Scalar = secondary(0.520, "1", "loss of proliferation, at most", SAFETY, spread=log_normal(cv=0.13))
+    half_loss: Scalar = secondary(
+        0.552, "1", "relative loss of sVEGFR-3 with half of it", SAFETY, spread=log_normal(cv=0.46)
     )
-    half_loss: Scalar = parameter(
-        0.552, "1", "relative loss of sVEGFR-3 with half of it", spread=log_normal(cv=0.46), source=SAFETY,
-        evidence=LIBRARY,
-    )  # fmt: skip
     # blood pressure
-    diastolic_before: Scalar = parameter(
-        71.8, "mmHg", "diastolic pressure before treatment", spread=log_normal(cv=0.12), source=SAFETY,
-        evidence=LIBRARY,
-    )  # fmt: skip
-    diastolic_time: Scalar = parameter(
-        361.0, "h", "mean time in which pressure follows", spread=log_normal(cv=0.83), source=SAFETY, evidence=LIBRARY
+    diastolic_before: Scalar = secondary(
+        71.8, "mmHg", "diastolic pressure before treatment", SAFETY, spread=log_normal(cv=0.12)
     )
-    diastolic_slope: Scalar = parameter(
-        0.119, "L/(mg*h)", "relative rise of pressure per daily AUC", spread=log_normal(cv=0.65), source=SAFETY,
-        evidence=LIBRARY,
-    )  # fmt: skip
+    diastolic_time: Scalar = secondary(
+        361.0, "h", "mean time in which pressure follows", SAFETY, spread=log_normal(cv=0.83)
+    )
+    diastolic_slope: Scalar = secondary(
+        0.119, "L/(mg*h)", "relative rise of pressure per daily AUC", SAFETY, spread=log_normal(cv=0.65)
+    )
     # fatigue, grade 0 to 3, by the grade of the day before
-    fatigue_0_1: Scalar = parameter(-5.85, "1", "after grade 0: logit of 1 or more", source=TUMOUR, evidence=LIBRARY)
-    fatigue_0_2: Scalar = parameter(-6.99, "1", "after grade 0: logit of 2 or more", source=TUMOUR, evidence=LIBRARY)
-    fatigue_0_3: Scalar = parameter(-8.59, "1", "after grade 0: logit of 3", source=TUMOUR, evidence=LIBRARY)
-    fatigue_0: Scalar = parameter(
-        0.0, "1", "after grade 0: shift of the logits", spread=Normal(math.sqrt(1.12)), source=TUMOUR,
-        evidence=LIBRARY,
-    )  # fmt: skip
-    fatigue_slope_0: Scalar = parameter(
-        -1.93, "1", "after grade 0: logits per relative change of sVEGFR-3", source=TUMOUR, evidence=LIBRARY
-    )
-    fatigue_1_1: Scalar = parameter(2.63, "1", "after grade 1: logit of 1 or more", source=TUMOUR, evidence=LIBRARY)
-    fatigue_1_2: Scalar = parameter(-8.07, "1", "after grade 1: logit of 2 or more", source=TUMOUR, evidence=LIBRARY)
-    fatigue_1_3: Scalar = parameter(-9.84, "1", "after grade 1: logit of 3", source=TUMOUR, evidence=LIBRARY)
-    fatigue_1: Scalar = parameter(
-        0.0, "1", "after grade 1: shift of the logits", spread=Normal(math.sqrt(1.57)), source=TUMOUR,
-        evidence=LIBRARY,
-    )  # fmt: skip
-    fatigue_slope_1: Scalar = parameter(
-        -4.62, "1", "after grade 1: logits per relative change of sVEGFR-3", source=TUMOUR, evidence=LIBRARY
-    )
-    fatigue_2_1: Scalar = parameter(2.86, "1", "after grade 2: logit of 1 or more", source=TUMOUR, evidence=LIBRARY)
-    fatigue_2_2: Scalar = parameter(2.433, "1", "after grade 2: logit of 2 or more", source=TUMOUR, evidence=LIBRARY)
-    fatigue_2_3: Scalar = parameter(-9.167, "1", "after grade 2: logit of 3", source=TUMOUR, evidence=LIBRARY)
-    fatigue_2: Scalar = parameter(
-        0.0, "1", "after grade 2: shift of the logits", spread=Normal(math.sqrt(1.68)), source=TUMOUR,
-        evidence=LIBRARY,
-    )  # fmt: skip
-    fatigue_slope_2: Scalar = parameter(
-        -4.64, "1", "after grade 2: logits per relative change of sVEGFR-3", source=TUMOUR, evidence=LIBRARY
-    )
-    fatigue_3_1: Scalar = parameter(3.06, "1", "after grade 3: logit of 1 or more", source=TUMOUR, evidence=LIBRARY)
-    fatigue_3_2: Scalar = parameter(2.97, "1", "after grade 3: logit of 2 or more", source=TUMOUR, evidence=LIBRARY)
-    fatigue_3_3: Scalar = parameter(2.334, "1", "after grade 3: logit of 3", source=TUMOUR, evidence=LIBRARY)
-    fatigue_3: Scalar = parameter(
-        0.0, "1", "after grade 3: shift of the logits", spread=Normal(math.sqrt(0.708)), source=TUMOUR,
-        evidence=LIBRARY,
-    )  # fmt: skip
-    fatigue_slope_3: Scalar = parameter(
-        -3.32, "1", "after grade 3: logits per relative change of sVEGFR-3", source=TUMOUR, evidence=LIBRARY
-    )
+    fatigue_0_1: Scalar = logit(-5.85, 0, 1)
+    fatigue_0_2: Scalar = logit(-6.99, 0, 2)
+    fatigue_0_3: Scalar = logit(-8.59, 0, 3)
+    fatigue_0: Scalar = shift(0, variance=1.12)
+    fatigue_slope_0: Scalar = slope(-1.93, 0)
+    fatigue_1_1: Scalar = logit(2.63, 1, 1)
+    fatigue_1_2: Scalar = logit(-8.07, 1, 2)
+    fatigue_1_3: Scalar = logit(-9.84, 1, 3)
+    fatigue_1: Scalar = shift(1, variance=1.57)
+    fatigue_slope_1: Scalar = slope(-4.62, 1)
+    fatigue_2_1: Scalar = logit(2.86, 2, 1)
+    fatigue_2_2: Scalar = logit(2.433, 2, 2)
+    fatigue_2_3: Scalar = logit(-9.167, 2, 3)
+    fatigue_2: Scalar = shift(2, variance=1.68)
+    fatigue_slope_2: Scalar = slope(-4.64, 2)
+    fatigue_3_1: Scalar = logit(3.06, 3, 1)
+    fatigue_3_2: Scalar = logit(2.97, 3, 2)
+    fatigue_3_3: Scalar = logit(2.334, 3, 3)
+    fatigue_3: Scalar = shift(3, variance=0.708)
+    fatigue_slope_3: Scalar = slope(-3.32, 3)
     # measurement
-    vegf_error: Scalar = parameter(0.445, "1", "proportional SD of VEGF", source=TUMOUR, evidence=LIBRARY)
-    svegfr2_error: Scalar = parameter(0.12, "1", "proportional SD of sVEGFR-2", source=TUMOUR, evidence=LIBRARY)
-    svegfr2_noise: Scalar = parameter(583.0, "pg/mL", "additive SD of sVEGFR-2", source=TUMOUR, evidence=LIBRARY)
-    svegfr3_error: Scalar = parameter(0.22, "1", "proportional SD of sVEGFR-3", source=TUMOUR, evidence=LIBRARY)
-    skit_error: Scalar = parameter(0.224, "1", "proportional SD of sKIT", source=TUMOUR, evidence=LIBRARY)
-    tumour_error: Scalar = parameter(0.125, "1", "proportional SD of the sum", source=TUMOUR, evidence=LIBRARY)
+    vegf_error: Scalar = secondary(0.445, "1", "proportional SD of VEGF", TUMOUR)
+    svegfr2_error: Scalar = secondary(0.12, "1", "proportional SD of sVEGFR-2", TUMOUR)
+    svegfr2_noise: Scalar = secondary(583.0, "pg/mL", "additive SD of sVEGFR-2", TUMOUR)
+    svegfr3_error: Scalar = secondary(0.22, "1", "proportional SD of sVEGFR-3", TUMOUR)
+    skit_error: Scalar = secondary(0.224, "1", "proportional SD of sKIT", TUMOUR)
+    tumour_error: Scalar = secondary(0.125, "1", "proportional SD of the sum", TUMOUR)
     neutrophil_error: Scalar = parameter(
         0.326, "1", "log-SD of neutrophils", evidence=ASSUMED,
         source="0.406 on the Box-Cox scale of 0.2 (e85), taken at 3e9/L: 0.406 x 3^-0.2",
     )  # fmt: skip
-    diastolic_noise: Scalar = parameter(6.24, "mmHg", "additive SD of pressure", source=SAFETY, evidence=LIBRARY)
-    diastolic_error: Scalar = parameter(0.0697, "1", "proportional SD of pressure", source=SAFETY, evidence=LIBRARY)
+    diastolic_noise: Scalar = secondary(6.24, "mmHg", "additive SD of pressure", SAFETY)
+    diastolic_error: Scalar = secondary(0.0697, "1", "proportional SD of pressure", SAFETY)
 
 
 class State(Neutrophils):

@@ -8,65 +8,54 @@ from typing import ClassVar
 import equinox as eqx
 import jax.numpy as jnp
 
-from ..modelling import DiseaseModel, Domain, Evidence, observable, parameter, replace, state, zeros
+from ..modelling import DiseaseModel, Domain, observable, replace, secondary, state, zeros
 from ..noise import LogNormalNoise
 from ..outcome import EventTime, Final, Trough, TroughTime
 from ..types import Scalar
 from ..variability import log_normal
 from .sunitinib_hansson2013 import WEEK, Covariates, Exposure, Inputs, SunitinibHansson2013, clearance_by_gene
 
-LIBRARY = Evidence.LIBRARY
 SOURCE = "Schindler 2016, DDMODEL00000221, as in nlmixr2lib"
 
 
 class Parameters(Exposure):
-    equilibration: Scalar = parameter(
-        math.log(2) / 50, "1/h", "equilibration of the effect site: a half-life of 50 h", source=SOURCE,
-        evidence=LIBRARY,
-    )  # fmt: skip
-    # FDG-PET: the lesion that is followed differs from the patient's others
-    suv_before: Scalar = parameter(
-        7.58866, "1", "SUVmax before treatment, of the patient's lesions", spread=log_normal(variance=0.105177),
-        source=SOURCE, evidence=LIBRARY,
-    )  # fmt: skip
-    lesion_suv: Scalar = parameter(
-        1.0, "1", "SUVmax of this lesion over that", spread=log_normal(variance=0.0549036), source=SOURCE,
-        evidence=LIBRARY,
-    )  # fmt: skip
-    suv_loss: Scalar = parameter(0.555634, "1/week", "rate at which SUVmax follows", source=SOURCE, evidence=LIBRARY)
-    suv_effect: Scalar = parameter(
-        0.94569, "L/(mg*h)", "relative gain of that rate per daily AUC, in the patient's lesions",
-        spread=log_normal(variance=0.548112), source=SOURCE, evidence=LIBRARY,
-    )  # fmt: skip
-    lesion_effect: Scalar = parameter(
-        1.0, "1", "the drug's effect on this lesion over that", spread=log_normal(variance=0.324481), source=SOURCE,
-        evidence=LIBRARY,
-    )  # fmt: skip
-    # sum of longest diameters
-    tumour_before: Scalar = parameter(
-        263.064, "mm", "sum of diameters before treatment", spread=log_normal(variance=0.288669), source=SOURCE,
-        evidence=LIBRARY,
-    )  # fmt: skip
-    growth: Scalar = parameter(
-        0.0104796, "1/week", "growth of the tumour", spread=log_normal(variance=0.361258), source=SOURCE,
-        evidence=LIBRARY,
-    )  # fmt: skip
-    tumour_effect: Scalar = parameter(
-        0.0165971, "L/(mg*h*week)", "shrinkage per daily AUC", spread=log_normal(variance=0.398557), source=SOURCE,
-        evidence=LIBRARY,
-    )  # fmt: skip
-    resistance: Scalar = parameter(0.0200529, "1/week", "rate at which that wears off", source=SOURCE, evidence=LIBRARY)
-    # survival
-    hazard_before: Scalar = parameter(
-        0.019030, "1/week", "hazard of death if a week changes nothing", source=SOURCE, evidence=LIBRARY
+    equilibration: Scalar = secondary(
+        math.log(2) / 50, "1/h", "equilibration of the effect site: a half-life of 50 h", SOURCE
     )
-    hazard_slope: Scalar = parameter(
-        5.3558, "1", "rise of the log-hazard with the relative change of SUVmax after a week", source=SOURCE,
-        evidence=LIBRARY,
+    # FDG-PET: the lesion that is followed differs from the patient's others
+    suv_before: Scalar = secondary(
+        7.58866, "1", "SUVmax before treatment, of the patient's lesions", SOURCE, spread=log_normal(variance=0.105177)
+    )
+    lesion_suv: Scalar = secondary(
+        1.0, "1", "SUVmax of this lesion over that", SOURCE, spread=log_normal(variance=0.0549036)
+    )
+    suv_loss: Scalar = secondary(0.555634, "1/week", "rate at which SUVmax follows", SOURCE)
+    suv_effect: Scalar = secondary(
+        0.94569, "L/(mg*h)", "relative gain of that rate per daily AUC, in the patient's lesions", SOURCE,
+        spread=log_normal(variance=0.548112),
     )  # fmt: skip
+    lesion_effect: Scalar = secondary(
+        1.0, "1", "the drug's effect on this lesion over that", SOURCE, spread=log_normal(variance=0.324481)
+    )
+    # sum of longest diameters
+    tumour_before: Scalar = secondary(
+        263.064, "mm", "sum of diameters before treatment", SOURCE, spread=log_normal(variance=0.288669)
+    )
+    growth: Scalar = secondary(
+        0.0104796, "1/week", "growth of the tumour", SOURCE, spread=log_normal(variance=0.361258)
+    )
+    tumour_effect: Scalar = secondary(
+        0.0165971, "L/(mg*h*week)", "shrinkage per daily AUC", SOURCE, spread=log_normal(variance=0.398557)
+    )
+    resistance: Scalar = secondary(0.0200529, "1/week", "rate at which that wears off", SOURCE)
+    # survival
+    hazard_before: Scalar = secondary(0.019030, "1/week", "hazard of death if a week changes nothing", SOURCE)
+    hazard_slope: Scalar = secondary(
+        5.3558, "1", "rise of the log-hazard with the relative change of SUVmax after a week", SOURCE
+    )
     # measurement
-    suv_error: Scalar = parameter(math.sqrt(0.173794), "1", "log-SD of SUVmax", source=SOURCE, evidence=LIBRARY)
-    tumour_error: Scalar = parameter(0.0667619, "1", "proportional SD of the sum", source=SOURCE, evidence=LIBRARY)
+    suv_error: Scalar = secondary(math.sqrt(0.173794), "1", "log-SD of SUVmax", SOURCE)
+    tumour_error: Scalar = secondary(0.0667619, "1", "proportional SD of the sum", SOURCE)
 
 
 class State(eqx.Module):

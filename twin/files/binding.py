@@ -248,6 +248,10 @@ class _Binding:
                 declared = _known(entry.observable, self.model.observables(), "observable")
                 with self.at("observations", i, "value"):
                     value = _measured(entry, declared.unit)
+                    wrong = declared.noise.refuses(*value) if declared.noise is not None else ""
+                    if wrong:
+                        value = None
+                        raise TwinError(f"{entry.observable} {show(entry.value)} {wrong}")
             if time is None or value is None:
                 continue
             with self.at("observations", i):
