@@ -74,6 +74,8 @@ def calibrate(
     taken = people if censored == "m3" else [_without_censored(p) for p in people]
     with jax.enable_x64(True):
         target = Target(model, taken, Prior.of(model, priors), solver=solver, rtol=rtol, atol=atol)
+        if method == "nuts" and not target.courses.choice.method:
+            raise TwinError(f"NUTS cannot run on solver '{target.courses.choice.name}'; use method 'importance'")
         found = climb(target, method=method, draws=draws, seed=seed)
     left = [len(a.observations) - len(b.observations) for a, b in zip(people, taken, strict=True)]
     found.stats["left_out"] = np.array(left, float)

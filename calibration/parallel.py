@@ -5,12 +5,13 @@ from __future__ import annotations
 import concurrent.futures
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import jax
 import numpy as np
 
+Given = TypeVar("Given")
 Found = TypeVar("Found")
 
 
@@ -19,19 +20,27 @@ def in_parts(work: Callable[[np.ndarray], Found], count: int, *, most: int) -> F
 
     Parts have one size, so that one program serves all: the last is filled up with its last row, which is dropped.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     size = most if count > 1 else 1
-    parts = [np.minimum(np.arange(i, i + size), count - 1) for i in range(0, count, size)]
+    return _joined(each(work, [np.minimum(np.arange(i, i + size), count - 1) for i in range(0, count, size)]), count)
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def each(work: Callable[[Given], Found], parts: Sequence[Given]) -> list[Found]:
+    """What `work` finds of each part, on every core."""
     wide = jax.config.jax_enable_x64
 
-    def call(rows: np.ndarray) -> Any:
+    def call(part: Given) -> Found:
         with jax.enable_x64(wide):  # the setting belongs to a thread
-            return work(rows)
+            return work(part)
 
     if len(parts) == 1:
-        return _joined([call(parts[0])], count)
-    with concurrent.futures.ThreadPoolExecutor(cores) as pool:
-        return _joined(list(pool.map(call, parts)), count)
+        return [call(parts[0])]
+    with concurrent.futures.ThreadPoolExecutor(cores()) as pool:
+        return list(pool.map(call, parts))
 
 
 class Once:

@@ -73,6 +73,7 @@ class Target:
             rtol=_RELATIVE if rtol is None else rtol,
             atol=atol,
             room=_rounded(max(map(len, times))),
+            forward=True,
         )
         self.data: Data = {"courses": self.courses.arrays, "signals": self._signals(), "chances": self._chances()}
         self.data["since"] = np.array(since or [-np.inf] * len(self.patients), float)

@@ -97,9 +97,11 @@ class Courses:
     def __init__(
         self, model: DiseaseModel, patients: Any, regimen: Any = None, times: Any = None, *, outcomes: Any = (),
         until: Any = None, solver: str = "auto", dtype: str = "float64", rtol: float | None = None,
-        atol: float | None = None, max_steps: int | None = None, room: int = 0,
+        atol: float | None = None, max_steps: int | None = None, room: int = 0, forward: bool = False,
     ):  # fmt: skip
-        """`room` is for how many times at least there is to be room, so that programs are shared."""
+        """`room` is for how many times at least there is to be room, so that programs are shared. `forward`: what
+        diffrax solves is differentiated forward instead of in reverse.
+        """
         people = bound_patients(model, patients)
         built = Regimen.build(regimen)
         for problem in built.check(model):
@@ -128,7 +130,7 @@ class Courses:
         self.question = make_question(model, asked, schedules, observables=seen)
         self.choice = choose(
             model, solver, relative=rtol, absolute=atol, dtype=dtype, max_steps=max_steps, together=True,
-            steady=self.question.steady,
+            steady=self.question.steady, forward=forward,
         )  # fmt: skip
         self.number = np.dtype(dtype)
         self.count = max(room, *(len(t) for t in wanted))

@@ -7,7 +7,9 @@ values as well as normal errors, and needs no second derivative of a course.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -16,13 +18,15 @@ import numpy as np
 
 from twin.types import Array
 
-from ..parallel import in_parts
+from ..parallel import cores, each
 from ..target import Data, Target
 
 STARTS = 6  # the typical individual, and five far apart among the likeliest of those drawn from the prior
 _LOOKED_AT, _LIKELIEST = 256, 24  # draws of the prior, and how many of them may become starts
 _TURNS = 60
-TOGETHER = 16  # that step together: a block of the engine, and nobody waits long for the slowest
+_TOGETHER = 4  # that climb together on a core: with more, derivatives leave its caches
+_DAMPING = 5e-3  # before the first look, which makes it a fifth
+_FARTHEST = 3.0  # a step goes, in prior standard deviations
 _SETTLED = 1e-9  # what another step would gain, in log density
 _SAME = 1.0  # closer than this in standard deviations, two starts have found one mode
 
@@ -41,7 +45,11 @@ class Modes:
 def find(target: Target, generators: list[np.random.Generator], starts: int = STARTS) -> Modes:
     """The modes of every patient."""
     begin = _begin(target, generators, starts)
-    return in_parts(lambda rows: _find(target, target.rows(rows), begin[rows]), len(target), most=TOGETHER)
+    people, size = len(target), target.prior.size
+    found = climbed(target, np.repeat(np.arange(people), starts), begin.reshape(-1, size))
+    order = np.argsort(-found.height.reshape(people, starts), axis=1) + starts * np.arange(people)[:, None]
+    u, height, covariance, settled = (x[order] for x in vars(found).values())
+    return Modes(u, height, covariance, _distinct(u, covariance) & settled, settled[:, 0])
 
 
 def _begin(target: Target, generators: list[np.random.Generator], starts: int) -> np.ndarray:
@@ -61,57 +69,82 @@ def _begin(target: Target, generators: list[np.random.Generator], starts: int) -
     return np.stack(chosen[:starts], 1)
 
 
-def _find(target: Target, data: Data, u: np.ndarray) -> Modes:
-    u, height, covariance, settled = climbed(target, data, u)
-    order = np.argsort(-height, axis=1)
-    u, height, covariance, settled = (
-        np.take_along_axis(x, order.reshape(order.shape + (1,) * (x.ndim - 2)), axis=1)
-        for x in (u, height, covariance, settled)
-    )
-    return Modes(u, height, covariance, _distinct(u, covariance) & settled, settled[:, 0])
+@dataclasses.dataclass(frozen=True)
+class Climbs:
+    """Where climbs have ended: places (climb, unknown), heights, covariances, and whether nothing more was to gain."""
+
+    u: np.ndarray
+    height: np.ndarray
+    covariance: np.ndarray
+    settled: np.ndarray
 
 
 def climbed(
-    target: Target, data: Data, u: np.ndarray, held: np.ndarray | None = None, turns: int = _TURNS
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Steps until no start of any patient gains; each has its own damping. Unknown `held` of a start stays as it is.
+    target: Target, who: np.ndarray, u: np.ndarray, held: np.ndarray | None = None, turns: int = _TURNS
+) -> Climbs:
+    """Climbs of the patients `who` (climb,) from places `u` (climb, unknown), each with its own damping and end.
 
-    Returns places, heights, covariances and whether each has settled (patient, start, ...).
+    The unknown `held` (climb,) of each stays as it is. A few climb at a time; who has settled makes room for the next.
     """
-    look = _look(target)
-    height, slope, curve = (np.asarray(x) for x in look(u, data))
-    damping = np.full(height.shape, 1e-3)
-    settled = np.zeros(height.shape, bool)
-    fixed = None if held is None else np.arange(u.shape[-1]) == held[..., None]
-    for _ in range(turns):
-        step = _steps(*((slope, curve) if fixed is None else _without(slope, curve, fixed)), damping)
-        gain = np.einsum("psi,psi->ps", slope, step)
-        settled |= gain < _SETTLED
-        if settled.all():
-            break
-        length = np.linalg.norm(step, axis=-1, keepdims=True)
-        step *= np.minimum(1.0, 3.0 / np.maximum(length, 1e-30))  # three prior standard deviations at once
-        tried = np.where(settled[..., None], u, u + step)
-        found = tuple(np.asarray(x) for x in look(tried, data))
-        better = ~settled & (found[0] > height)
-        u = np.where(better[..., None], tried, u)
-        height, slope, curve = (
-            np.where(better.reshape(better.shape + (1,) * (new.ndim - 2)), new, old)
-            for new, old in zip(found, (height, slope, curve), strict=True)
+    fixed = np.zeros(u.shape, bool) if held is None else np.arange(u.shape[1]) == held[:, None]
+    found = Climbs(u.copy(), np.empty(len(u)), np.empty((*u.shape, u.shape[1])), np.zeros(len(u), bool))
+    if target.courses.choice.method:
+        line = collections.deque(range(len(u)))  # of all threads
+        count = min(cores(), -(-len(u) // _TOGETHER))
+        each(lambda lines: _climb(target, who, u, fixed, turns, lines, found), [[line] * _TOGETHER] * count)
+    else:  # by diffrax, histories are compiled in, so a row of slots belongs to each patient
+        lines = [collections.deque(np.flatnonzero(who == i)) for i in range(len(target))]
+        _climb(target, who, u, fixed, turns, [line for line in lines for _ in range(STARTS)], found)
+    return found
+
+
+def _climb(
+    target: Target, who: np.ndarray, u: np.ndarray, fixed: np.ndarray, turns: int,
+    lines: Sequence[collections.deque[int]], found: Climbs,
+) -> None:  # fmt: skip
+    """Takes climbs from lines, one line a slot, until these are empty; writes down where each ends."""
+    slots, size = len(lines), u.shape[1]
+    own = np.array([_next(line) for line in lines])
+    at, height, slope = np.zeros((slots, size)), np.full(slots, -np.inf), np.zeros((slots, size))
+    curve, damping, left = np.tile(np.eye(size), (slots, 1, 1)), np.full(slots, _DAMPING), np.full(slots, turns)
+    tried = u[own]
+    while (own >= 0).any():
+        looked = _looked(target, who[own], tried)
+        better = looked[0] > height
+        at, height, slope, curve = (
+            np.where(better.reshape(better.shape + (1,) * (new.ndim - 1)), new, old)
+            for new, old in zip((tried, *looked), (at, height, slope, curve), strict=True)
         )
         damping = np.where(better, np.maximum(damping / 5, 1e-9), np.minimum(damping * 6, 1e9))
-    return u, height, np.linalg.inv(_definite(curve)), settled
+        free = ~fixed[own]
+        step = _steps(slope * free, curve * (free[:, :, None] & free[:, None, :]), damping)
+        settled = np.einsum("si,si->s", slope * free, step) < _SETTLED
+        length = np.linalg.norm(step, axis=1, keepdims=True)
+        tried = at + step * np.minimum(1.0, _FARTHEST / np.maximum(length, 1e-30))
+        for slot in np.flatnonzero((own >= 0) & (settled | (left == 0))):
+            job = own[slot]
+            found.u[job], found.height[job], found.settled[job] = at[slot], height[slot], settled[slot]
+            found.covariance[job] = np.linalg.inv(_definite(curve[slot]))
+            own[slot] = _next(lines[slot])
+            tried[slot], height[slot], damping[slot], left[slot] = u[own[slot]], -np.inf, _DAMPING, turns + 1
+        left -= 1
 
 
-def _without(slope: np.ndarray, curve: np.ndarray, fixed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Slope and curvature of the other unknowns, while this one is held."""
-    free = ~fixed
-    return slope * free, curve * (free[..., :, None] & free[..., None, :])
+def _next(line: collections.deque[int]) -> int:
+    """The next in line, -1 if there is none."""
+    try:
+        return line.popleft()
+    except IndexError:
+        return -1
 
 
-def _look(target: Target) -> Any:
-    """(u, data) -> log posterior, its slope, and its curvature downwards."""
-    return target.compiled("look", lambda u, data: _expanded(target, u, data))
+def _looked(target: Target, who: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Log posterior, slope and curvature downwards of one place of each (place, ...)."""
+    look = target.compiled("look", lambda u, data: _expanded(target, u, data))
+    together = bool(target.courses.choice.method)
+    shape = (len(u), 1) if together else (len(target), -1)
+    found = look(u.reshape(*shape, u.shape[1]), target.rows(who) if together else target.data)
+    return tuple(np.asarray(x).reshape(len(u), *x.shape[2:]) for x in found)
 
 
 def _expanded(target: Target, u: Array, data: Data) -> tuple[Array, Array, Array]:

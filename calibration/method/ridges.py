@@ -8,12 +8,12 @@ profile. Places to which the posterior reaches further than a normal one would b
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 
-from ..parallel import in_parts
-from ..target import Data, Target
-from .modes import STARTS, TOGETHER, Modes, climbed
+from ..target import Target
+from .modes import Modes, climbed
 
 PLACES = 16  # a patient, at most
 _STEPS = (1.0, 2.0, 4.0, 6.5, 10.0)  # standard deviations from the mode, as its curvature has them
@@ -35,52 +35,45 @@ class Ridge:
 
 def along(target: Target, modes: Modes, which: np.ndarray) -> Ridge:
     """Places on the ridges of some patients."""
-
-    def some(rows: np.ndarray) -> Ridge:
-        own = which[rows]
-        return _along(target, target.rows(own), modes.u[own, 0], modes.height[own, 0], modes.covariance[own, 0])
-
-    return in_parts(some, len(which), most=TOGETHER)
-
-
-def _along(target: Target, data: Data, mode: np.ndarray, top: np.ndarray, covariance: np.ndarray) -> Ridge:
-    size = mode.shape[1]
-    variance = np.einsum("pii->pi", covariance)
+    mode, top, covariance = modes.u[which, 0], modes.height[which, 0], modes.covariance[which, 0]
+    people, size = mode.shape
     moved = np.tile(np.arange(size), 2)  # every unknown, upwards and downwards
+    sides = range(2 * size)
     side = np.repeat([1.0, -1.0], size)
+    variance = np.einsum("pii->pi", covariance)
     width = np.tile(np.sqrt(variance), 2)
     follow = np.swapaxes(covariance / variance[:, None], 1, 2)  # how the others go along (patient, moved, unknown)
     ahead = np.tile(follow, (1, 2, 1)) * side[:, None]
     exact = np.linalg.inv(covariance)
-    here, gone, going, found = np.repeat(mode[:, None], 2 * size, 1), 0.0, np.full(width.shape, True), []
-    for step in _STEPS:
-        length = np.where(going, (step - gone) * width, 0.0)
+    here, going, found = np.repeat(mode[:, None], 2 * size, 1), np.full(width.shape, True), []
+    for before, step in itertools.pairwise((0.0, *_STEPS)):
+        length = (step - before) * width
         begin = here + length[..., None] * ahead
-        begin[:, range(2 * size), moved] = here[:, range(2 * size), moved] + length * side
-        u, height, spread = _climbed(target, data, begin, np.broadcast_to(moved, begin.shape[:2]))
+        begin[:, sides, moved] = here[:, sides, moved] + length * side
+        u, height, spread = _followed(target, which, begin, moved, going)
         drop = top[:, None] - height
-        inside = np.abs(u[:, range(2 * size), moved]) < _FURTHEST
-        going = going & (drop < _FLOOR) & inside
+        going = going & (drop < _FLOOR) & (np.abs(u[:, sides, moved]) < _FURTHEST)
         away = u - mode[:, None]
         normal = 0.5 * np.einsum("psi,pij,psj->ps", away, exact, away)
         found.append((u, -drop, spread, going & (drop < _BENT * normal)))
         if not going.any():
             break
-        ahead = np.where(going[..., None], (u - here) / np.maximum(length, 1e-12)[..., None], 0.0)
-        here, gone = u, step
+        ahead, here = (u - here) / np.maximum(length, 1e-12)[..., None], u
     u, height, spread, real = (np.concatenate(column, 1) for column in zip(*found, strict=True))
     order = np.argsort(np.where(real, -height, np.inf), axis=1)
-    order = order[:, np.arange(PLACES).clip(max=order.shape[1] - 1)]
-    best = (np.take_along_axis(x, order.reshape(order.shape + (1,) * (x.ndim - 2)), 1) for x in (u, height, spread))
-    twice = np.arange(PLACES) >= real.shape[1]
-    return Ridge(*best, np.take_along_axis(real, order, 1) & ~twice)
+    order = order[:, np.arange(PLACES).clip(max=order.shape[1] - 1)] + real.shape[1] * np.arange(people)[:, None]
+    u, height, spread, real = (x.reshape(-1, *x.shape[2:])[order] for x in (u, height, spread, real))
+    return Ridge(u, height, spread, real & (np.arange(PLACES) < 2 * size * len(found)))
 
 
-def _climbed(target: Target, data: Data, u: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, ...]:
-    """As many starts at once as modes have, so that they share a compiled program."""
-    parts = []
-    for i in range(0, u.shape[1], STARTS):
-        some = np.arange(i, i + STARTS).clip(max=u.shape[1] - 1)
-        found = climbed(target, data, u[:, some], held[:, some], _TURNS)[:3]
-        parts.append([x[:, : u.shape[1] - i] for x in found])
-    return tuple(np.concatenate(column, 1) for column in zip(*parts, strict=True))
+def _followed(
+    target: Target, which: np.ndarray, begin: np.ndarray, moved: np.ndarray, going: np.ndarray
+) -> tuple[np.ndarray, ...]:
+    """Where the others end who follow those that are `going` (patient, side); places, heights, covariances."""
+    size = begin.shape[-1]
+    u, height = begin.copy(), np.full(going.shape, -np.inf)
+    spread = np.broadcast_to(np.eye(size), (*going.shape, size, size)).copy()
+    row, place = np.nonzero(going)
+    climbs = climbed(target, which[row], begin[row, place], moved[place], _TURNS)
+    u[row, place], height[row, place], spread[row, place] = climbs.u, climbs.height, climbs.covariance
+    return u, height, spread
