@@ -23,6 +23,7 @@ from .posterior import Posterior
 from .target import Target
 
 _MOST = 100  # combinations of one patient's values
+_LATER = ("importance", "walkers", "nuts")  # rungs: a patient's is the last of any branch
 _COUNTS = 0.01  # a branch this probable has a say in the verdict
 
 
@@ -51,7 +52,9 @@ def climb(target: Target, calibrated: Callable[[Target], Posterior], draws: int,
         generator = np.random.default_rng(patient_key(seed, f"{patient.id}\0branches"))
         u[i] = _mixed(target, branches, each, mine, weights, generator)
         heard = mine[weights > _COUNTS]
-        methods.append("nuts" if any(each.method[b] == "nuts" for b in heard) else each.method[heard[0]])
+        methods.append(
+            max((each.method[b] for b in heard), key=lambda rung: _LATER.index(rung) if rung in _LATER else -1)
+        )
         for name, values in _joint(each, mine, heard, weights).items():
             stats[name][i] = values
         stats["log_evidence"][i] = logs.max() + math.log(np.exp(logs - logs.max()).sum())

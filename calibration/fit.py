@@ -3,8 +3,9 @@
     posterior = calibration.calibrate(model, patients)
     twin.simulate(model, patients, regimens=..., draws=posterior.draws, **posterior.individuals)
 
-The ladder: modes of the log posterior -> importance sampling around them, fitted anew while its k-hat is high -> NUTS
-for those who are left. Random numbers are each patient's own, so nobody's draws depend on who else is there.
+The ladder: modes of the log posterior -> importance sampling around them, fitted anew while its k-hat is high ->
+walkers for those who are left -> NUTS for those whose walkers disagree. Random numbers are each patient's own, so
+nobody's draws depend on who else is there.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ from twin.population import patient_key
 from twin.simulation import bound_patients
 
 from . import branches
-from .method import importance, modes, nuts, ridges
-from .posterior import Posterior
+from .method import importance, modes, nuts, ridges, walkers
+from .posterior import HIGHEST_RHAT, Posterior
 from .prior import Prior
 from .target import POSSIBLE, Target
 from .weights import TRUSTED
 
 CENSORED = ("m3", "m1")
-METHODS = ("auto", "importance", "nuts", "laplace", "map")
+METHODS = ("auto", "importance", "walkers", "nuts", "laplace", "map")
 _ENOUGH = 100.0  # effective draws
 _FOUND = ("k_hat", "effective_draws", "share", "r_hat", "divergences", "rounds", "log_evidence")
 _SOLVED, _EACH = 128, 4  # courses replicated from the posterior, and how often each is measured anew
@@ -55,7 +56,8 @@ def calibrate(
 
     Args:
         patients: with their doses and observations; one without observations keeps the prior.
-        method: 'auto' climbs the ladder patient by patient; 'importance', 'nuts', 'laplace' and 'map' stay on one rung.
+        method: 'auto' climbs the ladder patient by patient; 'importance', 'walkers', 'nuts', 'laplace' and 'map' stay
+            on one rung.
         draws: equally weighted draws kept of each patient.
         priors: parameter -> change of its declared prior: {'shift': 1.2}, {'widen': 2}, {'flatten': True} or a
             distribution such as {'log_normal': {'median': 10, 'sd': 0.25}}; also what makes a residual error unknown.
@@ -74,8 +76,6 @@ def calibrate(
     taken = people if censored == "m3" else [_without_censored(p) for p in people]
     with jax.enable_x64(True):
         target = Target(model, taken, Prior.of(model, priors), solver=solver, rtol=rtol, atol=atol)
-        if method == "nuts" and not target.courses.choice.method:
-            raise TwinError(f"NUTS cannot run on solver '{target.courses.choice.name}'; use method 'importance'")
         found = climb(target, method=method, draws=draws, seed=seed)
     left = [len(a.observations) - len(b.observations) for a, b in zip(people, taken, strict=True)]
     found.stats["left_out"] = np.array(left, float)
@@ -105,10 +105,13 @@ def climb(target: Target, *, method: str, draws: int, seed: int, guess: importan
         z = np.stack([g.standard_normal((draws, target.prior.size)) for g in generators])
         u[:] = found.u[:, :1] + np.einsum("pij,pdj->pdi", root, z)
         stats["effective_draws"][:] = draws
+    together = bool(target.courses.choice.method)
+    if method in ("walkers", "nuts") and not together:
+        raise TwinError(f"method '{method}' needs the ensemble engine, which cannot solve model '{target.model.name}'")
     todo = np.arange(count if method == "nuts" else 0)
-    if method in ("auto", "importance"):
+    if method in ("auto", "importance", "walkers"):
         proposed = max(importance.DRAWS, 2 * draws)
-        weighted = importance.sample(
+        weighted, guesses = importance.sample(
             target, guess or importance.around(found), generators, draws=proposed,
             ridges=lambda who: ridges.along(target, found, who),
         )  # fmt: skip
@@ -118,8 +121,8 @@ def climb(target: Target, *, method: str, draws: int, seed: int, guess: importan
             "log_evidence": weighted.evidence,
             "share": weighted.effective / importance.proposed(proposed, weighted.rounds),
         }  # fmt: skip
-        if method == "auto" and target.courses.choice.method:
-            todo = np.flatnonzero((weighted.k > TRUSTED) | (weighted.effective < _ENOUGH))
+        poor = (weighted.k > TRUSTED) | (weighted.effective < _ENOUGH)
+        todo = np.flatnonzero(poor & together & (method == "auto") | (method == "walkers"))
     unseen = np.flatnonzero(target.counts == 0)
     for i in unseen:  # nothing was measured: the prior itself
         u[i], rungs[i] = from_prior(target, i, draws, generators[i]), "prior"
@@ -127,23 +130,33 @@ def climb(target: Target, *, method: str, draws: int, seed: int, guess: importan
             stats[name][i] = math.nan
         stats["log_evidence"][i] = 0.0
         stats["effective_draws"][i] = draws
-    todo = np.setdiff1d(todo, unseen)
-    if len(todo):
-        keys = np.stack([patient_key(seed, target.patients[i].id) for i in todo])
-        chains = nuts.sample(target, found, todo, keys, kept=max(nuts.KEPT, math.ceil(draws / nuts.CHAINS)))
-        rungs[todo] = "nuts"
-        for place, i in enumerate(todo):
-            kept = chains.u[place]
-            if len(kept):
-                u[i] = kept[np.linspace(0, len(kept) - 1, draws).round().astype(int)]
-            else:  # and no draw is effective
-                u[i] = found.u[i, 0]
+
+    def take(rung: str, chains: walkers.Walks | nuts.Chains) -> None:
+        """Draws of those who are left, evenly from what was kept of their chains."""
+        rungs[todo] = rung
+        for i, kept in zip(todo, chains.u, strict=True):
+            # without any, no draw is effective
+            u[i] = kept[np.linspace(0, len(kept) - 1, draws).round().astype(int)] if len(kept) else found.u[i, 0]
         stats["r_hat"][todo], stats["effective_draws"][todo] = chains.rhat, chains.effective
+
+    todo = np.setdiff1d(todo, unseen)
+    if len(todo) and method != "nuts":
+        walks = walkers.sample(target, weighted, guesses, todo, _keys(target, todo, seed))
+        take("walkers", walks)
+        todo = todo[(walks.rhat > HIGHEST_RHAT) | (walks.effective < _ENOUGH)] if method == "auto" else todo[:0]
+    if len(todo):
+        kept = max(nuts.KEPT, math.ceil(draws / nuts.CHAINS))
+        chains = nuts.sample(target, found, todo, _keys(target, todo, seed), kept=kept)
+        take("nuts", chains)
         stats["divergences"][todo] = chains.divergences
     stats["observations"] = target.counts.astype(float)
     stats["surprise"], stats["conflict"] = surprise(target, u, seed), _conflict(found)
     stats["seconds"] = np.full(count, time.perf_counter() - began)
     return Posterior(target, u, tuple(map(str, rungs)), stats, seed)
+
+
+def _keys(target: Target, which: np.ndarray, seed: int) -> np.ndarray:
+    return np.stack([patient_key(seed, target.patients[i].id) for i in which])
 
 
 def from_prior(target: Target, patient: int, draws: int, generator: np.random.Generator) -> np.ndarray:

@@ -23,7 +23,7 @@ from .weights import TRUSTED
 
 UNKNOWN = "unknown"
 TRUST, CAUTION, DISTRUST = "trusted", "caution", "not trusted"
-_HIGHEST_RHAT, _FEWEST = 1.01, 100.0
+HIGHEST_RHAT, _FEWEST = 1.03, 100.0
 _SMALL_SHARE = 0.05  # below it k-hat has been seen to miss the end of a curved ridge
 SURPRISING, _FAR = 0.005, 0.001  # p-values below them are said
 
@@ -32,7 +32,7 @@ STATS = {
     "k_hat": "Pareto k of the importance weights; above 0.7 they are not believed",
     "effective_draws": "independent draws the posterior is worth",
     "share": "share of the last round's proposed draws that count (importance sampling)",
-    "r_hat": "split R-hat of the worst unknown (NUTS)",
+    "r_hat": "split R-hat of the worst unknown, of chains (NUTS) or groups of walkers",
     "divergences": "divergent transitions (NUTS)",
     "rounds": "rounds of importance sampling",
     "log_evidence": "log density of the patient's data under model and prior (importance sampling, else Laplace)",
@@ -134,11 +134,11 @@ class Posterior:
             return []
         if method == "importance" and stat["k_hat"] > TRUSTED:
             doubts.append(f"k-hat {stat['k_hat']:.2f} is above {TRUSTED}")
-        if method == "nuts" and not stat["r_hat"] <= _HIGHEST_RHAT + 0.02:
+        if method in ("walkers", "nuts") and not stat["r_hat"] <= HIGHEST_RHAT:
             doubts.append(f"R-hat {stat['r_hat']:.3f}: chains disagree")
         if method == "nuts" and stat["divergences"] > 0.01 * self.draws:
             doubts.append(f"{int(stat['divergences'])} divergent transitions")
-        if method in ("importance", "nuts") and stat["effective_draws"] < _FEWEST:
+        if method in ("importance", "walkers", "nuts") and stat["effective_draws"] < _FEWEST:
             doubts.append(f"only {stat['effective_draws']:.0f} effective draws")
         return doubts
 

@@ -54,6 +54,8 @@ def told(posterior: Posterior) -> str:
         how = {
             "importance": f"importance sampling, k-hat {posterior.stats['k_hat'][i]:.2f}, "
             f"{posterior.stats['effective_draws'][i]:.0f} effective draws",
+            "walkers": f"walkers, R-hat {posterior.stats['r_hat'][i]:.3f}, "
+            f"{posterior.stats['effective_draws'][i]:.0f} effective draws",
             "nuts": f"NUTS, R-hat {posterior.stats['r_hat'][i]:.3f}, "
             f"{posterior.stats['effective_draws'][i]:.0f} effective draws",
             "prior": "no measurements, the population's prior",

@@ -12,14 +12,15 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..parallel import each
 from ..target import Target
 from ..weights import effective, resampled, smoothed
 from .modes import Modes
 from .ridges import PLACES, Ridge
 
 DRAWS = 2048  # proposed a round and patient, at least
-ROUNDS = 6
-_DEGREES = 5.0  # of freedom: tails that reach past those of a posterior
+ROUNDS = 10
+DEGREES = 5.0  # of freedom: tails that reach past those of a posterior
 _WIDER = 1.15  # the guess than the curvature at a mode says
 _LOOSER = 1.5  # and than weighted draws say
 _WIDEST, _TAILS = 1.9, 0.4  # and the part of it that reaches the tails
@@ -30,8 +31,8 @@ _HARD = 0.1  # effective draws a draw: of fewer in the first round, ridges are l
 _RIDGE, _ALONG = 0.5, 1.3  # their share of a guess, and how much wider than their curvature says
 _HOPELESS = 10.0  # in log weight: modes that are left out
 _GOOD, _PLENTY = 0.5, 200.0  # a k-hat and effective draws that another round need not better
-_LARGEST = 16  # times as many draws as the first round has
-_HELD = 64  # patients whose draws are held together: large rounds of all at once would fill the memory
+_LARGEST = 32  # times as many draws as the first round has
+_HELD = 16  # patients whose draws are held together: large rounds of all at once would fill the memory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,30 +52,37 @@ class Guess:
         size, found = self.centre.shape[-1], []
         for i, generator in enumerate(generators):
             z = generator.standard_normal((count, size))
-            stretch = np.sqrt(_DEGREES / generator.chisquare(_DEGREES, count))
+            stretch = np.sqrt(DEGREES / generator.chisquare(DEGREES, count))
             comb = (np.arange(count) + generator.uniform()) / count
             part = np.minimum(np.searchsorted(np.cumsum(self.share[i]), comb), self.share.shape[1] - 1)
-            found.append(self.centre[i, part] + stretch[:, None] * np.einsum("dij,dj->di", self.root[i][part], z))
+            u = np.empty_like(z)
+            for m in np.unique(part):
+                own = slice(*np.searchsorted(part, (m, m + 1)))  # the comb rises
+                u[own] = self.centre[i, m] + stretch[own, None] * (z[own] @ self.root[i, m].T)
+            found.append(u)
         return np.stack(found)
 
     def log_parts(self, u: np.ndarray) -> np.ndarray:
         """The log density of each part times its share (part, patient, draw)."""
-        size, parts = u.shape[-1], []
-        constant = math.lgamma((_DEGREES + size) / 2) - math.lgamma(_DEGREES / 2)
-        constant -= 0.5 * size * math.log(_DEGREES * math.pi)
-        for m in range(self.share.shape[1]):
-            away = np.linalg.solve(self.root[:, m], np.swapaxes(u - self.centre[:, m][:, None], 1, 2))
-            spread = np.log(np.einsum("pii->pi", self.root[:, m])).sum(1)
-            far = np.log1p((away**2).sum(1) / _DEGREES)
-            with np.errstate(divide="ignore"):
-                parts.append(
-                    np.log(self.share[:, m])[:, None] + constant - spread[:, None] - (_DEGREES + size) / 2 * far
-                )
-        return np.stack(parts)
+        size, parts = u.shape[-1], self.share.shape[1]
+        constant = math.lgamma((DEGREES + size) / 2) - math.lgamma(DEGREES / 2)
+        constant -= 0.5 * size * math.log(DEGREES * math.pi)
+        with np.errstate(divide="ignore"):
+            scale = np.log(self.share) + constant - np.log(np.einsum("psii->psi", self.root)).sum(-1)
+        straight = np.linalg.inv(self.root)
+        found = np.full((parts, *u.shape[:2]), -np.inf)
+
+        def one(place: tuple[int, int]) -> None:
+            m, i = place
+            away = (u[i] - self.centre[i, m]) @ straight[i, m].T
+            found[m, i] = scale[i, m] - (DEGREES + size) / 2 * np.log1p(np.einsum("di,di->d", away, away) / DEGREES)
+
+        each(one, list(zip(*np.nonzero(self.share.T > 0), strict=True)))
+        return found
 
     def log_density(self, u: np.ndarray) -> np.ndarray:
         """(patient, draw)."""
-        return np.logaddexp.reduce(self.log_parts(u), axis=0)
+        return _total(self.log_parts(u))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,6 +114,12 @@ class Weighted:
         kept = {name: np.take_along_axis(getattr(self, name), places, axis=1) for name in ("height", "weights")}
         u = np.take_along_axis(self.u, places[..., None], axis=1)
         return dataclasses.replace(self, u=u, height=kept["height"], weights=np.full_like(kept["weights"], 1 / count))
+
+
+def _total(logs: np.ndarray) -> np.ndarray:
+    """The logarithm of the sum over parts, the first axis."""
+    top = logs.max(0)
+    return top + np.log(np.exp(logs - top).sum(0))
 
 
 def around(modes: Modes) -> Guess:
@@ -142,8 +156,8 @@ def _with_room(guess: Guess) -> Guess:
 def sample(
     target: Target, guess: Guess, generators: list[np.random.Generator], *,
     ridges: Callable[[np.ndarray], Ridge] | None = None, draws: int = DRAWS, rounds: int = ROUNDS,
-) -> Weighted:  # fmt: skip
-    """Weighted draws of every patient, from as many rounds as each needs, the first from this guess.
+) -> tuple[Weighted, list[Guess]]:  # fmt: skip
+    """Weighted draws of every patient, from as many rounds as each needs, the first from this guess; the last guesses.
 
     `ridges` looks for those of some patients; it is asked once, of whom the first round finds hard.
     """
@@ -152,16 +166,19 @@ def sample(
         _rounds(target, who, guess.of(who), [generators[i] for i in who], ridges=ridges, draws=draws, rounds=rounds)
         for who in groups
     ]
-    return Weighted(**{name: np.concatenate([getattr(found, name) for found in each]) for name in vars(each[0])})
+    names = vars(each[0][0])
+    joined = Weighted(**{name: np.concatenate([getattr(found, name) for found, _ in each]) for name in names})
+    return joined, [one for _, guesses in each for one in guesses]
 
 
 def _rounds(
     target: Target, who: np.ndarray, guess: Guess, generators: list[np.random.Generator], *,
     ridges: Callable[[np.ndarray], Ridge] | None, draws: int, rounds: int,
-) -> Weighted:  # fmt: skip
+) -> tuple[Weighted, list[Guess]]:  # fmt: skip
     """Each round of those who need another is twice as large as the one before, up to _LARGEST times the first."""
     found = last = _round(target, guess, who, generators, draws)
     poor = np.arange(len(who))
+    guesses = [guess.of(poor[i : i + 1]) for i in poor]
     for turn in range(2, rounds + 1):
         hard = (found.effective < _HARD * draws) & (turn == 2)
         left = np.flatnonzero(_poor(found) | hard)
@@ -176,7 +193,9 @@ def _rounds(
         found = _round(target, guess, who[poor], [generators[i] for i in poor], more)
         found.rounds[:] = turn
         last.take(poor, found.thinned(draws, [generators[i] for i in poor]))
-    return last
+        for place, i in enumerate(poor):
+            guesses[i] = guess.of(np.array([place]))
+    return last, guesses
 
 
 def _with_ridge(guess: Guess, ridge: Ridge, hard: np.ndarray) -> Guess:
@@ -223,7 +242,7 @@ def _refitted(guess: Guess, found: Weighted) -> Guess:
     """Each part moved to its share of the weight, and one wide part over everything (population Monte Carlo)."""
     u, weights = found.u, tempered(found.weights, found.u.shape[-1])
     logs = guess.log_parts(u)
-    whose = np.exp(logs - np.logaddexp.reduce(logs, axis=0))  # (part, patient, draw)
+    whose = np.exp(logs - _total(logs))  # (part, patient, draw)
     share, centres, roots = guess.share.copy(), guess.centre.copy(), guess.root.copy()
     for m in range(share.shape[1] - _SPARE):
         own = weights * whose[m]
@@ -259,9 +278,9 @@ def tempered(weights: np.ndarray, size: int) -> np.ndarray:
 def _moments(u: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Centres and lower roots of weighted draws."""
     size = u.shape[-1]
-    centre = np.einsum("pd,pdi->pi", weights, u)
+    centre = (weights[:, None] @ u)[:, 0]
     away = u - centre[:, None]
-    spread = np.einsum("pd,pdi,pdj->pij", weights, away, away)
+    spread = np.swapaxes(away, 1, 2) @ (weights[..., None] * away)
     spread += (1e-6 * np.einsum("pii->p", spread)[:, None, None] / size + 1e-12) * np.eye(size)
     return centre, np.linalg.cholesky(spread) * _LOOSER
 

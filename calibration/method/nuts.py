@@ -42,9 +42,7 @@ def sample(
     chains: int = CHAINS, warmup: int = WARMUP, kept: int = KEPT,
 ) -> Chains:  # fmt: skip
     """Chains of the patients `which`, begun at likely places; `keys` (patient, 2) are those patients' own."""
-    if not target.courses.choice.method:
-        raise TwinError(f"NUTS needs the ensemble engine, which cannot solve model '{target.model.name}'")
-    diagnostics = _numpyro().diagnostics
+    diagnostics = numpyro().diagnostics
     count, size = len(which), target.prior.size
     rows = np.repeat(which, chains)
     begin = _likely(target, modes, which, keys, chains).reshape(-1, size)
@@ -80,7 +78,7 @@ def _program(target: Target, warmup: int, kept: int) -> Any:
 
 
 def _chains(target: Target, warmup: int, kept: int, begin: Array, width: Array, seeds: Array, data: Data) -> Any:
-    hmc = _numpyro().infer.hmc.hmc
+    hmc = numpyro().infer.hmc.hmc
 
     def potential_of(row: Data) -> Any:
         return lambda u: -target.log_posterior(u[None, None], row, anybody=True)[0, 0]
@@ -104,11 +102,14 @@ def _chains(target: Target, warmup: int, kept: int, begin: Array, width: Array, 
     return u, jnp.asarray(diverging)
 
 
-def _numpyro() -> Any:
+def numpyro() -> Any:
+    """The package, if it is there."""
     try:
         import numpyro
         import numpyro.diagnostics
         import numpyro.infer.hmc
     except ImportError as problem:
-        raise TwinError("NUTS needs numpyro; install it with: pip install 'patient-twin[calibration]'") from problem
+        raise TwinError(
+            "walkers and NUTS need numpyro; install it with: pip install 'patient-twin[calibration]'"
+        ) from problem
     return numpyro

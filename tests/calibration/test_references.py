@@ -77,7 +77,7 @@ LYNX = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("method", ["importance", pytest.param("nuts", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("method", ["importance", "walkers", pytest.param("nuts", marks=pytest.mark.slow)])
 def test_the_gold_draws_of_lynx_and_hare(method, shared_data):
     """Some thousand effective draws of a skewed posterior: means to 0.15 standard deviations, these to an eighth."""
     posterior = calibration.calibrate(

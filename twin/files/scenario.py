@@ -55,7 +55,7 @@ class PriorEntry(Closed):
 class Calibration(Closed):
     """How patients' observations are used."""
 
-    method: Literal["auto", "importance", "nuts", "laplace", "map", "none"] = Field(
+    method: Literal["auto", "importance", "walkers", "nuts", "laplace", "map", "none"] = Field(
         "auto", description="auto climbs from one to the next for each patient; none leaves observations unused"
     )
     censored: Literal["m3", "m1"] = Field(
