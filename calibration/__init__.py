@@ -8,7 +8,8 @@ This package sits between `twin`, which it imports, and `cli`, which imports it.
 """
 
 from .diagnose import checks, forecast, sbc, vpc
-from .fit import METHODS, calibrate
+from .fit import calibrate
+from .ladder import METHODS
 from .posterior import Posterior
 from .prior import Prior
 from .replay import Replay, replay

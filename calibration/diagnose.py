@@ -22,7 +22,8 @@ from twin.modelling import DiseaseModel
 from twin.patient import BoundPatient, Measured, Patient
 from twin.simulation import bound_patients
 
-from .fit import calibrate, climb, from_prior
+from .fit import calibrate
+from .ladder import climb, from_prior
 from .posterior import DISTRUST, TRUST, Posterior
 from .prior import Prior
 from .target import Target

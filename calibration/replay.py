@@ -26,7 +26,8 @@ from twin.patient import BoundPatient, Patient
 from twin.simulation import bound_patients
 
 from .diagnose import crps, replicates
-from .fit import calibrate, surprise
+from .fit import calibrate
+from .ladder import surprise
 from .posterior import UNKNOWN, Posterior
 from .target import Target
 

@@ -18,7 +18,7 @@ import numpy as np
 from twin.errors import TwinError, suggest
 from twin.patient import BoundPatient, DoseRecord, Measured, Observation, Patient
 
-from .fit import climb, surprise
+from .ladder import climb, surprise
 from .method import importance
 from .posterior import Posterior
 from .weights import smoothed

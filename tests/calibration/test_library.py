@@ -42,14 +42,18 @@ def test_the_truth_ranks_evenly_in_500(name):
     assert ranks.left_out <= 25
 
 
+NUTS = ("warfarin_hamberg2010", "warfarin_hamberg2007", "docetaxel_neutropenia", "type1_diabetes_replaybg")
+CHAINS = [*(("walkers", name) for name in DESIGNS), *(("nuts", name) for name in NUTS)]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", DESIGNS)
-def test_nuts_and_importance_sampling_agree(name):
+@pytest.mark.parametrize(("method", "name"), CHAINS)
+def test_chains_and_importance_sampling_agree(method, name):
     """Several hundred effective draws or more each: means within 0.1 standard deviations, these within an eighth."""
     model, design = twin.load_model(name), DESIGNS[name]
     patient = somebody(model, design, 5)
     one = calibration.calibrate(model, patient, draws=4000, method="importance")
-    other = calibration.calibrate(model, patient, draws=4000, method="nuts")
+    other = calibration.calibrate(model, patient, draws=4000, method=method)
     assert min(one.stats["effective_draws"][0], other.stats["effective_draws"][0]) > 300
     np.testing.assert_allclose(one.u[0].mean(0), other.u[0].mean(0), atol=0.1)
     np.testing.assert_allclose(one.u[0].std(0), other.u[0].std(0), rtol=0.125)

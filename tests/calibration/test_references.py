@@ -9,7 +9,7 @@ import pytest
 
 import calibration
 import twin
-from calibration.fit import generators_of
+from calibration.ladder import generators_of
 from calibration.method import modes
 from tests.calibration.models import (
     LYNX_PRIORS,
