@@ -2,12 +2,14 @@
 
     python docs/calibrated.py NAME [NAME ...] [--count 100]      all models where none is named
 
-Each model's design (tests/reference) is calibrated for patients drawn from its prior. A minute or so a model.
+Each model's design (tests/reference) is calibrated for patients drawn from its prior. A minute or so a model. What the
+pages then say is gathered in a table of `docs/models/index.md`.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
 from pathlib import Path
@@ -83,6 +85,24 @@ def section(name: str, ranks: Ranks, seconds: float) -> str:
     return f"{words}\n\n![Ranks and contraction](../figures/models/{name}.png)\n\n{table(head, rows)}"
 
 
+SAID = re.compile(
+    r"(?P<count>\d+) patients drawn .* in (?P<seconds>\d+) s on 2 cores: (?P<trusted>\d+) posteriors are trusted, "
+    r"(?P<caution>\d+) of caution, (?P<out>\d+) not trusted and left out\. The truth ranks (?P<verdict>even|NOT even) "
+    r"among the draws of every unknown \(smallest p-value of (?P<unknowns>\d+): (?P<lowest>[\d.e-]+)\)"
+)
+
+
+def overview() -> str:
+    """A table of what all pages say."""
+    rows = []
+    for path in sorted(PAGES.glob("*_*.md")):
+        if said := SAID.search(path.read_text("utf-8")):
+            columns = ("unknowns", "count", "trusted", "caution", "out", "verdict", "lowest", "seconds")
+            rows.append([f"[`{path.stem}`]({path.name})", *(said[column] for column in columns)])
+    head = ("model", "unknowns", "patients", "trusted", "caution", "left out", "ranks", "smallest p", "seconds")
+    return table(head, rows)
+
+
 def main() -> None:
     reader = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     reader.add_argument("names", nargs="*", metavar="NAME")
@@ -96,6 +116,8 @@ def main() -> None:
         page = PAGES / f"{name}.md"
         text = fill(page.read_text("utf-8"), "calibration", section(name, ranks, time.perf_counter() - began))
         page.write_text(text, "utf-8")
+        index = PAGES / "index.md"
+        index.write_text(fill(index.read_text("utf-8"), "calibrated", overview()), "utf-8")
         print(f"{name}: {'even' if ranks.uniform else 'NOT even'}, {time.perf_counter() - began:.0f} s", flush=True)
 
 
