@@ -25,6 +25,7 @@ from .weights import TRUSTED
 
 METHODS = ("auto", "importance", "walkers", "nuts", "laplace", "map")
 _ENOUGH = 100.0  # effective draws
+_FEW = 12  # unknowns up to which the ladder ends with NUTS: with more, its gradients take hours (docs/calibration.md)
 _FOUND = ("k_hat", "effective_draws", "share", "r_hat", "divergences", "rounds", "log_evidence")
 _SOLVED, _EACH = 128, 4  # courses replicated from the posterior, and how often each is measured anew
 
@@ -47,7 +48,7 @@ def climb(target: Target, *, method: str, draws: int, seed: int, guess: importan
         left = ladder.importance(guess)
         if method != "importance" and engine:
             left = ladder.walkers(everybody if method == "walkers" else np.intersect1d(left, everybody))
-            if method == "auto":
+            if method == "auto" and target.prior.size <= _FEW:
                 ladder.nuts(left)
     ladder.prior(np.flatnonzero(target.counts == 0))
     return ladder.posterior(began)

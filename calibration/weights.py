@@ -45,7 +45,8 @@ def smoothed(logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def effective(weights: np.ndarray) -> np.ndarray:
     """How many independent draws normalised weights (patient, draw) are worth."""
     squares = np.sum(weights**2, axis=1)
-    return np.where(squares > 0, 1 / np.where(squares > 0, squares, 1.0), 0.0)
+    some = squares > 1e-300
+    return np.where(some, 1 / np.where(some, squares, 1.0), 0.0)
 
 
 def resampled(weights: np.ndarray, count: int, *, generators: list[np.random.Generator]) -> np.ndarray:

@@ -248,7 +248,8 @@ def _refitted(guess: Guess, found: Weighted) -> Guess:
         own = weights * whose[m]
         share[:, m] = own.sum(1)
         own /= np.maximum(share[:, m], 1e-30)[:, None]
-        enough = effective(own) > 2.0 * (u.shape[-1] + 1) + 10  # to tell a covariance
+        # to tell a covariance; a part of next to no share stays as it is
+        enough = (effective(own) > 2.0 * (u.shape[-1] + 1) + 10) & (share[:, m] > 1e-12)
         centre, root = _moments(u, own)
         centres[enough, m], roots[enough, m] = centre[enough], root[enough]
     share[:, -_SPARE:] = 0.0
