@@ -6,11 +6,13 @@ import dataclasses
 
 import numpy as np
 import pytest
+import scipy.stats as stats
 
 import calibration
 import twin
 from calibration import Prior, Target
 from calibration.diagnose import as_measured, replicates
+from calibration.ladder import from_prior
 from tests.reference import designs
 
 DESIGNS = designs()
@@ -22,6 +24,49 @@ def somebody(model, design, seed):
     truth = 0.8 * np.random.default_rng(seed).standard_normal((1, 1, target.prior.size))
     patient = target.patients[0]
     return dataclasses.replace(patient, observations=as_measured(target, 0, replicates(target, truth, seed)))
+
+
+PEOPLE, OTHERS = 60, 255
+
+
+def places(name, power=1.0):
+    """Where the truth of people drawn from the prior lies among others drawn so too, all weighed by likelihood.
+
+    Measured is the middle one of each observable of the design. Given the measurements, and everybody without saying
+    who was measured, it was each with a chance in proportion to their likelihood: so these places (person, unknown) are
+    uniform whatever the number of others, if noise is drawn as its density says. `power` spoils the likelihood.
+    """
+    model, design = twin.load_model(name), DESIGNS[name]
+    each = {
+        one.observable: [o for o in design.observations if o.observable == one.observable]
+        for one in design.observations
+    }
+    some = [seen[len(seen) // 2] for seen in each.values()]
+    first = Target(model, [dataclasses.replace(design, observations=some).bind(model)], Prior.of(model))
+    generator = np.random.default_rng(7)
+    u = from_prior(first, 0, PEOPLE * (1 + OTHERS), generator).reshape(PEOPLE, 1 + OTHERS, -1)
+    people = first.of([dataclasses.replace(first.patients[0], id=str(i)) for i in range(PEOPLE)])
+    new = replicates(people, u[:, :1], 7)
+    measured = [
+        dataclasses.replace(person, observations=as_measured(people, i, new))
+        for i, person in enumerate(people.patients)
+    ]
+    likelihood = power * (first.of(measured).evaluate(u) + 0.5 * np.sum(u**2, -1))
+    weights = np.exp(likelihood - likelihood.max(1, keepdims=True))
+    below = np.einsum("pd,pdi->pi", weights, u < u[:, :1]) + generator.uniform(size=u[:, 0].shape) * weights[:, :1]
+    return below / weights.sum(1, keepdims=True)
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_the_truth_lies_anywhere_among_others(name):
+    found = places(name)
+    p_values = [stats.kstest(column, "uniform").pvalue for column in found.T]
+    assert min(p_values) > 0.001 / len(p_values)
+
+
+def test_a_wrong_likelihood_is_caught():
+    """Thrice too sure."""
+    assert min(stats.kstest(column, "uniform").pvalue for column in places("warfarin_hamberg2010", 9.0).T) < 1e-4
 
 
 ONE = ["warfarin_hamberg2010", pytest.param("docetaxel_neutropenia", marks=pytest.mark.slow)]
