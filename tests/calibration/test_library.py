@@ -26,7 +26,7 @@ def somebody(model, design, seed):
     return dataclasses.replace(patient, observations=as_measured(target, 0, replicates(target, truth, seed)))
 
 
-PEOPLE, OTHERS = 60, 255
+PEOPLE, OTHERS = 60, 127
 
 
 def places(name, power=1.0):
