@@ -24,7 +24,8 @@ from ..target import Data, Target
 STARTS = 6  # the typical individual, and five far apart among the likeliest of those drawn from the prior
 _LOOKED_AT, _LIKELIEST = 256, 24  # draws of the prior, and how many of them may become starts
 _TURNS = 60
-_TOGETHER = 4  # that climb together on a core: with more, derivatives leave its caches
+_FEWEST, _MOST = 4, 64  # places that climb together on a core ...
+_ROOM = 1600  # ... of which this many derivatives (place, unknown, state) stay in its caches
 _DAMPING = 5e-3  # before the first look, which makes it a fifth
 _FARTHEST = 3.0  # a step goes, in prior standard deviations
 _SETTLED = 1e-9  # what another step would gain, in log density
@@ -90,12 +91,19 @@ def climbed(
     found = Climbs(u.copy(), np.empty(len(u)), np.empty((*u.shape, u.shape[1])), np.zeros(len(u), bool))
     if target.courses.choice.method:
         line = collections.deque(range(len(u)))  # of all threads
-        count = min(cores(), -(-len(u) // _TOGETHER))
-        each(lambda lines: _climb(target, who, u, fixed, turns, lines, found), [[line] * _TOGETHER] * count)
+        slots = _slots(target)
+        count = min(cores(), -(-len(u) // slots))
+        each(lambda lines: _climb(target, who, u, fixed, turns, lines, found), [[line] * slots] * count)
     else:  # by diffrax, histories are compiled in, so a row of slots belongs to each patient
         lines = [collections.deque(np.flatnonzero(who == i)) for i in range(len(target))]
         _climb(target, who, u, fixed, turns, [line for line in lines for _ in range(STARTS)], found)
     return found
+
+
+def _slots(target: Target) -> int:
+    """How many climb together: a power of two that is the same for all climbs of a target, which share a program."""
+    room = min(_ROOM // (target.prior.size * len(target.model.states())), len(target) * STARTS // cores())
+    return 1 << max(_FEWEST, min(room, _MOST)).bit_length() - 1
 
 
 def _climb(
