@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
-from pathlib import Path
 
 import click
 
+from twin.compile_cache import keep_programs
 from twin.errors import TwinError
 from twin.processor import fast_cpu
 
@@ -18,15 +17,7 @@ def prepare_jax() -> None:
     import jax
 
     jax.config.update("jax_enable_x64", True)
-    jax.config.update("jax_compilation_cache_dir", str(cache_folder()))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
-
-
-def cache_folder() -> Path:
-    """Where compiled programs are kept; deleting it costs time only."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "patient-twin"
+    keep_programs()
 
 
 def problems_of(problem: TwinError) -> tuple[str, ...]:

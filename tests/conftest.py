@@ -1,4 +1,4 @@
-"""Every test runs in float64, with strict dtype promotion, and without touching the user's cache."""
+"""Every test runs in float64, with strict dtype promotion, and keeps what it compiles for the next run of the suite."""
 
 import gc
 import os
@@ -7,6 +7,9 @@ from pathlib import Path
 import jax
 import pytest
 
+from twin.compile_cache import cache_folder, keep_programs
+
+keep_programs(cache_folder() / "tests")  # not among the user's own
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.devices()  # XLA starts here, so that what the command line asks of it holds in no test, whichever comes first

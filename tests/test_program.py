@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 from typing import Any
 
 import jax
 import jax.monitoring
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.extend.core import jaxprs_in_params
@@ -79,12 +77,12 @@ SAME_SHAPE = {
 @pytest.mark.usefixtures("first")
 def test_a_run_of_the_same_shape_compiles_nothing(changed, compilations):
     """Neither by XLA nor by tracing the model's equations again."""
-    held, traces = len(program._COMPILED), Counted.traces
+    held, traces = len(program._SOLVERS), Counted.traces
     result = run(**changed)
     assert not np.any(result["sample_stats/status"])
     assert compilations == []
     assert Counted.traces == traces
-    assert len(program._COMPILED) == held
+    assert len(program._SOLVERS) == held
     assert result.attrs["compile_seconds"] < 0.1
 
 
@@ -97,12 +95,12 @@ def test_what_changes_the_arithmetic_does_compile(compilations):
 
 
 def test_only_so_many_programs_are_kept(monkeypatch):
-    monkeypatch.setattr(program, "_COMPILED", {})
+    monkeypatch.setattr(program, "_SOLVERS", {})
     monkeypatch.setattr(program, "_MOST_PROGRAMS", 2)
     for count in range(3):
         times = np.arange(1.0, 2.0 + count)
         twin.simulate(One(), twin.Patient("ana"), regimens={"none": None}, outcomes=[], draws=2, times=times)
-    assert len(program._COMPILED) == 2
+    assert len(program._SOLVERS) == 2
 
 
 # --- size ---------------------------------------------------------------------------------------------
@@ -134,7 +132,6 @@ def test_a_block_stays_small(name, solver):
     )  # fmt: skip
     model = twin.load_model(name)
     batch = _prepare(model, twin.Patient("ana"), {"one": regimen}, None, settings)
-    lanes = jnp.zeros(64, jnp.int32)
-    body = functools.partial(program._blocks, batch.task(batch.choice), model, 64)
-    count = equations(jax.make_jaxpr(body)(batch.arrays, lanes, lanes, lanes).jaxpr)
+    _, given = program.described(batch.arrays, (1, 2, 64))
+    count = equations(jax.make_jaxpr(program.solver(batch.task(batch.choice)))(*given).jaxpr)
     assert 0.5 * LARGEST[name][solver] < count <= LARGEST[name][solver], f"{count:,} equations"

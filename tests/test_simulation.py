@@ -319,8 +319,8 @@ def test_one_program_serves_every_question_of_one_shape(monkeypatch):
     """Another seed, dose, patient or parameter value must not compile again."""
     from twin import program
 
-    monkeypatch.setattr(program, "_COMPILED", {})
+    monkeypatch.setattr(program, "_SOLVERS", {})
     run(OralOne(), regimens={"a": "20 mg oral q12h x4"})
     run(OralOne(), regimens={"b": "33 mg oral q6h x4"}, seed=5, patients=[EVA, BEN], until=48.0)
     run(OralOne().with_values(clearance=3.0), regimens={"c": "20 mg oral q12h x4"})
-    assert len(program._COMPILED) == 1
+    assert len(program._SOLVERS) == 1

@@ -1,7 +1,12 @@
-"""The compiled body of a run: from a trajectory's patient, regimen and draw to its results.
+"""The compiled programs of a run: from a trajectory's patient, regimen and draw to its results.
 
-Two bodies: many trajectories together in the ensemble engine, or each by itself (diffrax, where the engine
-cannot go). Both draw the same individuals.
+There are two. `rows_of` puts what each trajectory needs into rows; its shapes depend on how many patients, regimens and
+draws there are, and it computes nothing that could be rounded. `solver` computes, on blocks of a fixed number of
+trajectories, and is told how many blocks there are to do. So the same machine code solves a trajectory however many
+there are, whoever is beside it and in whatever order, and its bits are the same.
+
+Many trajectories are solved together in the ensemble engine, or each by itself (diffrax, where the engine cannot
+go). Both draw the same individuals.
 """
 
 from __future__ import annotations
@@ -23,7 +28,7 @@ from .population import NORMALS, cholesky, draw_individual, individual_at, with_
 from .processor import compiler_options
 from .solver.base import Choice, Status
 from .solver.course import Question, solve_course, steady_states
-from .solver.ensemble import Problem, Setup, solve_batch
+from .solver.ensemble import Problem, Setup, Solved, one_by_one, solve
 from .solver.ensemble.events import DO_CHANGE, NOTHING, table_of
 from .solver.ensemble.kernel import solve_in_kernel
 from .types import Array
@@ -53,108 +58,149 @@ class _Lane:
     noise_key: Array
 
 
-@functools.lru_cache(maxsize=32)
-def program(task: Task, together: int) -> Any:
-    """The jitted function (arrays, schedule, patient, draw) -> results of as many trajectories as it is given.
+def solver(task: Task) -> Any:
+    """The jitted function (shared, (own, count)) -> results (device, block, lane, ...) of the first `count` blocks.
 
-    `together` lanes share a block of the ensemble engine; 0 solves each by itself.
+    `shared` is what `shared_by_all` picks and `own` (device, block, lane, ...) what `rows_of` gives; `count` (device,).
+    Blocks are solved in turn on a CPU; diffrax and a kernel solve all of them at once, whatever `count` is.
     """
-    body: Any = functools.partial(_blocks, task, task.kind(), together)
-    if not together:
-        body = jax.vmap(functools.partial(_alone, task, task.kind()), in_axes=(None, 0, 0, 0))
+    if not task.choice.method:
+        stages, each = (_alone,), _at_once
+    elif jax.default_backend() == "gpu":
+        stages, each = (_prepared, functools.partial(_together, solve=solve_in_kernel)), _at_once
+    else:
+        stages, each = (_prepared, _together), one_by_one
+
+    def on_device(shared: dict[str, Any], given: tuple[dict[str, Any], Array]) -> dict[str, Any]:
+        found, count = jax.tree.map(lambda x: x[0], given)  # this device's
+        for stage in stages:  # a loop each: in one loop they would take XLA longer
+            found = each(functools.partial(stage, task, task.kind(), shared), found, count)
+        return jax.tree.map(lambda x: x[None], found)
+
+    return _on_every_device(on_device)
+
+
+def _at_once(block: Callable[[Any], Any], blocks: Any, count: Array) -> Any:
+    shape = jax.tree.leaves(blocks)[0].shape[:2]
+    found = block(jax.tree.map(lambda x: x.reshape(shape[0] * shape[1], *x.shape[2:]), blocks))
+    return jax.tree.map(lambda x: x.reshape(*shape, *x.shape[1:]), found)
+
+
+def _on_every_device(function: Callable[..., Any]) -> Any:
+    """`function(shared, given)`, jitted, each device with its own share of what is given."""
     devices = jax.local_devices()
-    if len(devices) > 1:  # each solves its own share of the trajectories
-        mesh = jax.sharding.Mesh(np.array(devices), ("lane",))
-        lanes = jax.sharding.PartitionSpec("lane")
-        whole = jax.sharding.PartitionSpec()
-        body = jax.shard_map(
-            body, mesh=mesh, in_specs=(whole, lanes, lanes, lanes), out_specs=lanes, check_vma=False
-        )  # fmt: skip
-    return jax.jit(body)
+    if len(devices) == 1:
+        return jax.jit(function)
+    mesh = jax.sharding.Mesh(np.array(devices), ("device",))
+    share, whole = jax.sharding.PartitionSpec("device"), jax.sharding.PartitionSpec()
+    spread = jax.shard_map(function, mesh=mesh, in_specs=(whole, share), out_specs=share, check_vma=False)
+    placed, everywhere = (jax.sharding.NamedSharding(mesh, spec) for spec in (share, whole))
+    return jax.jit(spread, in_shardings=(everywhere, placed), out_shardings=placed)
 
 
-def _lane(task: Task, model: DiseaseModel, arrays: dict[str, Any], which: Array, patient: Array, draw: Array) -> _Lane:
-    schedule = jax.tree.map(lambda x: x[which], arrays["schedule"])
-    number = draw + arrays["first"]  # among all draws of the study, of which this run may be a part
-    key = jax.random.fold_in(jax.random.wrap_key_data(arrays["keys"][patient]), number)
-    shared = jax.random.fold_in(jax.random.wrap_key_data(arrays["shared"]), number)
+_SHARED = ("population", "shared", "span", "samples", "looks", "windows", "bounds")
+
+
+def shared_by_all(arrays: dict[str, Any]) -> dict[str, Any]:
+    """Those of a run's arrays that all of its trajectories share."""
+    return {name: arrays[name] for name in _SHARED}
+
+
+def rows_of(arrays: dict[str, Any], indices: tuple[Array, Array, Array]) -> dict[str, Any]:
+    """What each trajectory has of its own; `indices` are its arm's and patient's place, its patient's, and its draw."""
+    which, patient, draw = indices
+    own = {
+        "schedule": jax.tree.map(lambda x: x[which], arrays["schedule"]),
+        "key": arrays["keys"][patient],
+        "number": draw + arrays["first"],  # among all draws of the study, of which this run may be a part
+    }
+    own |= {"rank": arrays["rank"][which]} if "rank" in arrays else {}
+    for name in ("covariates", "individuals", "deviations"):
+        own[name] = {n: values[patient, draw] for n, values in arrays[name].items()}
+    return own
+
+
+def _lane(task: Task, model: DiseaseModel, shared: dict[str, Any], own: dict[str, Any]) -> _Lane:
+    key = jax.random.fold_in(jax.random.wrap_key_data(own["key"]), own["number"])
+    shared_key = jax.random.fold_in(jax.random.wrap_key_data(shared["shared"]), own["number"])
     individual_key, hazard_key, noise_key = jax.random.split(key, 3)
-    drawn_covariates = {name: values[patient, draw] for name, values in arrays["covariates"].items()}
     drawn = draw_individual(
-        model, cholesky(model), arrays["population"],
-        with_covariates(model, schedule.signal_value[0], drawn_covariates),
-        key=individual_key, shared_key=shared, spread=task.spread, uncertainty=task.uncertainty,
+        model, cholesky(model), shared["population"],
+        with_covariates(model, own["schedule"].signal_value[0], own["covariates"]),
+        key=individual_key, shared_key=shared_key, spread=task.spread, uncertainty=task.uncertainty,
     )  # fmt: skip
     chances = {
         name: jax.random.exponential(jax.random.fold_in(hazard_key, number_of(name)), (), NORMALS).astype(task.dtype)
         for name in sorted({o.of for _, o in task.question.outcomes if isinstance(o, EventTime)})
     }
-    own = {name: values[patient, draw] for name, values in arrays["individuals"].items()}
-    known = {name: values[patient, draw] for name, values in arrays["deviations"].items()}
-    drawn = dataclasses.replace(drawn, normals=drawn.normals | known)
+    drawn = dataclasses.replace(drawn, normals=drawn.normals | own["deviations"])
 
     def person_at(signals: Array) -> Individual:
-        return with_own(individual_at(model, drawn, with_covariates(model, signals, drawn_covariates)), own)
+        person = individual_at(model, drawn, with_covariates(model, signals, own["covariates"]))
+        return with_own(person, own["individuals"])
 
-    return _Lane(schedule, person_at, drawn.found, chances, noise_key)
+    return _Lane(own["schedule"], person_at, drawn.found, chances, noise_key)
 
 
-def _alone(
-    task: Task, model: DiseaseModel, arrays: dict[str, Any], which: Array, patient: Array, draw: Array
-) -> dict[str, Any]:
-    """One trajectory by diffrax."""
-    lane = _lane(task, model, arrays, which, patient, draw)
-    start, end, resolution = arrays["span"]
+def _alone(task: Task, model: DiseaseModel, shared: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """Results of trajectories (lane, ...), each by diffrax."""
+    return jax.vmap(functools.partial(_course, task, model, shared))(own)
+
+
+def _course(task: Task, model: DiseaseModel, shared: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    lane = _lane(task, model, shared, own)
+    start, end, resolution = shared["span"]
     course = solve_course(
         model, task.choice, task.question, lane.schedule, lane.person_at,
-        samples=arrays["samples"], after=jnp.zeros(arrays["samples"].shape, bool), looks=arrays["looks"],
+        samples=shared["samples"], after=jnp.zeros(shared["samples"].shape, bool), looks=shared["looks"],
         start=start, end=end, resolution=resolution, chances=lane.chances,
     )  # fmt: skip
     person = lane.person_at(lane.schedule.signal_value[0])
     status = jnp.where(lane.found, course.status, Status.NO_PATIENT)
-    ok = status == Status.OK
-    return {
-        "outcomes": {n: jnp.where(ok, v, jnp.nan) for n, v in course.outcomes.items()},
-        "samples": course.samples,
-        "measured": _measured(task, model, course.samples, arrays["samples"], person, lane.noise_key),
-        "parameters": _parameters(task, model, person),
-        "status": status,
-    }
+    return _results(task, model, shared, course, status, person, lane.noise_key)
 
 
-def _blocks(
-    task: Task, model: DiseaseModel, together: int, arrays: dict[str, Any], which: Array, patient: Array, draw: Array
-) -> dict[str, Any]:
-    """Blocks of `together` lanes by the ensemble engine."""
-
-    def prepare(which: Array, patient: Array, draw: Array) -> Any:
-        lane = _lane(task, model, arrays, which, patient, draw)
-        rank = arrays["rank"][which] if task.question.fixed else None
-        problem = problem_of(
-            Setup(model, task.choice, task.question), lane.schedule, lane.person_at, arrays["span"], rank, lane.chances
-        )
-        person = lane.person_at(lane.schedule.signal_value[0])
-        return problem, lane.found, _parameters(task, model, person), person, lane.noise_key
-
-    problems, found, parameters, person, noise_keys = jax.vmap(prepare)(which, patient, draw)
-    problem = jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), problems)
+def _prepared(task: Task, model: DiseaseModel, shared: dict[str, Any], own: dict[str, Any]) -> Any:
+    """Trajectories (lane, ...) as the ensemble engine is given them, and what is known of each besides."""
     setup = Setup(model, task.choice, task.question)
-    tables = arrays["windows"], arrays["bounds"]
-    if jax.default_backend() == "gpu":
-        solved = solve_in_kernel(setup, problem, *tables)
-    else:
-        solved = solve_batch(setup, problem, *tables, together=together)
+
+    def prepare(own: dict[str, Any]) -> Any:
+        lane = _lane(task, model, shared, own)
+        problem = problem_of(setup, lane.schedule, lane.person_at, shared["span"], own.get("rank"), lane.chances)
+        person = lane.person_at(lane.schedule.signal_value[0])
+        return problem, lane.found, person, jax.random.key_data(lane.noise_key)
+
+    return jax.vmap(prepare)(own)
+
+
+def _together(
+    task: Task, model: DiseaseModel, shared: dict[str, Any], prepared: Any, *, solve: Callable[..., Solved] = solve
+) -> dict[str, Any]:
+    """Results of prepared trajectories (lane, ...), together by the ensemble engine."""
+    problem, found, person, noise_keys = prepared
+    problem = jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), problem)
+    solved = solve(Setup(model, task.choice, task.question), problem, shared["windows"], shared["bounds"])
+    samples = {n: v[: len(shared["samples"])].T for n, v in solved.samples.items()}
     status = jnp.where(found, solved.status, Status.NO_PATIENT)
+
+    def results(solved: Any, status: Array, person: Individual, key: Array) -> dict[str, Any]:
+        return _results(task, model, shared, solved, status, person, jax.random.wrap_key_data(key))
+
+    given = Solved(samples, solved.outcomes, solved.status, solved.steps)
+    return jax.vmap(results)(given, status, person, noise_keys) | {"steps": solved.steps}
+
+
+def _results(
+    task: Task, model: DiseaseModel, shared: dict[str, Any], found: Any, status: Array, person: Individual, key: Array
+) -> dict[str, Any]:
+    """What is told of a trajectory."""
     ok = status == Status.OK
-    samples = {n: v[: len(arrays["samples"])].T for n, v in solved.samples.items()}
-    measure = jax.vmap(functools.partial(_measured, task, model), in_axes=(0, None, 0, 0))
     return {
-        "outcomes": {n: jnp.where(ok, v, jnp.nan) for n, v in solved.outcomes.items()},
-        "samples": samples,
-        "measured": measure(samples, arrays["samples"], person, noise_keys) if task.noise else {},
-        "parameters": parameters,
+        "outcomes": {n: jnp.where(ok, v, jnp.nan) for n, v in found.outcomes.items()},
+        "samples": found.samples,
+        "measured": _measured(task, model, found.samples, shared["samples"], person, key),
+        "parameters": {n: jnp.asarray(getattr(person.parameters, n), task.dtype) for n in model.parameters()},
         "status": status,
-        "steps": solved.steps,
     }
 
 
@@ -195,10 +241,6 @@ def _person_over_time(schedule: Any, person_at: Any, *, constant: bool) -> Calla
     return lambda time: person_at(schedule.signal_value[jnp.sum(schedule.signal_time <= time)])
 
 
-def _parameters(task: Task, model: DiseaseModel, person: Individual) -> dict[str, Array]:
-    return {n: jnp.asarray(getattr(person.parameters, n), task.dtype) for n in model.parameters()}
-
-
 def _measured(
     task: Task, model: DiseaseModel, samples: Mapping[str, Any], times: Any, person: Any, key: Any
 ) -> dict[str, Any]:
@@ -217,18 +259,53 @@ def number_of(name: str) -> int:
     return zlib.crc32(name.encode()) & 0x7FFFFFFF
 
 
-_COMPILED: dict[Any, Any] = {}
-_MOST_PROGRAMS = 16  # compiled and kept; a folder of a thousand scenarios must not keep them all
+_ROWS: dict[Any, Any] = {}
+_SOLVERS: dict[Any, Any] = {}
+_MOST_PROGRAMS = 16  # of each kept; a folder of a thousand scenarios must not keep them all
 
 
-def compiled(task: Task, arrays: dict[str, Any], *, lanes: int, together: int) -> Any:
-    """The compiled program for `lanes` trajectories a call; made once for each task and size."""
-    described = jax.tree.map(lambda x: jax.ShapeDtypeStruct(np.shape(x), x.dtype), arrays)
-    key = (task, lanes, together, repr(described))
-    if key not in _COMPILED:
-        index = jax.ShapeDtypeStruct((lanes,), jnp.int32)
-        if len(_COMPILED) >= _MOST_PROGRAMS:  # each holds memory maps, of which a process may have only so many
-            del _COMPILED[next(iter(_COMPILED))]
-        lowered = program(task, together).lower(described, index, index, index)
-        _COMPILED[key] = lowered.compile(compiler_options=compiler_options(careful=not together))
-    return _COMPILED[key]
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """A run's two programs, compiled for calls of one size."""
+
+    rows: Any
+    solver: Any
+
+    def place(self, arrays: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """A run's arrays where the programs want them: what is read in rows, and what all share."""
+        rest = {name: x for name, x in arrays.items() if name not in _SHARED}
+        rows, shared = self.rows.input_shardings[0][0], self.solver.input_shardings[0][0]
+        return jax.device_put(rest, rows), jax.device_put(shared_by_all(arrays), shared)
+
+    def __call__(self, placed: tuple[Any, Any], indices: tuple[Any, Any, Any], count: Any) -> dict[str, Any]:
+        """Results (device, block, lane, ...) of the trajectories with these indices."""
+        rest, shared = placed
+        return self.solver(shared, (self.rows(rest, indices), count))
+
+
+def compiled(task: Task, arrays: dict[str, Any], shape: tuple[int, int, int]) -> Program:
+    """The programs for calls of `shape` (devices, blocks, lanes of a block), each made once for all it can serve."""
+    to_rows, to_solver = described(arrays, shape)
+    options = compiler_options(careful=not task.choice.method)
+    return Program(
+        _kept(_ROWS, repr(to_rows), lambda: _on_every_device(rows_of), to_rows, {}),
+        _kept(_SOLVERS, (task, repr(to_solver)), lambda: solver(task), to_solver, options),
+    )
+
+
+def described(arrays: dict[str, Any], shape: tuple[int, int, int]) -> tuple[Any, Any]:
+    """The shapes of what `rows_of` is given for calls of this shape, and of what a solver is."""
+    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(np.shape(x), x.dtype), arrays)
+    rest = {name: x for name, x in shapes.items() if name not in _SHARED}
+    indices = (jax.ShapeDtypeStruct(shape, jnp.int32),) * 3
+    counts = jax.ShapeDtypeStruct(shape[:1], jnp.int32)
+    return (rest, indices), (shared_by_all(shapes), (jax.eval_shape(rows_of, rest, indices), counts))
+
+
+def _kept(held: dict[Any, Any], key: Any, function: Callable[[], Any], given: Any, options: dict[str, Any]) -> Any:
+    """A compiled function from among those held, or made now."""
+    if key not in held:
+        if len(held) >= _MOST_PROGRAMS:  # each has memory maps, of which a process may have only so many
+            del held[next(iter(held))]
+        held[key] = function().lower(*given).compile(compiler_options=options)
+    return held[key]

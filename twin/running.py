@@ -1,13 +1,15 @@
 """Running a batch: calls of one compiled program, spread over every device, in bounded memory.
 
-A block has a fixed number of trajectories, whatever the chunk, the order of patients or the number of
-threads: the compiled arithmetic is then the same for all of them, and results are equal to the last bit.
+A call has room for a fixed number of blocks of a fixed number of trajectories, and says how many of them are to be
+solved. The size depends on the model and on how much one trajectory holds, never on how many there are: so the same
+compiled program solves all runs of a kind, and results are equal to the last bit (see `twin.program`).
 """
 
 from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import math
 import os
 import threading
 import time
@@ -23,8 +25,9 @@ from .program import Task, compiled
 from .solver.base import Choice, Status
 from .solver.course import Question
 
-_SMALL, _TOGETHER, _BLOCKS = 8, 64, 16  # lanes of a small run, of a block, and blocks of a call on a CPU
-_ALONE = 64  # trajectories a call where each is solved by itself: the fastest of 32 to 1024 tried on a CPU
+_LANES = 64  # trajectories of a block: by diffrax, too, the fastest of 32 to 1024 tried on a CPU
+_BLOCKS = 16  # of a call on a CPU at most, and two at least
+_CALL_BYTES = 2**26  # what a call on a CPU may hold, if that leaves room for two
 _ACCELERATED = 2**20  # trajectories of the largest call on an accelerator
 _MEMORY_SHARE = 0.25  # of its free memory that one call may take
 _WAVE = 64  # calls in flight unless a chunk is asked for
@@ -90,37 +93,54 @@ def _solve(
     workers: int | None, progress: Progress,
 ) -> tuple[dict[str, Any], float]:  # fmt: skip
     """Some of a batch's trajectories by one solver, put among what is found; and the seconds spent compiling."""
-    together, size = _sizes(batch, choice, len(lanes))
+    shape = _shape(batch, choice, len(lanes))
     wide = batch.dtype == np.float64
     with jax.enable_x64(wide):
         began = time.perf_counter()
-        solver = compiled(batch.task(choice), batch.arrays, lanes=size, together=together)
+        program = compiled(batch.task(choice), batch.arrays, shape)
         seconds = time.perf_counter() - began
-        arrays = jax.device_put(batch.arrays, solver.input_shardings[0][0])
+        placed = program.place(batch.arrays)
 
     store, guard = _Store(found, batch.size), threading.Lock()
 
     def call(lane: np.ndarray) -> int:
-        padded = np.concatenate([lane, np.full(size - len(lane), lane[-1])])
-        patient, arm, draw = (i.astype(np.int32) for i in np.unravel_index(padded, batch.shape))
+        places, count = _places(len(lane), shape)
+        padded = np.full(shape, lane[0]).ravel()
+        padded[places] = lane
+        patient, arm, draw = (i.astype(np.int32).reshape(shape) for i in np.unravel_index(padded, batch.shape))
         which = patient * np.int32(batch.shape[1]) + arm
         with jax.enable_x64(wide):  # the setting belongs to a thread
-            solved = jax.device_get(solver(arrays, which, patient, draw))
+            solved = jax.device_get(program(placed, (which, patient, draw), count))
+        solved = jax.tree.map(lambda x: x.reshape(-1, *x.shape[3:])[places], solved)
         with guard:
             store.make_room(solved)
         store.put(solved, lane)
         return len(lane)
 
-    in_flight = max(1, chunk // size) if chunk else _WAVE
+    most = int(np.prod(shape))
+    in_flight = max(1, chunk // most) if chunk else _WAVE
+    threads = workers or _workers(in_flight)
+    size = min(most, _LANES * math.ceil(len(lanes) / (_LANES * threads)))
     calls = [lanes[i : i + size] for i in range(0, len(lanes), size)]
     done = 0
-    with concurrent.futures.ThreadPoolExecutor(workers or _workers(in_flight)) as pool:
+    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
         for wave in _waves(calls, in_flight):
             for count in pool.map(call, wave):
                 done += count
                 if progress:
                     progress(done, len(lanes))
     return store.arrays, seconds
+
+
+def _places(lanes: int, shape: tuple[int, int, int]) -> tuple[Any, np.ndarray]:
+    """The places of so many trajectories in a call, spread evenly over devices, and how many blocks each device has."""
+    devices, blocks, size = shape
+    each = math.ceil(lanes / (size * devices)) * size  # trajectories of a device
+    if devices == 1:
+        return slice(0, lanes), np.array([each // size], np.int32)
+    number = np.arange(lanes)
+    held = np.bincount(number // each, minlength=devices)
+    return number // each * blocks * size + number % each, np.ceil(held / size).astype(np.int32)
 
 
 class _Store:
@@ -150,16 +170,15 @@ def _workers(in_flight: int) -> int:
     return min(in_flight, cores if alone else 2)
 
 
-def _sizes(batch: Batch, choice: Choice, lanes: int) -> tuple[int, int]:
-    """Lanes of a block of the ensemble engine (0 without it), and trajectories of a call."""
+def _shape(batch: Batch, choice: Choice, lanes: int) -> tuple[int, int, int]:
+    """Of a call: devices, blocks of each, and lanes of a block."""
     devices = len(jax.local_devices())
     if not choice.method:
-        return 0, (_SMALL if lanes <= _SMALL else _ALONE) * devices
+        return devices, 1, _LANES
     if jax.default_backend() != "cpu":
-        return _TOGETHER, _accelerated(batch, lanes) * devices
-    if lanes <= _SMALL:
-        return _SMALL, _SMALL * devices
-    return _TOGETHER, _TOGETHER * devices * (_BLOCKS if lanes > _TOGETHER * _BLOCKS else 1)
+        return devices, _accelerated(batch, lanes) // _LANES, _LANES
+    fits = _CALL_BYTES // (batch.numbers * np.dtype(batch.dtype).itemsize * _LANES)
+    return devices, max(2, min(_BLOCKS, 2 ** int(np.log2(max(fits, 1))))), _LANES
 
 
 def _accelerated(batch: Batch, lanes: int) -> int:
@@ -167,8 +186,8 @@ def _accelerated(batch: Batch, lanes: int) -> int:
     stats = jax.local_devices()[0].memory_stats() or {}
     free = stats.get("bytes_limit", 2**33) - stats.get("bytes_in_use", 0)
     most = _MEMORY_SHARE * free / (batch.numbers * np.dtype(batch.dtype).itemsize)
-    fits = min(_ACCELERATED, 2 ** int(np.log2(max(most, _TOGETHER))))
-    return max(_TOGETHER, min(fits, 2 ** int(np.ceil(np.log2(max(lanes, 1))))))
+    fits = min(_ACCELERATED, 2 ** int(np.log2(max(most, _LANES))))
+    return max(_LANES, min(fits, 2 ** int(np.ceil(np.log2(max(lanes, 1))))))
 
 
 def _waves(calls: list[np.ndarray], size: int) -> Iterator[list[np.ndarray]]:

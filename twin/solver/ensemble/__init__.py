@@ -4,8 +4,8 @@
 `differentiable` gives either derivatives. `twin.running` spreads a run over calls and devices.
 """
 
-from .engine import Solved, solve, solve_batch, windows
+from .engine import Solved, one_by_one, solve, solve_batch, windows
 from .given import Problem, Setup
 from .gradient import differentiable
 
-__all__ = ["Problem", "Setup", "Solved", "differentiable", "solve", "solve_batch", "windows"]
+__all__ = ["Problem", "Setup", "Solved", "differentiable", "one_by_one", "solve", "solve_batch", "windows"]

@@ -56,11 +56,12 @@ def solve(setup: Setup, problem: Problem, samples: Array, bounds: Array) -> Solv
     return Solved(flat, outcomes, status, now.steps)
 
 
-def _one_by_one(block: Callable[[Any], Any], blocks: Any, count: int) -> Any:
-    """`jax.lax.map`, but a loop for one block, too: its arithmetic must not depend on how many there are."""
-    if count == 1:  # taking one of one is no operation, and its arithmetic would be compiled into what comes before
-        blocks = jax.tree.map(lambda x: jnp.concatenate([x, x]), blocks)
+def one_by_one(block: Callable[[Any], Any], blocks: Any, count: int | Array) -> Any:
+    """`block` of the first `count` of `blocks`, which are two or more, in turn; the results of the others are zeros.
 
+    As `jax.lax.map`, but the compiler does not know how many turns there are, so it cannot write them out or let
+    one block's arithmetic run into another's: each block is solved by the same code.
+    """
     traced, shapes = jax.make_jaxpr(block, return_shape=True)(jax.tree.map(lambda x: x[0], blocks))  # once, not twice
 
     def one(i: Array, found: Any) -> Any:
@@ -68,8 +69,9 @@ def _one_by_one(block: Callable[[Any], Any], blocks: Any, count: int) -> Any:
         solved = jax.tree.unflatten(jax.tree.structure(shapes), solved)
         return jax.tree.map(lambda all_, new: all_.at[i].set(new), found, solved)
 
-    found = jax.tree.map(lambda x: jnp.zeros((count, *x.shape), x.dtype), shapes)
-    return jax.lax.fori_loop(0, unknown(count, blocks[0].start), one, found)
+    size = len(jax.tree.leaves(blocks)[0])
+    found = jax.tree.map(lambda x: jnp.zeros((size, *x.shape), x.dtype), shapes)
+    return jax.lax.fori_loop(0, count, one, found)
 
 
 def solve_batch(setup: Setup, problem: Problem, samples: Array, bounds: Array, *, together: int) -> Solved:
@@ -84,5 +86,9 @@ def solve_batch(setup: Setup, problem: Problem, samples: Array, bounds: Array, *
         return solve(setup, problem, own.get("samples", samples), own.get("bounds", bounds))
 
     own = {name: x for name, x in (("samples", samples), ("bounds", bounds)) if not shared[name]}
-    solved = _one_by_one(block, jax.tree.map(cut, (problem, own)), problem.start.shape[-1] // together)
-    return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -2).reshape(*x.shape[1:-1], -1), solved)
+    count = problem.start.shape[-1] // together
+    blocks = jax.tree.map(cut, (problem, own))
+    if count == 1:  # taking one of one is no operation, and its arithmetic would be compiled into what comes before
+        blocks = jax.tree.map(lambda x: jnp.concatenate([x, x]), blocks)
+    solved = one_by_one(block, blocks, unknown(count, problem.start))
+    return jax.tree.map(lambda x: jnp.moveaxis(x[:count], 0, -2).reshape(*x.shape[1:-1], -1), solved)
