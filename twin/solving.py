@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -19,8 +20,8 @@ from .population import Draw, individual_at, reference_covariates, with_own
 from .regimen import Regimen
 from .schedule import Schedule, build_schedule, span_of
 from .simulation import covers, look_times, make_question, resolution_of, select_outcomes
-from .solver.base import Status, choose
-from .solver.course import solve_course
+from .solver.base import Choice, Status, choose
+from .solver.course import Course, Question, solve_course
 from .types import Array
 
 
@@ -71,39 +72,48 @@ def solve(
     choice = choose(
         model, solver, relative=rtol, absolute=atol, dtype=dtype, max_steps=max_steps, forward=forward
     )  # fmt: skip
-    resolution = resolution_of(model, start, end)
-    looks = look_times(asked, start, end, resolution)
+    looks = look_times(asked, start, end, resolution_of(model, start, end))
     wide = dtype == "float64" and not _wide_already()
     with jax.enable_x64(True) if wide else contextlib.nullcontext():
         number = jnp.dtype(dtype)
         arrays = jax.tree.map(lambda x: jnp.asarray(x, number) if x.dtype.kind == "f" else jnp.asarray(x), schedule)
         if amounts is not None:
             arrays = _with_amounts(arrays, jnp.asarray(amounts, number))
-        course = solve_course(
-            model, choice, question, arrays, _person(model, parameters or {}, number),
-            samples=jnp.asarray(samples, number), after=jnp.asarray(after), looks=jnp.asarray(looks, number),
-            start=jnp.asarray(start, number), end=jnp.asarray(end, number),
-            resolution=jnp.asarray(resolution, number), chances={},
-        )  # fmt: skip
+        given = {
+            "samples": jnp.asarray(samples, number), "after": jnp.asarray(after), "looks": jnp.asarray(looks, number),
+            "start": jnp.asarray(start, number), "end": jnp.asarray(end, number),
+            "resolution": jnp.asarray(resolution_of(model, start, end), number),
+        }  # fmt: skip
+        population, own = _parameters(model, parameters or {}, number)
+        course = _solved(type(model), choice, question, arrays, population, own, given)
     if check and int(course.status) != Status.OK:
         raise TwinError(f"the course of model '{model.name}' failed: {Status.meanings[int(course.status)]}")
     states = {f"state.{name}": course.states[:, i] for i, name in enumerate(model.states())}
     return {**course.samples, **course.outcomes, **states, "status": course.status}
 
 
-def _person(model: DiseaseModel, own: Mapping[str, Any], number: Any) -> Callable[[Array], Individual]:
-    """The individual by covariates and inputs, with its own values of some parameters."""
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _solved(
+    kind: type[DiseaseModel], choice: Choice, question: Question, schedule: Schedule, population: dict[str, Array],
+    own: dict[str, Array], given: dict[str, Array],
+) -> Course:  # fmt: skip
+    """Compiled once for a model, a question and the number of doses and samples, whatever their times and sizes."""
+    model = kind()
+
+    def person(signals: Array) -> Individual:
+        return with_own(individual_at(model, Draw({}, population, jnp.bool_(True)), signals), own)
+
+    return solve_course(model, choice, question, schedule, person, **given, chances={})
+
+
+def _parameters(model: DiseaseModel, own: Mapping[str, Any], number: Any) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Every parameter's value in the population, and the individual's own values of some."""
     for name in own:
         if name not in model.parameters():
             raise TwinError(f"model '{model.name}' has no parameter '{name}'; {suggest(name, model.parameters())}")
     typical = model.typical()
     population = {n: jnp.asarray(own.get(n, getattr(typical, n)), number) for n in model.parameters()}
-    drawn = Draw({}, population, jnp.bool_(True))
-
-    def person(signals: Array) -> Individual:
-        return with_own(individual_at(model, drawn, signals), {name: population[name] for name in own})
-
-    return person
+    return population, {name: population[name] for name in own}
 
 
 def _wide_already() -> bool:

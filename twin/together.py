@@ -33,7 +33,7 @@ from .regimen import Regimen
 from .schedule import Schedule, build_schedule, span_of, stack
 from .simulation import bound_patients, covers, look_times, make_question, resolution_of, select_outcomes
 from .solver.base import Choice, choose
-from .solver.course import Question, solve_course
+from .solver.course import Course, Question, solve_course
 from .solver.ensemble import Setup, differentiable, solve_batch, windows
 from .solver.ensemble.events import fixed_ranks
 from .types import Array
@@ -171,20 +171,31 @@ class Courses:
 
     def _together(self, own: dict[str, Array], shape: tuple[int, int], arrays: Any) -> dict[str, Array]:
         """By the ensemble engine, whole blocks of lanes."""
-        who, kept = _lanes(shape), shape[0] * shape[1]
-        rest = jax.tree.map(lambda x: jnp.asarray(x)[who], dict(arrays))
-        padded = {n: v.reshape(-1)[np.minimum(np.arange(len(who)), kept - 1)] for n, v in own.items()}
-        plain, looped = (
-            functools.partial(_run, Setup(self.model, self.choice, self.question, looped=looped))
-            for looped in (False, True)
-        )
-        found = differentiable(plain, looped)(padded, rest)
-        series = {n: v[: self.count, :kept].T for n, v in found.samples.items()}
-        return series | {n: v[:kept] for n, v in found.outcomes.items()} | {"status": found.status[:kept]}
+        population = _population(self.model, self.number)
+        rest = jax.tree.map(jnp.asarray, dict(arrays))
+        found = _in_blocks(type(self.model), self.choice, self.question, shape, population, own, rest)
+        return found | {n: v[:, : self.count] for n, v in found.items() if n in self.question.observables}
 
 
-def _run(setup: Setup, own: dict[str, Array], rest: dict[str, Any]) -> Any:
-    population = _population(setup.model, rest["span"].dtype)
+@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
+def _in_blocks(
+    kind: type[DiseaseModel], choice: Choice, question: Question, shape: tuple[int, int],
+    population: dict[str, Array], own: dict[str, Array], arrays: dict[str, Any],
+) -> dict[str, Array]:  # fmt: skip
+    """Results (patient and draw, ...) of (patients, draws); compiled once for a model, a question and these sizes."""
+    who, kept = _lanes(shape), shape[0] * shape[1]
+    rest = jax.tree.map(lambda x: x[who], arrays)
+    padded = {n: v.reshape(-1)[np.minimum(np.arange(len(who)), kept - 1)] for n, v in own.items()}
+    plain, looped = (
+        functools.partial(_run, Setup(kind(), choice, question, looped=looped)) for looped in (False, True)
+    )  # fmt: skip
+    found = differentiable(plain, looped)(padded, (population, rest))
+    samples = {n: v[:, :kept].T for n, v in found.samples.items()}
+    return samples | {n: v[:kept] for n, v in found.outcomes.items()} | {"status": found.status[:kept]}
+
+
+def _run(setup: Setup, own: dict[str, Array], given: tuple[dict[str, Array], dict[str, Any]]) -> Any:
+    population, rest = given
 
     def lane(own: dict[str, Array], schedule: Schedule, span: Array, rank: Array | None) -> Any:
         person = functools.partial(_person, setup.model, population, own)
@@ -209,25 +220,35 @@ def _each(
     count = max(len(t) for t in wanted)
     found: dict[str, list[Array]] = {}
     for i, (times, (start, end)) in enumerate(zip(wanted, spans, strict=True)):
-        schedule = jax.tree.map(lambda x, i=i: _number(x[i], number), schedules)
         resolution = resolution_of(model, start, end)
-        looks = look_times(dict(question.outcomes), start, end, resolution)
-
-        def one(own: dict[str, Array], schedule: Any = schedule, times: Any = times, looks: Any = looks,
-                span: Any = (start, end, resolution)) -> Any:  # fmt: skip
-            begin, finish, step = (jnp.asarray(v, number) for v in span)
-            return solve_course(
-                model, choice, question, schedule, functools.partial(_person, model, population, own),
-                samples=jnp.asarray(times, number), after=jnp.zeros(len(times), bool),
-                looks=jnp.asarray(looks, number), start=begin, end=finish, resolution=step, chances={},
-            )  # fmt: skip
-
-        course = jax.vmap(one)({n: v[i] for n, v in own.items()})
+        given = {
+            "samples": times, "after": np.zeros(len(times), bool), "start": np.array(start), "end": np.array(end),
+            "looks": look_times(dict(question.outcomes), start, end, resolution), "resolution": np.array(resolution),
+        }  # fmt: skip
+        schedule, given = jax.tree.map(
+            lambda x: _number(x, number), (jax.tree.map(lambda x, i=i: x[i], schedules), given)
+        )
+        course = _draws(type(model), choice, question, schedule, population, {n: v[i] for n, v in own.items()}, given)
         gap = ((0, 0), (0, count - len(times)))
         series = {n: jnp.pad(v, gap, constant_values=jnp.nan) for n, v in course.samples.items()}
         for name, values in (series | course.outcomes | {"status": course.status}).items():
             found.setdefault(name, []).append(values)
     return {name: jnp.concatenate(values) for name, values in found.items()}
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _draws(
+    kind: type[DiseaseModel], choice: Choice, question: Question, schedule: Schedule, population: dict[str, Array],
+    own: dict[str, Array], given: dict[str, Array],
+) -> Course:  # fmt: skip
+    """A patient's draws, each by itself."""
+    model = kind()
+
+    def one(own: dict[str, Array]) -> Course:
+        person = functools.partial(_person, model, population, own)
+        return solve_course(model, choice, question, schedule, person, **given, chances={})
+
+    return jax.vmap(one)(own)
 
 
 def _person(model: DiseaseModel, population: dict[str, Array], own: dict[str, Array], signals: Array) -> Any:
