@@ -13,7 +13,20 @@ import pkgutil
 from types import ModuleType
 from typing import Any
 
+import pytest
+
 from twin.patient import Patient
+
+# One model of each kind that the engine treats in its own way, which every run takes through what costs seconds of
+# compiling; make test-slow takes all of them. A model that no kind describes is a new line here.
+KINDS = {
+    "all states exact": "vancomycin_goti2018",
+    "an exact block drives integrated states": "docetaxel_neutropenia",
+    "integrated, an input over time": "adaptive_strobl2021",
+    "counts among the measurements": "pembrolizumab_chatterjee2016",
+    "events at a drawn hazard": "sunitinib_schindler2016",
+    "correlated errors, meals as inputs": "type1_diabetes_replaybg",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,3 +58,9 @@ def courses() -> dict[str, tuple[Any, Any]]:
 def designs() -> dict[str, Patient]:
     """Of each model, a patient measured as somebody would be."""
     return {name: module.design() for name, module in modules().items() if hasattr(module, "design")}
+
+
+def one_of_a_kind(names: Any, *, besides: tuple[str, ...] = ()) -> list[Any]:
+    """Cases of a test of every model: those of `KINDS`, and `besides`, in every run, the others slow."""
+    quick = {*KINDS.values(), *besides}
+    return [pytest.param(name, marks=() if name in quick else pytest.mark.slow) for name in names]

@@ -49,6 +49,12 @@ DEGENERATE = {
 }
 
 
+def complete(kind, parameters):
+    """With the typical values of all that some case varies: one program then serves every case."""
+    varied = {name for case in DEGENERATE.values() for name in case} & kind().parameters().keys()
+    return {name: float(getattr(kind().typical(), name)) for name in varied} | parameters
+
+
 # Those that hold the others in them; all by make test-slow.
 SOME = [pytest.param(kind, id=kind.name, marks=() if kind in (OralTwo, Three) else pytest.mark.slow) for kind in BLOCKS]
 
@@ -62,7 +68,7 @@ def test_every_block_equals_its_equations_integrated(kind, parameters):
         {"treatment": into, "amount": "100 mg"},
         {"treatment": "blood", "amount": "50 mg", "time": "6 h", "over": "3 h"},
     ]
-    times = np.linspace(0, 30, 31)
+    times, parameters = np.linspace(0, 30, 31), complete(kind, parameters)
     exact = twin.solve(kind(), regimen, times, parameters=parameters, solver="linear")
     integrated = twin.solve(kind(), regimen, times, parameters=parameters, solver="ode", rtol=1e-11, atol=1e-12)
     for name in kind.states():
@@ -85,6 +91,7 @@ def test_areas_equal_quadrature_of_the_exact_course(kind, parameters):
     cells = [(a, b) for run in edges for a, b in itertools.pairwise(run)]
     nodes, weights = np.polynomial.legendre.leggauss(12)
     times = np.concatenate([(a + b) / 2 + (b - a) / 2 * nodes for a, b in cells])
+    parameters = complete(kind, parameters)
     values = np.asarray(twin.solve(kind(), regimen, times, parameters=parameters)["concentration"])
     known = np.sum(values * np.concatenate([(b - a) / 2 * weights for a, b in cells]))
     found = twin.solve(kind(), regimen, [30.0], parameters=parameters, outcomes=["exposure"])
@@ -170,15 +177,16 @@ def test_golden_steady_state():
 @pytest.mark.parametrize("parameters", DEGENERATE.values(), ids=DEGENERATE)
 def test_gradients_are_finite_and_right_at_degenerate_roots(parameters):
     """Forward differences of the integrated equations are not needed: central differences of the exact form are."""
-    model, step = OralThree(), 1e-6
+    values, step = complete(OralThree, parameters), 1e-6
+    found = slope_of_final(values)
+    for name in ("clearance", "absorption"):
+        size = step * max(1.0, values[name])
+        up, down = (final(values | {name: values[name] + sign * size}) for sign in (1, -1))
+        assert float(found[name]) == pytest.approx(float(up - down) / (2 * size), rel=2e-4, abs=1e-8)
 
-    def final(clearance, absorption):
-        words = {**parameters, "clearance": clearance, "absorption": absorption}
-        return twin.solve(model, "100 mg oral", [7.0], parameters=words, check=False)["concentration"][0]
 
-    at = (parameters.get("clearance", 5.0), parameters.get("absorption", 1.2))
-    found = jax.grad(final, argnums=(0, 1))(*at)
-    for i, slope in enumerate(found):
-        size = step * max(1.0, at[i])
-        up, down = (final(*(a + sign * size * (k == i) for k, a in enumerate(at))) for sign in (1, -1))
-        assert float(slope) == pytest.approx(float(up - down) / (2 * size), rel=2e-4, abs=1e-8)
+def final(parameters):
+    return twin.solve(OralThree(), "100 mg oral", [7.0], parameters=parameters, check=False)["concentration"][0]
+
+
+slope_of_final = jax.jit(jax.grad(final))  # compiled once for all cases
