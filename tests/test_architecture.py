@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,6 +61,16 @@ def test_importing_the_library_starts_nothing():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert found.returncode == 0, found.stderr
+
+
+def test_the_oldest_releases_tested_are_those_admitted():
+    """`make test-oldest` installs the lower bounds of pyproject.toml, whose every requirement has one."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    optional = project["optional-dependencies"]
+    asked = [*project["dependencies"], *optional["calibration"], *optional["ingest"], *optional["test"]]
+    tested = set((ROOT / "requirements-oldest.txt").read_text(encoding="utf-8").splitlines())
+    untested = [one for one in asked if ">=" not in one or one.partition(",")[0].replace(">=", "==") not in tested]
+    assert not untested, f"{untested} are not in requirements-oldest.txt; run make lock"
 
 
 def shipped() -> list[Path]:

@@ -152,8 +152,22 @@ _KINDS = {
 }
 
 
+_OPEN = contextlib.ExitStack()
+
+
+def in_memory():
+    """A database that is closed when the test ends."""
+    return _OPEN.enter_context(contextlib.closing(sqlite3.connect(":memory:")))
+
+
+@pytest.fixture(autouse=True)
+def _closed():
+    yield
+    _OPEN.close()
+
+
 def as_sqlite(tables, connection=None):
-    connection = connection or sqlite3.connect(":memory:")
+    connection = connection or in_memory()
     for name, (head, *lines) in tables.items():
         columns = ", ".join(f"{one} {_KINDS.get(one.rpartition('_')[2], 'TEXT')}" for one in head.split(","))
         connection.execute(f"CREATE TABLE {name} ({columns})")
@@ -335,7 +349,7 @@ def test_a_large_cohort_is_asked_for_in_parts(tmp_path):
 
 
 def test_a_schema(tmp_path):
-    connection = sqlite3.connect(":memory:")
+    connection = in_memory()
     connection.execute("ATTACH ':memory:' AS cdm")
     as_sqlite({f"cdm.{name}": lines for name, lines in TABLES.items()}, connection)
     charts, _ = omop.read(connection, cohort=[1], schema="cdm")
@@ -490,9 +504,16 @@ def test_places_that_hold_no_database(tmp_path):
 def test_an_address_is_opened_to_read_only(tmp_path):
     from twin.ingest.omop.database import opened
 
-    database = opened(address_of(tmp_path, TABLES), None)
-    with pytest.raises(TwinError, match="readonly"):
+    with opened(address_of(tmp_path, TABLES), None) as database, pytest.raises(TwinError, match="readonly"):
         list(database.rows("DELETE FROM person", "a deletion"))
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        database.connection.cursor()
+
+
+def test_a_connection_stays_open():
+    connection = as_sqlite(TABLES)
+    omop.read(connection, cohort=[1])
+    assert connection.execute("SELECT count(*) FROM person").fetchone() == (3,)
 
 
 def test_a_folder_without_duckdb_names_the_remedy(tmp_path, monkeypatch):

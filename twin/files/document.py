@@ -22,6 +22,7 @@ from ..errors import TwinError
 
 LARGEST_FILE = 5_000_000  # bytes; a year of five-minute glucose readings is about 4 MB
 DEEPEST = 40
+TOO_DEEP = f"nested deeper than {DEEPEST} levels; flatten it"
 LONGEST_NUMBER = 300  # characters: beyond, only a mistake (and Python refuses integers of 4300 digits)
 
 Location = tuple[str | int, ...]
@@ -123,6 +124,8 @@ def _syntax(name: str, problem: yaml.YAMLError) -> str:
     mark = getattr(problem, "problem_mark", None)
     line = mark.line + 1 if mark else 1
     words = " ".join(str(getattr(problem, "problem", None) or getattr(problem, "reason", problem)).split())
+    if "nesting depth" in words:  # libyaml has a limit of its own and looks ahead of what we have read
+        return f"{name}:{line}: {TOO_DEEP}"
     if "'\\t'" in words or "cannot start any token" in words:
         return f"{name}:{line}: {words}; indent with spaces (no tabs) and quote text that starts with a sign"
     return f"{name}:{line}: not valid YAML ({words}); check indentation, colons, brackets and quotes"
@@ -155,7 +158,7 @@ class _Reader:
         if event.tag is not None:
             raise self.fail(event, f"tag '{event.tag[:60]}' is refused: a file holds data only; remove the tag")
         if len(at) > DEEPEST:
-            raise self.fail(event, f"nested deeper than {DEEPEST} levels; flatten it")
+            raise self.fail(event, TOO_DEEP)
         self.lines.setdefault(at, event.start_mark.line + 1)
         if isinstance(event, yaml.MappingStartEvent):
             return self.mapping(at)

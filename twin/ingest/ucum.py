@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from .. import units
 from ..errors import TwinError
+from . import ucum_grammar
 
 # What laboratories write that no grammar knows, in small letters. 'K' is a thousand there, no kelvin.
 _SPELLED = {
@@ -40,12 +41,8 @@ _REWRITTEN = (
     (r"\bu[lL]\b", "uL"),
     (r"\bl\b", "L"),
     (r"\b(?:hr|hrs)\b", "h"),
-    (r"\[lb_av\]", "lb"),
-    (r"\[in_i\]", "inch"),
-    (r"\[oz_av\]", "oz"),
     (r"^/", "1/"),
 )
-_ARBITRARY = re.compile(r"\[[^\]]*U\]")  # UCUM's arbitrary units ([iU], [arb'U], ...) have no size of their own
 _MASS, _SUBSTANCE = "[mass]", "[substance]"
 
 
@@ -104,28 +101,13 @@ def _rewritten(text: str) -> str:
 
 
 def _ucum(text: str) -> _Size:
-    unknown = TwinError(f"unit '{_short(text)}' is not known; write it in UCUM, such as mg/dL or 10*9/L")
-    if not text or len(text) > 60 or _ARBITRARY.search(text) or re.search(r"eq\b", text.lower()):
-        raise unknown  # an equivalent is a mole over the valence, which no unit says
     try:
-        registry = _ucum_registry()
-        found = registry.from_ucum(text)
-        if registry.Quantity(0.0, found.units).to_base_units().magnitude != 0:
-            raise ValueError("a scale with its own zero")
-        return _of(1.0 * found)
-    except TwinError:
-        raise
-    except Exception as problem:  # the parser raises a different class for every way to be wrong
-        raise unknown from problem
-
-
-@functools.cache
-def _ucum_registry() -> Any:
-    try:
-        from ucumvert import PintUcumRegistry
-    except ImportError:
-        raise TwinError("UCUM units need a library; pip install 'patient-twin[ingest]'") from None
-    return PintUcumRegistry()
+        if not text or len(text) > 60:
+            raise ValueError("no unit is as long")
+        return _of(ucum_grammar.quantity(re.sub("[μµ]", "u", text)))
+    except (ValueError, OverflowError, TwinError) as problem:
+        message = f"unit '{_short(text)}' is not known; write it in UCUM, such as mg/dL or 10*9/L"
+        raise TwinError(message) from problem
 
 
 def _of(quantity: Any) -> _Size:

@@ -73,21 +73,34 @@ class Database:
             self.connection.rollback()
 
 
-def opened(source: Any, schema: str | None) -> Database:
-    """The database of a folder, an address (sqlite:///cdm.db, postgresql://...), or a connection."""
-    if isinstance(source, str | os.PathLike):
-        address = os.fspath(source)
-        scheme = address.partition("://")[0] if "://" in address else None
-        if scheme is None:
-            if schema is not None:
-                raise TwinError("a folder of files has no schema; leave it out")
-            return _folder(Path(source))
-        if scheme not in _DRIVERS:
-            raise TwinError(f"databases at '{scheme[:20]}://' are not known; write one of {', '.join(_DRIVERS)}://")
-        source = _DRIVERS[scheme](address)
-    database = Database(source, type(source).__module__.partition(".")[0] + " database", schema)
-    list(database.rows("SELECT 1", "a first question"))
-    return database
+@contextlib.contextmanager
+def opened(source: Any, schema: str | None) -> Iterator[Database]:
+    """The database of a folder or an address (sqlite:///cdm.db, postgresql://...), closed afterwards; or a connection,
+    which stays open."""
+    named = isinstance(source, str | os.PathLike)
+    database = _named(source, schema) if named else _connected(source, schema)
+    try:
+        list(database.rows("SELECT 1", "a first question"))
+        yield database
+    finally:
+        if named:
+            database.connection.close()
+
+
+def _named(source: str | os.PathLike[str], schema: str | None) -> Database:
+    address = os.fspath(source)
+    if "://" not in address:
+        if schema is not None:
+            raise TwinError("a folder of files has no schema; leave it out")
+        return _folder(Path(source))
+    scheme = address.partition("://")[0]
+    if scheme not in _DRIVERS:
+        raise TwinError(f"databases at '{scheme[:20]}://' are not known; write one of {', '.join(_DRIVERS)}://")
+    return _connected(_DRIVERS[scheme](address), schema)
+
+
+def _connected(connection: Any, schema: str | None) -> Database:
+    return Database(connection, type(connection).__module__.partition(".")[0] + " database", schema)
 
 
 def _sqlite(address: str) -> Any:

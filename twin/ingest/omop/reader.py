@@ -41,15 +41,15 @@ def read(
 
     Args:
         source: a folder of CSV or Parquet files named after the tables; an address (sqlite:///cdm.db, postgresql://...),
-            which is opened to read only; or a DB-API connection (sqlite3, psycopg, duckdb), of which you see to that.
+            which is opened to read only, then closed; or an open DB-API connection (sqlite3, psycopg, duckdb).
         cohort: person ids, or a single SELECT that returns them as person_id.
         schema: where a database holds the tables.
         concepts: without them (False) there is no vocabulary, and codes are OMOP's own numbers: 'omop 3004410'.
     """
-    database = opened(source, schema)
-    people = person_ids(database, cohort)
-    reader = _Reader(database, people, concepts)
-    reader.read()
+    with opened(source, schema) as database:
+        people = person_ids(database, cohort)
+        reader = _Reader(database, people, concepts)
+        reader.read()
     return reader.charts(), reader.report
 
 
