@@ -59,7 +59,7 @@ def solve_in_kernel(
     )
     flat, shape = jax.tree.flatten(results)
 
-    def kernel(*memory: Any) -> None:
+    def course(*memory: Any) -> None:  # the name that profilers and the assembler show
         held = jax.tree.unflatten(structure, memory[: len(inputs)])
         wanted, ends = memory[len(inputs) : len(inputs) + 2]
         into = jax.tree.unflatten(shape, memory[len(inputs) + 2 :])
@@ -85,7 +85,7 @@ def solve_in_kernel(
         into.status[...], into.steps[...] = ended, now.steps
 
     flattened = pl.pallas_call(
-        kernel,
+        course,
         grid=(lanes // LANES,),
         in_specs=[*(_blocks(x.shape) for x in inputs), _all(samples.shape), _all(bounds.shape)],
         out_specs=[_blocks(x.shape) for x in flat],

@@ -25,8 +25,11 @@ class Step(NamedTuple):
 
 
 def unknown(count: int, like: Array) -> Array:
-    """A number of turns as one that the compiler cannot know, so that it does not write a loop out."""
-    return jnp.where(jnp.max(jnp.where(like > 0, 1.0, 0.0)) < 2, count, 0)
+    """A number of turns as one that the compiler cannot know, so that it does not write a loop out.
+
+    It has 32 bits whatever the precision: Triton refuses a loop whose two bounds differ in type.
+    """
+    return jnp.where(jnp.max(jnp.where(like > 0, 1.0, 0.0)) < 2, jnp.int32(count), jnp.int32(0))
 
 
 def combine(weights: Sequence[Any], values: Sequence[Any]) -> Any:
