@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ def main(
         return fill_page(tables)
     if inside:
         return print(json.dumps(here(target, (models[0], solvers[0], dtypes[0]), inside)))
+    os.environ["JAX_PLATFORMS"] = "cpu"  # of this process, too, which asks models what applies
     from tests.reference import modules
 
     names = models or [name for name, module in modules().items() if hasattr(module, "COURSE")]
@@ -77,9 +79,7 @@ def known(file: Path | None) -> list[dict[str, Any]]:
 
 def compiled_apart(target: str, row: Row, lines: list[dict[str, Any]]) -> dict[str, Any] | None:
     """The line of one program, from a process of its own; None for what is known or a solver that does not apply."""
-    import jax
-
-    told = {"benchmark": "compile_ahead", "target": target, "jax": jax.__version__}
+    told = {"benchmark": "compile_ahead", "target": target, "jax": version("jax")}
     told |= dict(zip(("model", "solver", "dtype"), row, strict=True))
     if any(told.items() <= line.items() for line in lines) or not applies(row):
         return None
