@@ -18,12 +18,13 @@ from unittest import mock
 import jax
 import numpy as np
 from jax.experimental import topologies
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import SingleDeviceSharding
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import twin  # noqa: E402
+from tests.accelerator import card  # noqa: E402
 from tests.reference import courses  # noqa: E402
 from twin.program import program  # noqa: E402
 from twin.running import Batch  # noqa: E402
@@ -41,10 +42,9 @@ class Target:
     backend: str
     topology: dict[str, str]
 
-    def mesh(self) -> Mesh:
+    def place(self) -> SingleDeviceSharding:
         """One such device."""
-        devices = topologies.get_topology_desc(**self.topology).devices[:1]
-        return Mesh(np.array(devices), ("device",), axis_types=(AxisType.Auto,))
+        return SingleDeviceSharding(topologies.get_topology_desc(**self.topology).devices[0])
 
 
 def targets() -> dict[str, Target]:
@@ -69,13 +69,13 @@ def asked(model: str, solver: str, dtype: str) -> Batch:
 
 
 @contextlib.contextmanager
-def on(target: Target, mesh: Mesh) -> Iterator[None]:
-    """As if JAX ran on the target; it lowers for what it is told is there."""
+def on(target: Target) -> Iterator[None]:
+    """As if JAX ran on the target."""
+    platform = {"cuda": "gpu"}.get(target.topology["platform"], "tpu")
     with (
-        mock.patch.object(backend, "chosen", lambda: target.backend),
-        mock.patch.object(jax, "default_backend", lambda: {"cuda": "gpu"}.get(target.topology["platform"], "tpu")),
-        jax.sharding.use_abstract_mesh(mesh.abstract_mesh),
-        backend.lowering(),
+        mock.patch.object(jax, "default_backend", return_value=platform),
+        mock.patch.object(backend, "chosen", return_value=target.backend),
+        card(),
     ):
         yield
 
@@ -83,15 +83,14 @@ def on(target: Target, mesh: Mesh) -> Iterator[None]:
 def compiled(target: Target, model: str, solver: str, dtype: str) -> dict[str, Any]:
     """Compile the whole run of one call: drawing individuals, sorting their events, solving; seconds of each part."""
     with jax.enable_x64(dtype == "float64"):
-        batch, mesh = asked(model, solver, dtype), target.mesh()
-        place = NamedSharding(mesh, PartitionSpec())
+        batch, place = asked(model, solver, dtype), target.place()
 
         def described(x: Any) -> Any:
             return jax.ShapeDtypeStruct(np.shape(x), jax.dtypes.canonicalize_dtype(x.dtype), sharding=place)
 
         lanes = described(np.zeros(LANES, np.int32))
         clock = [time.perf_counter()]
-        with on(target, mesh):
+        with on(target):
             run = program.__wrapped__(batch.task(batch.choice), TOGETHER if batch.choice.method else 0)
             traced = run.trace(jax.tree.map(described, batch.arrays), lanes, lanes, lanes)
             clock.append(time.perf_counter())
@@ -107,9 +106,8 @@ def compiled(target: Target, model: str, solver: str, dtype: str) -> dict[str, A
 
 def _cpu() -> float:
     """Seconds of CPU so far, the assembler's processes included; others on the machine do not blur them."""
-    return sum(
-        used.ru_utime + used.ru_stime for used in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    )
+    both = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(used.ru_utime + used.ru_stime for used in both)
 
 
 # --- what the assembler says --------------------------------------------------------------------------

@@ -86,7 +86,10 @@ def compiled_apart(target: str, row: Row, lines: list[dict[str, Any]]) -> dict[s
     with tempfile.TemporaryDirectory() as dump:
         command = [sys.executable, __file__, "--inside", dump, "--target", target]
         command += ["--model", row[0], "--solver", row[1], "--dtype", row[2]]
-        ran = subprocess.run(command, capture_output=True, text=True, env=environment(dump), timeout=LONGEST)
+        try:
+            ran = subprocess.run(command, capture_output=True, text=True, env=environment(dump), timeout=LONGEST)
+        except subprocess.TimeoutExpired:
+            return told | {"error": f"not compiled in {LONGEST} s"}
     if ran.returncode:
         said = ran.stderr.strip().splitlines() or ["nothing"]
         return told | {"error": f"process ended with {ran.returncode}: {said[-1][:300]}"}
@@ -139,8 +142,8 @@ def fill_page(files: tuple[Path, ...]) -> None:
         for line in sorted(mine, key=lambda x: (x["model"], x["solver"], x["dtype"])):
             method = line.get("method", line["solver"])
             rows.setdefault((line["model"], method, line["dtype"]), {})[line["jax"]] = shown(line)
-        head = ["model", "method", "", *(f"JAX {v}" for v in versions)]
-        body = [[f"`{m}`", method, dtype, *(cells.get(v, "") for v in versions)] for (m, method, dtype), cells in rows.items()]
+        body = [[f"`{row[0]}`", *row[1:], *(cells.get(v, "") for v in versions)] for row, cells in rows.items()]
+        head = ["model", "method", "precision", *(f"JAX {v}" for v in versions)]
         page = fill(page, f"compiled {target}", table(head, body))
     PAGE.write_text(page, "utf-8")
 

@@ -1,4 +1,8 @@
-"""The kernel for NVIDIA GPUs, without one: every model lowers for CUDA, and interpreted it equals the engine."""
+"""The kernel for NVIDIA GPUs, without one: every model lowers for CUDA, and interpreted it equals the engine.
+
+What is lowered is also parsed as the compiler would, which verifies every operation's types. `make accelerators`
+compiles it.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,15 @@ import itertools
 from typing import Any
 
 import jax
-import jax.export
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.experimental import pallas
+from jax.experimental.pallas import triton
+from jaxlib.mlir import ir
 
 import twin
+from tests.accelerator import TRITON, lowered
 from tests.reference import courses
 from tests.stiff import BindingWithExactDepot, Robertson
 from tests.toys import BLOCKS, OralOne, Pk, Turnover
@@ -27,9 +34,6 @@ from twin.solver.ensemble import Problem, Setup, solve
 from twin.solver.ensemble.kernel import LANES, solve_in_kernel
 from twin.types import Scalar
 from twin.variability import log_normal
-
-TRITON = "__gpu$xla.gpu.triton"
-ALLOWED = [jax.export.DisabledSafetyCheck.custom_call(TRITON)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,10 +79,6 @@ def setup_of(batch: Batch) -> Setup:
 # --- it lowers ----------------------------------------------------------------------------------------
 
 
-def lowered(function: Any, *arguments: Any) -> str:
-    return jax.export.export(jax.jit(function), platforms=["cuda"], disabled_checks=ALLOWED)(*arguments).mlir_module()
-
-
 def lowered_case(case: Case) -> str:
     """The module of a case's kernel for CUDA; nothing is compiled or run."""
     with case.wide():
@@ -86,6 +86,19 @@ def lowered_case(case: Case) -> str:
         shapes = jax.eval_shape(functools.partial(problem, batch), batch.arrays, jnp.arange(LANES, dtype=jnp.int32))
         tables = (jax.ShapeDtypeStruct(t.shape, t.dtype) for t in (batch.arrays["windows"], batch.arrays["bounds"]))
         return lowered(functools.partial(solve_in_kernel, setup_of(batch)), shapes, *tables)
+
+
+def test_a_kernel_that_would_not_compile_is_seen():
+    """A bare number chosen by one condition becomes a bit in Triton, and a loop up to it has bounds of two types."""
+
+    def kernel(x: Any, into: Any) -> None:
+        turns = jnp.where(jnp.max(x[...]) > 0, 2, 0)
+        into[...] = jax.lax.fori_loop(0, turns, lambda i, held: held + 1, x[...])
+
+    row = jax.ShapeDtypeStruct((LANES,), jnp.float32)
+    called = pallas.pallas_call(kernel, out_shape=row, compiler_params=triton.CompilerParams(num_warps=1))
+    with pytest.raises(ir.MLIRError, match=r"lowerBound, upperBound, step} have same type"):
+        lowered(called, row)
 
 
 LOWERED = itertools.product(courses(), ("tsit5", "rosenbrock"), ("float32", "float64"))

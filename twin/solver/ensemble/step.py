@@ -27,7 +27,8 @@ class Step(NamedTuple):
 def unknown(count: int, like: Array) -> Array:
     """A number of turns as one that the compiler cannot know, so that it does not write a loop out.
 
-    It has 32 bits whatever the precision: Triton refuses a loop whose two bounds differ in type.
+    It states its type: in a kernel, Pallas gives a bare number chosen by a single condition the condition's type, one
+    bit, and Triton refuses a loop whose bounds differ in type.
     """
     return jnp.where(jnp.max(jnp.where(like > 0, 1.0, 0.0)) < 2, jnp.int32(count), jnp.int32(0))
 
