@@ -26,13 +26,12 @@ sys.path.insert(0, str(ROOT))
 import twin  # noqa: E402
 from tests.accelerator import card  # noqa: E402
 from tests.reference import courses  # noqa: E402
-from twin.program import program  # noqa: E402
+from twin import program  # noqa: E402
 from twin.running import Batch  # noqa: E402
 from twin.simulation import _prepare, _Settings  # noqa: E402
 from twin.solver.ensemble import backend  # noqa: E402
 
-LANES = 1024  # of the call that is compiled; a kernel's code does not depend on it
-TOGETHER = 64  # asked of the engine, which only a CPU's blocks heed
+SHAPE = (1, 16, 64)  # devices, blocks and lanes of the call that is compiled; a kernel's code does not depend on it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +61,7 @@ def asked(model: str, solver: str, dtype: str) -> Batch:
     """One patient under the model's reference course, with every observable and every outcome of the model."""
     regimen, times = courses()[model]
     settings = _Settings(
-        draws=range(LANES), seed=1, until=None, times=[float(t) for t in times[::8]], solver=solver, dtype=dtype,
+        draws=range(8), seed=1, until=None, times=[float(t) for t in times[::8]], solver=solver, dtype=dtype,
         rtol=None, atol=None, spread=True, uncertainty=False, noise=False, individuals={},
     )  # fmt: skip
     return _prepare(twin.load_model(model), twin.Patient("ana"), {"one": regimen}, None, settings)
@@ -81,18 +80,17 @@ def on(target: Target) -> Iterator[None]:
 
 
 def compiled(target: Target, model: str, solver: str, dtype: str) -> dict[str, Any]:
-    """Compile the whole run of one call: drawing individuals, sorting their events, solving; seconds of each part."""
+    """Compile a run's solver: drawing individuals, sorting their events, solving; the seconds of each part."""
     with jax.enable_x64(dtype == "float64"):
         batch, place = asked(model, solver, dtype), target.place()
+        _, shapes = program.described(batch.arrays, SHAPE)
 
-        def described(x: Any) -> Any:
-            return jax.ShapeDtypeStruct(np.shape(x), jax.dtypes.canonicalize_dtype(x.dtype), sharding=place)
+        def there(x: Any) -> Any:
+            return jax.ShapeDtypeStruct(x.shape, jax.dtypes.canonicalize_dtype(x.dtype), sharding=place)
 
-        lanes = described(np.zeros(LANES, np.int32))
         clock = [time.perf_counter()]
         with on(target):
-            run = program.__wrapped__(batch.task(batch.choice), TOGETHER if batch.choice.method else 0)
-            traced = run.trace(jax.tree.map(described, batch.arrays), lanes, lanes, lanes)
+            traced = program.solver(batch.task(batch.choice)).trace(*jax.tree.map(there, shapes))
             clock.append(time.perf_counter())
             lowered = traced.lower()
             clock.append(time.perf_counter())
@@ -101,7 +99,7 @@ def compiled(target: Target, model: str, solver: str, dtype: str) -> dict[str, A
             clock.append(time.perf_counter())
     seconds = dict(zip(("trace_s", "lower_s", "compile_s"), np.diff(clock).round(2).tolist(), strict=True))
     seconds |= {"compile_cpu_s": round(_cpu() - before, 2)}
-    return {"method": batch.choice.method or "diffrax", "lanes": LANES} | seconds
+    return {"method": batch.choice.method or "diffrax", "lanes": int(np.prod(SHAPE))} | seconds
 
 
 def _cpu() -> float:

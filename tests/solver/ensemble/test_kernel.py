@@ -62,14 +62,10 @@ class Case:
 
 def problem(batch: Batch, arrays: dict[str, Any], draw: Any) -> Problem:
     """What the engine is given for some draws of a batch's only patient and regimen."""
-    task, setup, only = batch.task(batch.choice), setup_of(batch), jnp.int32(0)
-
-    def one(draw: Any) -> Problem:
-        lane = program._lane(task, batch.model, arrays, only, only, draw)
-        rank = arrays["rank"][0] if batch.question.fixed else None
-        return program.problem_of(setup, lane.schedule, lane.person_at, arrays["span"], rank, lane.chances)
-
-    return jax.vmap(one, out_axes=-1)(draw)
+    only = jnp.zeros_like(draw)
+    own, shared = program.rows_of(arrays, (only, only, draw)), program.shared_by_all(arrays)
+    found, *_ = program._prepared(batch.task(batch.choice), batch.model, shared, own)
+    return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), found)
 
 
 def setup_of(batch: Batch) -> Setup:
@@ -203,10 +199,9 @@ def test_a_whole_run_lowers(monkeypatch):
     case = SMALL["linear, own events"]
     with case.wide():
         batch = case.batch()
-        lanes = jax.ShapeDtypeStruct((2 * LANES,), jnp.int32)
-        run = functools.partial(program._blocks, batch.task(batch.choice), batch.model, LANES)
+        _, given = program.described(batch.arrays, (1, 2, LANES))
         monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-        assert TRITON in lowered(run, batch.arrays, lanes, lanes, lanes)
+        assert TRITON in lowered(program.solver(batch.task(batch.choice)), *given)
 
 
 # --- it gives the engine's numbers --------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """How lanes are solved where the program runs: as plain XLA on any device, or by a kernel on an NVIDIA GPU.
 
-    solved = solve_lanes(setup, problem, samples, bounds, together=64)
+    solved = solve_lanes(setup, problem, samples, bounds)
 
 Both are the same body (`body.py`) and give the same numbers to rounding. Plain XLA always works; a kernel is a way
 that may go, as Pallas' Triton backend will, or come. The environment variable TWIN_BACKEND names one to be used.
@@ -19,7 +19,7 @@ import jax
 
 from ...errors import TwinError, suggest
 from ...types import Array
-from .engine import Solved, solve_batch
+from .engine import Solved, solve
 from .given import Problem, Setup
 
 VARIABLE = "TWIN_BACKEND"
@@ -28,17 +28,11 @@ VARIABLE = "TWIN_BACKEND"
 class Backend(NamedTuple):
     """A way to solve lanes; `missing` says what it needs that is not here, or nothing."""
 
-    solve: Callable[[Setup, Problem, Array, Array, int], Solved]
+    solve: Callable[[Setup, Problem, Array, Array], Solved]
     missing: Callable[[], str]
 
 
-def _by_xla(setup: Setup, problem: Problem, samples: Array, bounds: Array, together: int) -> Solved:
-    """In blocks that fit a CPU's caches; an accelerator takes all lanes of a call at once."""
-    lanes = problem.start.shape[-1]
-    return solve_batch(setup, problem, samples, bounds, together=together if jax.default_backend() == "cpu" else lanes)
-
-
-def _by_triton(setup: Setup, problem: Problem, samples: Array, bounds: Array, together: int) -> Solved:
+def _by_triton(setup: Setup, problem: Problem, samples: Array, bounds: Array) -> Solved:
     from .kernel import solve_in_kernel  # a JAX without Pallas' Triton backend cannot import it
 
     return solve_in_kernel(setup, problem, samples, bounds)
@@ -52,7 +46,7 @@ def _triton_misses() -> str:
     return ""
 
 
-BACKENDS = {"triton": Backend(_by_triton, _triton_misses), "xla": Backend(_by_xla, lambda: "")}  # the better ones first
+BACKENDS = {"triton": Backend(_by_triton, _triton_misses), "xla": Backend(solve, lambda: "")}  # the better ones first
 
 
 def chosen() -> str:
@@ -68,9 +62,14 @@ def chosen() -> str:
     return name
 
 
-def solve_lanes(setup: Setup, problem: Problem, samples: Array, bounds: Array, *, together: int) -> Solved:
-    """Any multiple of `together` lanes, by the chosen backend; `samples` and `bounds` as in `engine.solve`."""
-    return BACKENDS[chosen()].solve(setup, problem, samples, bounds, together)
+def solve_lanes(setup: Setup, problem: Problem, samples: Array, bounds: Array) -> Solved:
+    """Lanes, in one go, by the chosen backend; what is given and what comes back is as in `engine.solve`."""
+    return BACKENDS[chosen()].solve(setup, problem, samples, bounds)
+
+
+def in_turn() -> bool:
+    """Whether blocks of lanes are better solved one after the other, in a CPU's caches, than all in one go."""
+    return jax.default_backend() == "cpu"
 
 
 @contextlib.contextmanager
