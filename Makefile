@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-slow style types docs bench clean
+.PHONY: demo test test-slow accelerators style types docs bench clean
 
 demo: $(READY)
 	$(BIN)/twin simulate scenarios/warfarin/genotype_guided.yaml --out results
@@ -14,6 +14,10 @@ test: $(READY)
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "slow or not slow"
+
+# Compiles for an NVIDIA H100 and a TPU v5e that need not be here; 2 GB of compilers, minutes.
+accelerators: .venv-accelerators/.ready
+	.venv-accelerators/bin/python -m pytest -m slow -rs tests/test_accelerators.py
 
 style: $(READY)
 	$(BIN)/ruff format --check .
@@ -36,5 +40,11 @@ $(READY): pyproject.toml requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $(READY)
 
+.venv-accelerators/.ready: requirements.lock requirements-accelerators.txt
+	$(PYTHON) -m venv .venv-accelerators
+	.venv-accelerators/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	.venv-accelerators/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-accelerators.txt
+	touch $@
+
 clean:
-	rm -rf $(VENV) results build *.egg-info
+	rm -rf $(VENV) .venv-accelerators results build *.egg-info

@@ -99,7 +99,8 @@ def compiled_apart(target: str, row: Row, lines: list[dict[str, Any]]) -> dict[s
 def environment(dump: str) -> dict[str, str]:
     """JAX on the CPU, which only traces, and XLA told to keep what it gives the assembler."""
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_dump_to={dump} --xla_dump_emitter_re=ptx"
-    return dict(os.environ) | {"JAX_PLATFORMS": "cpu", "TPU_SKIP_MDS_QUERY": "1", "XLA_FLAGS": flags.strip()}
+    alone = {"TPU_SKIP_MDS_QUERY": "1", "ALLOW_MULTIPLE_LIBTPU_LOAD": "1"}  # no TPU to ask about, or to be locked
+    return dict(os.environ) | alone | {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags.strip()}
 
 
 def applies(row: Row) -> bool:
