@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 INSTALL := -m pip install --quiet --disable-pip-version-check
 PYTHONS ?= python3.11 python3.12 python3.13
 
-.PHONY: demo test test-slow test-oldest test-newest lock style types docs bench clean
+.PHONY: demo test test-slow test-avx2 test-sse4 test-oldest test-newest accelerators lock style types docs bench clean
 
 demo: $(READY)
 	$(BIN)/twin simulate scenarios/warfarin/genotype_guided.yaml --out results
@@ -16,6 +16,12 @@ test: $(READY)
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "slow or not slow"
+
+# As on a CPU that has no more than these instructions; the result of a course may differ by rounding.
+test-avx2 test-sse4: test-%: $(READY)
+	XLA_FLAGS="$$XLA_FLAGS --xla_cpu_max_isa=$(ISA_$*)" $(BIN)/python -m pytest -n 2 --dist worksteal
+ISA_avx2 := AVX2
+ISA_sse4 := SSE4_2
 
 # The lower bounds of pyproject.toml, on the oldest Python; what pip finds today, on $(PYTHON).
 test-oldest: .venv-oldest/.ready
@@ -29,6 +35,10 @@ test-newest:
 # The files of exact versions, by asking the pip of each Python; it installs nothing.
 lock:
 	$(firstword $(PYTHONS)) .ci/lock.py $(PYTHONS)
+
+# Compiles for an NVIDIA H100 and a TPU v5e that need not be here; 2 GB of compilers, minutes.
+accelerators: .venv-accelerators/.ready
+	.venv-accelerators/bin/python -m pytest -m slow -rs tests/test_accelerators.py
 
 style: $(READY)
 	$(BIN)/ruff format --check .
@@ -57,5 +67,11 @@ $(READY): pyproject.toml requirements.lock
 	.venv-oldest/bin/python $(INSTALL) --no-deps --no-build-isolation --editable .
 	touch $@
 
+.venv-accelerators/.ready: requirements.lock requirements-accelerators.txt
+	$(PYTHON) -m venv .venv-accelerators
+	.venv-accelerators/bin/python $(INSTALL) -r requirements.lock
+	.venv-accelerators/bin/python $(INSTALL) --no-deps -r requirements-accelerators.txt
+	touch $@
+
 clean:
-	rm -rf $(VENV) .venv-oldest .venv-newest results build *.egg-info
+	rm -rf $(VENV) .venv-* results build *.egg-info

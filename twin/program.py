@@ -28,9 +28,9 @@ from .population import NORMALS, cholesky, draw_individual, individual_at, with_
 from .processor import compiler_options
 from .solver.base import Choice, Status
 from .solver.course import Question, solve_course, steady_states
-from .solver.ensemble import Problem, Setup, Solved, one_by_one, solve
+from .solver.ensemble import Problem, Setup, Solved, one_by_one
+from .solver.ensemble.backend import chosen, in_turn, lowering, solve_lanes
 from .solver.ensemble.events import DO_CHANGE, NOTHING, table_of
-from .solver.ensemble.kernel import solve_in_kernel
 from .types import Array
 
 
@@ -62,14 +62,10 @@ def solver(task: Task) -> Any:
     """The jitted function (shared, (own, count)) -> results (device, block, lane, ...) of the first `count` blocks.
 
     `shared` is what `shared_by_all` picks and `own` (device, block, lane, ...) what `rows_of` gives; `count` (device,).
-    Blocks are solved in turn on a CPU; diffrax and a kernel solve all of them at once, whatever `count` is.
+    Blocks are solved in turn on a CPU; diffrax and an accelerator solve all of them at once, whatever `count` is.
     """
-    if not task.choice.method:
-        stages, each = (_alone,), _at_once
-    elif jax.default_backend() == "gpu":
-        stages, each = (_prepared, functools.partial(_together, solve=solve_in_kernel)), _at_once
-    else:
-        stages, each = (_prepared, _together), one_by_one
+    stages = (_prepared, _together) if task.choice.method else (_alone,)
+    each = one_by_one if task.choice.method and in_turn() else _at_once
 
     def on_device(shared: dict[str, Any], given: tuple[dict[str, Any], Array]) -> dict[str, Any]:
         found, count = jax.tree.map(lambda x: x[0], given)  # this device's
@@ -173,13 +169,11 @@ def _prepared(task: Task, model: DiseaseModel, shared: dict[str, Any], own: dict
     return jax.vmap(prepare)(own)
 
 
-def _together(
-    task: Task, model: DiseaseModel, shared: dict[str, Any], prepared: Any, *, solve: Callable[..., Solved] = solve
-) -> dict[str, Any]:
+def _together(task: Task, model: DiseaseModel, shared: dict[str, Any], prepared: Any) -> dict[str, Any]:
     """Results of prepared trajectories (lane, ...), together by the ensemble engine."""
     problem, found, person, noise_keys = prepared
     problem = jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), problem)
-    solved = solve(Setup(model, task.choice, task.question), problem, shared["windows"], shared["bounds"])
+    solved = solve_lanes(Setup(model, task.choice, task.question), problem, shared["windows"], shared["bounds"])
     samples = {n: v[: len(shared["samples"])].T for n, v in solved.samples.items()}
     status = jnp.where(found, solved.status, Status.NO_PATIENT)
 
@@ -289,7 +283,7 @@ def compiled(task: Task, arrays: dict[str, Any], shape: tuple[int, int, int]) ->
     options = compiler_options(careful=not task.choice.method)
     return Program(
         _kept(_ROWS, repr(to_rows), lambda: _on_every_device(rows_of), to_rows, {}),
-        _kept(_SOLVERS, (task, repr(to_solver)), lambda: solver(task), to_solver, options),
+        _kept(_SOLVERS, (task, chosen(), repr(to_solver)), lambda: solver(task), to_solver, options),
     )
 
 
@@ -307,5 +301,7 @@ def _kept(held: dict[Any, Any], key: Any, function: Callable[[], Any], given: An
     if key not in held:
         if len(held) >= _MOST_PROGRAMS:  # each has memory maps, of which a process may have only so many
             del held[next(iter(held))]
-        held[key] = function().lower(*given).compile(compiler_options=options)
+        with lowering():
+            lowered = function().lower(*given)
+        held[key] = lowered.compile(compiler_options=options)
     return held[key]

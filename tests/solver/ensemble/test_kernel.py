@@ -1,4 +1,8 @@
-"""The kernel for NVIDIA GPUs, without one: every model lowers for CUDA, and interpreted it equals the engine."""
+"""The kernel for NVIDIA GPUs, without one: every model lowers for CUDA, and interpreted it equals the engine.
+
+What is lowered is also parsed as the compiler would, which verifies every operation's types. `make accelerators`
+compiles it.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,15 @@ import itertools
 from typing import Any
 
 import jax
-import jax.export
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.experimental import pallas
+from jax.experimental.pallas import triton
+from jaxlib.mlir import ir
 
 import twin
+from tests.accelerator import TRITON, lowered
 from tests.reference import courses
 from tests.stiff import BindingWithExactDepot, Robertson
 from tests.toys import BLOCKS, OralOne, Pk, Turnover
@@ -27,9 +34,6 @@ from twin.solver.ensemble import Problem, Setup, solve
 from twin.solver.ensemble.kernel import LANES, solve_in_kernel
 from twin.types import Scalar
 from twin.variability import log_normal
-
-TRITON = "__gpu$xla.gpu.triton"
-ALLOWED = [jax.export.DisabledSafetyCheck.custom_call(TRITON)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,14 +62,10 @@ class Case:
 
 def problem(batch: Batch, arrays: dict[str, Any], draw: Any) -> Problem:
     """What the engine is given for some draws of a batch's only patient and regimen."""
-    task, setup, only = batch.task(batch.choice), setup_of(batch), jnp.int32(0)
-
-    def one(draw: Any) -> Problem:
-        lane = program._lane(task, batch.model, arrays, only, only, draw)
-        rank = arrays["rank"][0] if batch.question.fixed else None
-        return program.problem_of(setup, lane.schedule, lane.person_at, arrays["span"], rank, lane.chances)
-
-    return jax.vmap(one, out_axes=-1)(draw)
+    only = jnp.zeros_like(draw)
+    own, shared = program.rows_of(arrays, (only, only, draw)), program.shared_by_all(arrays)
+    found, *_ = program._prepared(batch.task(batch.choice), batch.model, shared, own)
+    return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), found)
 
 
 def setup_of(batch: Batch) -> Setup:
@@ -75,10 +75,6 @@ def setup_of(batch: Batch) -> Setup:
 # --- it lowers ----------------------------------------------------------------------------------------
 
 
-def lowered(function: Any, *arguments: Any) -> str:
-    return jax.export.export(jax.jit(function), platforms=["cuda"], disabled_checks=ALLOWED)(*arguments).mlir_module()
-
-
 def lowered_case(case: Case) -> str:
     """The module of a case's kernel for CUDA; nothing is compiled or run."""
     with case.wide():
@@ -86,6 +82,19 @@ def lowered_case(case: Case) -> str:
         shapes = jax.eval_shape(functools.partial(problem, batch), batch.arrays, jnp.arange(LANES, dtype=jnp.int32))
         tables = (jax.ShapeDtypeStruct(t.shape, t.dtype) for t in (batch.arrays["windows"], batch.arrays["bounds"]))
         return lowered(functools.partial(solve_in_kernel, setup_of(batch)), shapes, *tables)
+
+
+def test_a_kernel_that_would_not_compile_is_seen():
+    """A bare number chosen by one condition becomes a bit in Triton, and a loop up to it has bounds of two types."""
+
+    def kernel(x: Any, into: Any) -> None:
+        turns = jnp.where(jnp.max(x[...]) > 0, 2, 0)
+        into[...] = jax.lax.fori_loop(0, turns, lambda i, held: held + 1, x[...])
+
+    row = jax.ShapeDtypeStruct((LANES,), jnp.float32)
+    called = pallas.pallas_call(kernel, out_shape=row, compiler_params=triton.CompilerParams(num_warps=1))
+    with pytest.raises(ir.MLIRError, match=r"lowerBound, upperBound, step} have same type"):
+        lowered(called, row)
 
 
 LOWERED = itertools.product(courses(), ("tsit5", "rosenbrock"), ("float32", "float64"))
@@ -190,10 +199,9 @@ def test_a_whole_run_lowers(monkeypatch):
     case = SMALL["linear, own events"]
     with case.wide():
         batch = case.batch()
-        lanes = jax.ShapeDtypeStruct((2 * LANES,), jnp.int32)
-        run = functools.partial(program._blocks, batch.task(batch.choice), batch.model, LANES)
+        _, given = program.described(batch.arrays, (1, 2, LANES))
         monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-        assert TRITON in lowered(run, batch.arrays, lanes, lanes, lanes)
+        assert TRITON in lowered(program.solver(batch.task(batch.choice)), *given)
 
 
 # --- it gives the engine's numbers --------------------------------------------------------------------

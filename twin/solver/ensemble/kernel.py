@@ -59,7 +59,7 @@ def solve_in_kernel(
     )
     flat, shape = jax.tree.flatten(results)
 
-    def kernel(*memory: Any) -> None:
+    def course(*memory: Any) -> None:  # the name that profilers and the assembler show
         held = jax.tree.unflatten(structure, memory[: len(inputs)])
         wanted, ends = memory[len(inputs) : len(inputs) + 2]
         into = jax.tree.unflatten(shape, memory[len(inputs) + 2 :])
@@ -73,9 +73,12 @@ def solve_in_kernel(
         def window(index: Array, now: Any) -> Any:
             times = [wanted[index, j] for j in range(size)]
             now = body.window(now, times, ends[index])
-            for name in names:
-                for j, values in enumerate(now.caught[name]):
-                    into.samples[name][index * size + j, :] = values
+
+            def write(j: Any, _: Any) -> None:
+                for name in names:
+                    into.samples[name][index * size + j, :] = _of(now.caught[name], j)
+
+            jax.lax.fori_loop(0, size, write, None)
             return now
 
         now = jax.lax.fori_loop(0, count, window, body.begin(size))
@@ -85,7 +88,7 @@ def solve_in_kernel(
         into.status[...], into.steps[...] = ended, now.steps
 
     flattened = pl.pallas_call(
-        kernel,
+        course,
         grid=(lanes // LANES,),
         in_specs=[*(_blocks(x.shape) for x in inputs), _all(samples.shape), _all(bounds.shape)],
         out_specs=[_blocks(x.shape) for x in flat],
@@ -95,6 +98,14 @@ def solve_in_kernel(
         name="course",
     )(*inputs, samples, bounds)
     return jax.tree.unflatten(shape, flattened)
+
+
+def _of(values: tuple[Array, ...], j: Any) -> Array:
+    """The j-th of some values that lie in registers."""
+    found = values[0]
+    for k, value in enumerate(values[1:], 1):
+        found = jnp.where(j == k, value, found)
+    return found
 
 
 def _blocks(shape: tuple[int, ...]) -> pl.BlockSpec:

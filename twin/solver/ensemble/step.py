@@ -25,8 +25,12 @@ class Step(NamedTuple):
 
 
 def unknown(count: int, like: Array) -> Array:
-    """A number of turns as one that the compiler cannot know, so that it does not write a loop out."""
-    return jnp.where(jnp.max(jnp.where(like > 0, 1.0, 0.0)) < 2, count, 0)
+    """A number of turns as one that the compiler cannot know, so that it does not write a loop out.
+
+    It states its type: in a kernel, Pallas gives a bare number chosen by a single condition the condition's type, one
+    bit, and Triton refuses a loop whose bounds differ in type.
+    """
+    return jnp.where(jnp.max(jnp.where(like > 0, 1.0, 0.0)) < 2, jnp.int32(count), jnp.int32(0))
 
 
 def combine(weights: Sequence[Any], values: Sequence[Any]) -> Any:

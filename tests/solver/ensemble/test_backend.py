@@ -1,0 +1,56 @@
+"""Which backend solves lanes: the best that has what it needs, or the one that is asked for."""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+
+import jax
+import pytest
+
+from twin.errors import TwinError
+from twin.solver.ensemble import backend
+
+
+@pytest.fixture(autouse=True)
+def nothing_asked(monkeypatch):
+    monkeypatch.delenv(backend.VARIABLE, raising=False)
+
+
+@pytest.mark.parametrize(("platform", "expected"), [("cpu", "xla"), ("tpu", "xla"), ("gpu", "triton")])
+def test_a_kernel_where_there_is_a_gpu_and_plain_xla_elsewhere(monkeypatch, platform, expected):
+    monkeypatch.setattr(jax, "default_backend", lambda: platform)
+    assert backend.chosen() == expected
+
+
+def test_plain_xla_where_jax_has_no_triton_any_more(monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert backend.chosen() == "xla"
+
+
+def test_the_environment_overrides(monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    monkeypatch.setenv(backend.VARIABLE, "xla")
+    assert backend.chosen() == "xla"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("tritom", "TWIN_BACKEND: unknown backend 'tritom'; did you mean 'triton'?"),
+        ("triton", "TWIN_BACKEND=triton needs an NVIDIA GPU that JAX sees; leave it unset, or write TWIN_BACKEND=xla"),
+    ],
+)
+def test_what_cannot_be_had_is_refused(monkeypatch, name, said):
+    monkeypatch.setenv(backend.VARIABLE, name)
+    with pytest.raises(TwinError) as refused:
+        backend.chosen()
+    assert str(refused.value) == said
+
+
+def test_only_the_known_warning_is_kept_from_users():
+    with backend.lowering():
+        warnings.warn("The Pallas Triton backend is deprecated and will be removed", DeprecationWarning, stacklevel=1)
+        with pytest.raises(DeprecationWarning, match="another thing"):
+            warnings.warn("another thing is deprecated", DeprecationWarning, stacklevel=1)

@@ -1,0 +1,43 @@
+"""What `simulate` runs compiles for accelerators that are not here. `make accelerators` has the compilers it takes."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = Path(__file__).parents[1] / "benchmarks" / "compile_ahead.py"
+COMPILERS = {"h100": "jax_plugins.xla_cuda13", "v5e": "libtpu"}
+CASES = [
+    ("h100", "warfarin_hamberg2010", "tsit5", "float32"),
+    ("h100", "docetaxel_neutropenia", "rosenbrock", "float64"),
+    ("v5e", "docetaxel_neutropenia", "tsit5", "float32"),
+]
+
+
+def is_here(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # of the package around it
+        return False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("target", "model", "solver", "dtype"), CASES)
+def test_a_run_compiles(target, model, solver, dtype):
+    """Whole, with every observable and outcome: lowering alone has let through what no compiler took."""
+    if not is_here(COMPILERS[target]):
+        pytest.skip(f"the compiler for {target} is not installed; make accelerators sets it up")
+    command = [sys.executable, PROGRAM, "--target", target, "--model", model, "--solver", solver, "--dtype", dtype]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    line = json.loads(ran.stdout.splitlines()[-1])
+    assert "error" not in line, line["error"]
+    assert line["compile_s"] > 0
+    if target == "h100":
+        assert line["kernel"] == "course"
+        assert 0 < line["registers"] <= 255
