@@ -1,6 +1,6 @@
 """The engine's own kernel of each model, generated: seconds from trace to machine code, registers and spills.
 
-    python benchmarks/routes/engine.py [MODEL METHOD DTYPE]          one JSON line each; without arguments, all
+python benchmarks/routes/engine.py [MODEL METHOD DTYPE]          one JSON line each; without arguments, all
 """
 
 import functools
@@ -38,8 +38,8 @@ def measured(model: str, method: str, dtype: str) -> dict:
 
         _, whole = timed(lambda: compiled(run, [*leaves, *tables]))
     return {
-        "route": "generated CUDA", "model": model, "method": method, "dtype": dtype, "trace_s": traced,
-        "nvrtc_s": translated, "trace_and_xla_s": whole, "source_lines": source.count("\n"), **assembled(ptx),
+        "route": "generated CUDA", "model": model, "method": method, "dtype": dtype, "trace_cpu_s": traced,
+        "nvrtc_cpu_s": translated, "trace_and_xla_cpu_s": whole, "source_lines": source.count("\n"), **assembled(ptx),
         "jax": jax.__version__,
     }  # fmt: skip
 

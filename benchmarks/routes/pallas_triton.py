@@ -28,7 +28,7 @@ def run(weight, time, amount):
 
 def attempt(dtype: str) -> dict:
     _, seconds = timed(lambda: compiled(run, patients(LANES, dtype)))
-    return {"compile_s": seconds, **assembled(ptx_files()[-1])}
+    return {"compile_cpu_s": seconds, **assembled(ptx_files()[-1])}
 
 
 if __name__ == "__main__":

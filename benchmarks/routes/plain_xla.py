@@ -19,9 +19,9 @@ def attempt(dtype: str) -> dict:
     made, seconds = timed(lambda: compiled(mapped, patients(LANES, dtype)))
     each = [assembled(ptx) for ptx in ptx_files()]
     return {
-        "compile_s": seconds, "launches_a_turn": launches(made.as_text()), "kernels": len(each),
+        "compile_cpu_s": seconds, "launches_a_turn": launches(made.as_text()), "kernels": len(each),
         "registers": max(one["registers"] for one in each), "spill_bytes": sum(one["spill_bytes"] for one in each),
-        "ptxas_s": round(sum(one["ptxas_s"] for one in each), 2),
+        "ptxas_cpu_s": round(sum(one["ptxas_cpu_s"] for one in each), 2),
     }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import functools
 import itertools
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.export
 import jax.numpy as jnp
@@ -18,8 +19,9 @@ from tests.reference import courses
 from tests.solver.ensemble import host
 from tests.solver.ensemble.host import needs_compiler
 from tests.solver.ensemble.test_kernel import LARGER, SMALL, Case, problem, setup_of
-from twin.solver.ensemble import Solved, solve
+from twin.solver.ensemble import Problem, Solved, solve
 from twin.solver.ensemble.cuda import cuda_source, kernel_of, nvrtc, solve_in_cuda
+from twin.solver.ensemble.cuda.lane import solve_lane
 from twin.solver.ensemble.cuda.launch import BLOCK, CALL
 
 needs_nvrtc = pytest.mark.skipif(nvrtc.found() is None, reason="NVRTC is not installed")
@@ -118,8 +120,13 @@ def assert_same_courses(found: Solved, known: Solved, allowed: float) -> None:
         np.testing.assert_allclose(one, other, rtol=0, atol=allowed * scale)
 
 
+QUICK = ("linear, steady state", "explicit, inputs over time", "stiff, float32")  # the others in `make test-slow`
+
+
 @needs_compiler
-@pytest.mark.parametrize("name", [*SMALL, *(pytest.param(name, marks=pytest.mark.slow) for name in LARGER)])
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in SMALL | LARGER]
+)
 def test_it_gives_the_engines_numbers(name, tmp_path):
     case = (SMALL | LARGER)[name]
     with case.wide():
@@ -135,6 +142,40 @@ def test_it_gives_the_engines_numbers_for_every_model(name, solver, tmp_path):
     case = Case(lambda: twin.load_model(name), regimen, tuple(times[::8]), solver, draws=8)
     with case.wide():
         assert_same_courses(*on_host(case, tmp_path), 1e-6)
+
+
+@needs_compiler
+@pytest.mark.slow
+def test_its_derivatives_are_those_of_the_engine(tmp_path):
+    """Forward sensitivities are traced before the kernel is written: a lane carries them along."""
+    case = dataclasses.replace(SMALL["explicit, own events"], draws=8)
+    with case.wide():
+        batch = case.batch()
+        given = jax.jit(functools.partial(problem, batch))(batch.arrays, jnp.arange(case.draws, dtype=jnp.int32))
+        tables = jnp.asarray(batch.arrays["windows"]), jnp.asarray(batch.arrays["bounds"])
+        lane = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[:-1], x.dtype), given)
+        slope = functools.partial(by_clearance, functools.partial(solve_lane, setup_of(batch)))
+        traced, shapes = jax.make_jaxpr(slope, return_shape=True)(lane, *tables)
+        wide = [jax.ShapeDtypeStruct((*s.shape, case.draws), s.dtype) for s in jax.tree.leaves(shapes)]
+        leaves = jax.tree.leaves(given)
+        source = cuda_source(traced, "course", shared=(len(leaves), len(leaves) + 1))
+        found = host.run(tmp_path, source, "course", [*leaves, *tables], wide)
+        known = jax.jit(functools.partial(by_clearance, functools.partial(solve, setup_of(batch))))(given, *tables)
+    for one, other in zip(found, jax.tree.leaves(known), strict=True):
+        assert np.any(other != 0)
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-8 * np.max(np.abs(other)))
+
+
+def by_clearance(solver: Any, problem: Problem, samples: Any, bounds: Any) -> Any:
+    """The derivatives of what a course gives by each individual's own clearance."""
+
+    def of(clearance: Any) -> Any:
+        moved = eqx.tree_at(lambda p: p.persons.parameters.clearance, problem, clearance)
+        solved = solver(moved, samples, bounds)
+        return solved.samples, solved.outcomes
+
+    clearance = problem.persons.parameters.clearance
+    return jax.jvp(of, (clearance,), (jnp.ones_like(clearance),))[1]
 
 
 # --- for a GPU ----------------------------------------------------------------------------------------
