@@ -24,8 +24,8 @@ def careful(name):
     return twin.solve(twin.load_model(name), regimen, times, solver="ode", rtol=1e-10, atol=1e-12, max_steps=100_000)
 
 
-QUICK = ("docetaxel_neutropenia", "warfarin_hamberg2010")
-MEDIUM = (*QUICK, "warfarin_hamberg2007", "type1_diabetes_replaybg")
+QUICK = ("docetaxel_neutropenia",)
+MEDIUM = (*QUICK, "vancomycin_goti2018", "type1_diabetes_replaybg")
 
 
 def sparing(names, quick=QUICK):

@@ -11,12 +11,12 @@ import xarray as xr
 from cli.main import main
 
 MARA = """
-model: docetaxel
+model: vancomycin
 patients:
-  - {id: mara, doses: [{amount: 75 mg/m2, over: 1 h}], observations: [
-      {observable: docetaxel, time: 2 h, value: 0.5}, {observable: docetaxel, time: 5 h, value: "<0.1"}]}
+  - {id: mara, doses: [{amount: 1000 mg, over: 1 h}], observations: [
+      {observable: vancomycin, time: 2 h, value: 25}, {observable: vancomycin, time: 20 h, value: "<4"}]}
 regimens: {none: null}
-outcomes: [{name: last, final: docetaxel}]
+outcomes: [{name: last, final: vancomycin}]
 until: 24 h
 draws: 40
 """
@@ -31,8 +31,7 @@ def run(*arguments: str) -> int:
 
 
 @pytest.fixture
-def scenario(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+def scenario(tmp_path) -> Path:
     path = tmp_path / "mara.yaml"
     path.write_text(MARA)
     return path

@@ -69,10 +69,8 @@ def test_a_wrong_likelihood_is_caught():
     assert min(stats.kstest(column, "uniform").pvalue for column in places("warfarin_hamberg2010", 9.0).T) < 1e-4
 
 
-ONE = ["warfarin_hamberg2010", pytest.param("docetaxel_neutropenia", marks=pytest.mark.slow)]
-
-
-@pytest.mark.parametrize("name", ONE)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["warfarin_hamberg2010", "docetaxel_neutropenia"])
 def test_the_truth_ranks_evenly(name):
     ranks = calibration.sbc(twin.load_model(name), DESIGNS[name], 80, seed=1)
     assert ranks.uniform, ranks.p_values

@@ -77,7 +77,10 @@ LYNX = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("method", ["importance", "walkers", pytest.param("nuts", marks=pytest.mark.slow)])
+MORE = [pytest.param(name, marks=pytest.mark.slow) for name in ("walkers", "nuts")]
+
+
+@pytest.mark.parametrize("method", ["importance", *MORE])
 def test_the_gold_draws_of_lynx_and_hare(method, shared_data):
     """Some thousand effective draws of a skewed posterior: means to 0.15 standard deviations, these to an eighth."""
     posterior = calibration.calibrate(
@@ -135,7 +138,7 @@ REAL = {
 }
 
 
-@pytest.mark.parametrize("case", REAL)
+@pytest.mark.parametrize("case", ["theophylline", pytest.param("warfarin", marks=pytest.mark.slow)])
 def test_real_measurements_fall_into_their_bands(shared_data, case):
     """The later half hidden, 60 and 120 measurements of 12 and 32 people (correlated): 90 % within 9, and better
     than the population by itself.

@@ -59,7 +59,7 @@ def test_what_the_engine_cannot_solve_has_no_chains(method):
 
 def test_patients_together_by_diffrax_have_the_engines_posterior():
     """Modes to 1e-4 of a standard deviation: both solve to a tolerance of 1e-5."""
-    people = [w4(), Patient("few", doses=w4().doses, observations=w4().observations[::3]), Patient("none")]
+    people = [w4(), Patient("few", doses=w4().doses, observations=w4().observations[::3])]
     by = [
         calibration.calibrate(LogOral(), people, priors=W4_PRIORS, draws=1, method="map", solver=solver)
         for solver in ("auto", "adaptive")

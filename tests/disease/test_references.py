@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.reference import modules
-
-# Of a model like another one, or compared by other tests in every run, make test-slow asks.
-LONG = ("infliximab_hanzel2021", "warfarin_hamberg2007")
+from tests.reference import modules, one_of_a_kind
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n in LONG else ()) for n in modules()])
+@pytest.mark.parametrize("name", one_of_a_kind(modules(), besides=("glucose_monitor",)))
 def test_reproduces_its_references(name):
     module = modules()[name]
     ours = module.compute()

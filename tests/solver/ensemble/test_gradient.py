@@ -47,7 +47,7 @@ def of_library(name: str, *few: str, **words: Any) -> Case:
 CASES = {
     # a parameter of the exact block and one of what is integrated
     "docetaxel_neutropenia": of_library("docetaxel_neutropenia", "clearance", "slope"),
-    "warfarin_hamberg2007": of_library("warfarin_hamberg2007", "clearance", "half_effect"),
+    "warfarin_hamberg2007": of_library("warfarin_hamberg2007"),
     "warfarin_hamberg2010": of_library("warfarin_hamberg2010"),
     # Below basal glucose more insulin acts: a kink in the equations, which costs a derivative an order of
     # accuracy where a step crosses it. diffrax's is 1e-6 off there at 1e-10 (6e-8 at 1e-12), the engine's 1e-7.

@@ -65,9 +65,9 @@ def one_by_one(block: Callable[[Any], Any], blocks: Any, count: int | Array) -> 
     traced, shapes = jax.make_jaxpr(block, return_shape=True)(jax.tree.map(lambda x: x[0], blocks))  # once, not twice
 
     def one(i: Array, found: Any) -> Any:
-        solved = jaxpr_as_fun(traced)(*jax.tree.leaves(jax.tree.map(lambda x: x[i], blocks)))
-        solved = jax.tree.unflatten(jax.tree.structure(shapes), solved)
-        return jax.tree.map(lambda all_, new: all_.at[i].set(new), found, solved)
+        one = [jax.lax.dynamic_index_in_dim(x, i, keepdims=False) for x in jax.tree.leaves(blocks)]
+        solved = jax.tree.unflatten(jax.tree.structure(shapes), jaxpr_as_fun(traced)(*one))
+        return jax.tree.map(lambda all_, new: jax.lax.dynamic_update_index_in_dim(all_, new, i, 0), found, solved)
 
     size = len(jax.tree.leaves(blocks)[0])
     found = jax.tree.map(lambda x: jnp.zeros((size, *x.shape), x.dtype), shapes)
