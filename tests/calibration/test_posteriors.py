@@ -55,7 +55,12 @@ def test_chains_and_importance_sampling_agree(method, whole):
     assert found.verdict == ("trusted",)
 
 
-@pytest.mark.parametrize("method", ["walkers", "nuts"])
+# Of 20 seeds each: how far a mean is off, in standard deviations, and a standard deviation, as a share; four times that
+# is allowed. 750 effective draws (656 to 925, standard deviation 76) of NUTS and some 600 known ones explain it.
+WALLED = {"walkers": (0.025, 0.026), "nuts": (0.041, 0.043)}
+
+
+@pytest.mark.parametrize("method", WALLED)
 def test_chains_leave_out_whom_the_model_does_not_admit(method, whole):
     """A wall halves the posterior: what is found is the half that it leaves of draws made without it."""
     clearance = whole.parameters["clearance"][0]
@@ -68,12 +73,14 @@ def test_chains_leave_out_whom_the_model_does_not_admit(method, whole):
     found = calibration.calibrate(Walled(), w4(), priors=W4_PRIORS, draws=4000, method=method)
     assert found.parameters["clearance"][0].max() < wall
     if method == "nuts":
-        assert found.stats["divergences"][0] < 40
-        assert 500 < found.stats["effective_draws"][0] < 3000  # of 4,000, of which half are left
+        assert found.stats["divergences"][0] < 40  # none with any of 20 seeds
+        # 4,000 draws, of which the wall leaves half: no more can be told, and 752 - 4 * 76 are no surprise
+        assert 450 < found.stats["effective_draws"][0] < 2000
+    mean, sd = WALLED[method]
     for name in found.prior.names:
         one, known = np.log(found.parameters[name][0]), np.log(whole.parameters[name][0][clearance < wall])
-        assert one.mean() == pytest.approx(known.mean(), abs=0.1 * known.std()), name
-        assert one.std() == pytest.approx(known.std(), rel=0.1), name
+        assert one.mean() == pytest.approx(known.mean(), abs=4 * mean * known.std()), name
+        assert one.std() == pytest.approx(known.std(), rel=4 * sd), name
 
 
 def test_an_update_equals_a_calibration_on_everything(whole):
