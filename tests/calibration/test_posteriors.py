@@ -47,10 +47,14 @@ def test_the_posterior_of_w4(whole):
     assert whole.verdict == ("trusted",)
 
 
-@pytest.mark.parametrize("method", ["walkers", "nuts"])
+# Four times the spread over 20 seeds (0.024 and 0.024 of walkers, 0.027 and 0.033 of NUTS).
+CHAINS = {"walkers": {"mean": 0.1, "sd": 0.1}, "nuts": {"mean": 0.11, "sd": 0.13}}
+
+
+@pytest.mark.parametrize("method", CHAINS)
 def test_chains_and_importance_sampling_agree(method, whole):
     found = calibration.calibrate(LogOral(), w4(), priors=W4_PRIORS, draws=2000, method=method)
-    alike(found, whole)
+    alike(found, whole, **CHAINS[method])
     assert found.method == (method,)
     assert found.verdict == ("trusted",)
 
