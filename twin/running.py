@@ -1,8 +1,8 @@
 """Running a batch: calls of one compiled program, spread over every device, in bounded memory.
 
 On a CPU, a call has room for a fixed number of blocks of a fixed number of trajectories, and says how many of them are
-to be solved. The size depends on the model and on how much one trajectory holds, never on how many there are: so the same
-compiled program solves all runs of a kind, and results are equal to the last bit (see `twin.program`). Calls of an
+to be solved. The size depends on the model and on how much one trajectory holds, never on how many there are: so the
+same compiled program solves all runs of a kind, and results are equal to the last bit (see `twin.program`). Calls of an
 accelerator are as large as there is work for.
 """
 

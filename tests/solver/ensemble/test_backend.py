@@ -10,6 +10,7 @@ import pytest
 
 from twin.errors import TwinError
 from twin.solver.ensemble import backend
+from twin.solver.ensemble.cuda import nvrtc
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +34,15 @@ def test_the_environment_overrides(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     monkeypatch.setenv(backend.VARIABLE, "xla")
     assert backend.chosen() == "xla"
+
+
+def test_what_has_run_on_no_device_is_taken_only_when_asked_for(monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    monkeypatch.setattr(nvrtc, "found", lambda: "a library")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert backend.chosen() == "xla"
+    monkeypatch.setenv(backend.VARIABLE, "cuda")
+    assert backend.chosen() == "cuda"
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,9 @@
 
     solved = solve_lanes(setup, problem, samples, bounds)
 
-Both are the same body (`body.py`) and give the same numbers to rounding. Plain XLA always works; a kernel is a way
-that may go, as Pallas' Triton backend will, or come. The environment variable TWIN_BACKEND names one to be used.
+All are the same body (`body.py`) and give the same numbers to rounding. Plain XLA always works; a kernel is a way that
+may go, as Pallas' Triton backend will, or come, as the generated one has (docs/design/gpu_routes.md). The environment
+variable TWIN_BACKEND names one to be used.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import jax
 
 from ...errors import TwinError, suggest
 from ...types import Array
+from .cuda import nvrtc, solve_in_cuda
 from .engine import Solved, solve
 from .given import Problem, Setup
 
@@ -26,10 +28,14 @@ VARIABLE = "TWIN_BACKEND"
 
 
 class Backend(NamedTuple):
-    """A way to solve lanes; `missing` says what it needs that is not here, or nothing."""
+    """A way to solve lanes; `missing` says what it needs that is not here, or nothing.
+
+    One that is not `tried` on a device yet is taken only when it is asked for.
+    """
 
     solve: Callable[[Setup, Problem, Array, Array], Solved]
     missing: Callable[[], str]
+    tried: bool = True
 
 
 def _by_triton(setup: Setup, problem: Problem, samples: Array, bounds: Array) -> Solved:
@@ -38,22 +44,35 @@ def _by_triton(setup: Setup, problem: Problem, samples: Array, bounds: Array) ->
     return solve_in_kernel(setup, problem, samples, bounds)
 
 
+def _gpu_misses() -> str:
+    seen = jax.default_backend() == "gpu" and "rocm" not in jax.local_devices()[0].client.platform_version.lower()
+    return "" if seen else "an NVIDIA GPU that JAX sees"
+
+
+def _cuda_misses() -> str:
+    return _gpu_misses() or ("" if nvrtc.found() else "NVIDIA's NVRTC, which jax[cuda12] brings")
+
+
 def _triton_misses() -> str:
-    if jax.default_backend() != "gpu" or "rocm" in jax.local_devices()[0].client.platform_version.lower():
-        return "an NVIDIA GPU that JAX sees"
+    if missing := _gpu_misses():
+        return missing
     if importlib.util.find_spec("jax.experimental.pallas.triton") is None:
         return "a JAX whose Pallas still has its Triton backend"
     return ""
 
 
-BACKENDS = {"triton": Backend(_by_triton, _triton_misses), "xla": Backend(solve, lambda: "")}  # the better ones first
+BACKENDS = {  # the better ones first
+    "triton": Backend(_by_triton, _triton_misses),
+    "cuda": Backend(solve_in_cuda, _cuda_misses, tried=False),
+    "xla": Backend(solve, lambda: ""),
+}
 
 
 def chosen() -> str:
     """The backend that TWIN_BACKEND names, or else the first that has what it needs."""
     name = os.environ.get(VARIABLE, "")
     if not name:
-        return next(name for name, backend in BACKENDS.items() if not backend.missing())
+        return next(name for name, backend in BACKENDS.items() if backend.tried and not backend.missing())
     if name not in BACKENDS:
         raise TwinError(f"{VARIABLE}: unknown backend '{name}'; {suggest(name, BACKENDS)}")
     missing = BACKENDS[name].missing()
