@@ -144,11 +144,14 @@ class Gamma(Spread):
         log_x = jnp.where(good, math.log(k) + 3 * jnp.log(jnp.where(good, middle, 1.0)), low)
         upper = z > 0
         target = log_ndtr(jnp.where(upper, -z, z))
-        for _ in range(_GAMMA_STEPS):
+
+        def newton(_: int, log_x: Scalar) -> Scalar:
             x = jnp.exp(log_x)
             share = jnp.where(upper, gammaincc(jnp.asarray(k, x.dtype), x), gammainc(jnp.asarray(k, x.dtype), x))
             slope = jnp.where(upper, -1.0, 1.0) * jnp.exp(k * log_x - x - math.lgamma(k)) / share
-            log_x = log_x - jnp.clip((jnp.log(share) - target) / slope, -1.0, 1.0)
+            return log_x - jnp.clip((jnp.log(share) - target) / slope, -1.0, 1.0)
+
+        log_x = jax.lax.fori_loop(0, _GAMMA_STEPS, newton, log_x)  # compiled once, and differentiable in reverse
         return jnp.exp(log_x)
 
     def describe(self) -> str:
