@@ -25,7 +25,7 @@ def careful(name):
 
 
 QUICK = ("docetaxel_neutropenia",)
-MEDIUM = (*QUICK, "vancomycin_goti2018", "type1_diabetes_replaybg")
+MEDIUM = (*QUICK, "vancomycin_goti2018")
 
 
 def sparing(names, quick=QUICK):

@@ -21,7 +21,7 @@ from jaxlib.mlir import ir
 
 import twin
 from tests.accelerator import TRITON, lowered
-from tests.reference import courses
+from tests.reference import KINDS, courses
 from tests.stiff import BindingWithExactDepot, Robertson
 from tests.toys import BLOCKS, OralOne, Pk, Turnover
 from twin import program
@@ -97,17 +97,17 @@ def test_a_kernel_that_would_not_compile_is_seen():
         lowered(called, row)
 
 
+QUICKEST, EASY = set(KINDS.values()), ("tsit5", "float32")
 LOWERED = itertools.product(courses(), ("tsit5", "rosenbrock"), ("float32", "float64"))
-ALWAYS = (
-    "docetaxel_neutropenia",
-    "warfarin_hamberg2010",
-)  # in every way; the others in one, and in all by make test-slow
+ALWAYS = "docetaxel_neutropenia"  # in every way; one model of the other kinds in one, all in all by make test-slow
 
 
 @pytest.mark.parametrize(
     ("name", "solver", "dtype"),
     [
-        pytest.param(*way, marks=() if way[0] in ALWAYS or way[1:] == ("tsit5", "float32") else pytest.mark.slow)
+        pytest.param(
+            *way, marks=() if way[0] == ALWAYS or (way[0] in QUICKEST and way[1:] == EASY) else pytest.mark.slow
+        )
         for way in LOWERED
     ],
 )

@@ -6,6 +6,8 @@ are written window by window, and nothing else leaves the kernel.
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 from typing import Any
 
 import jax
@@ -38,6 +40,33 @@ class _Read:
         return self.memory[row, jnp.arange(self.memory.shape[1])]
 
 
+class _People:
+    """Individuals in memory, read whole: their numbers lie in tiles (number, change, lane).
+
+    One access for each tile instead of one for each number, since Triton compiles the longer the more there are.
+    """
+
+    def __init__(self, tiles: list[Any], structure: Any):
+        self.tiles, self.structure = tiles, structure
+
+    @staticmethod
+    def tiles_of(numbers: list[Array]) -> list[Array]:
+        """Numbers (change, lane) in tiles of a power of two each, which is what Triton can take apart."""
+        sizes = [1 << k for k in range(len(numbers).bit_length()) if len(numbers) >> k & 1]
+        ends = list(itertools.accumulate(sizes))
+        return [jnp.stack(numbers[end - size : end]) for size, end in zip(sizes, ends, strict=True)]
+
+    def pick(self, change: Array) -> Any:
+        """Each lane's individual after so many changes."""
+        found: list[Array] = []
+        for tile in self.tiles:
+            count, changes, lanes = tile.shape
+            row = jnp.minimum(jnp.maximum(change, 0), changes - 1)
+            values = tile[jnp.arange(count)[:, None], row[None, :], jnp.arange(lanes)[None, :]]
+            found += [value.reshape(lanes) for value in jnp.split(values, count)]
+        return jax.tree.unflatten(self.structure, found)
+
+
 def solve_in_kernel(
     setup: Setup, problem: Problem, samples: Array, bounds: Array, *, interpret: bool = False
 ) -> Solved:
@@ -45,7 +74,8 @@ def solve_in_kernel(
     count, size = samples.shape
     lanes, number = problem.start.shape[0], problem.start.dtype
     problem = jax.tree.map(lambda x: jnp.broadcast_to(x, (lanes,)) if x.ndim == 0 else x, problem)
-    inputs, structure = jax.tree.flatten(problem)
+    numbers, person = jax.tree.flatten(problem.persons)
+    inputs, structure = jax.tree.flatten(dataclasses.replace(problem, persons=_People.tiles_of(numbers)))
     names = setup.question.observables if size else ()
     if not size:  # memory has no tables without entries
         samples = jnp.full((count, 1), jnp.inf, number)
@@ -64,11 +94,12 @@ def solve_in_kernel(
         wanted, ends = memory[len(inputs) : len(inputs) + 2]
         into = jax.tree.unflatten(shape, memory[len(inputs) + 2 :])
         loaded = Problem(
-            persons=held.persons, events=held.events, steady=held.steady, steady_kind=held.steady_kind,
+            persons=_People(held.persons, person), events=jax.tree.map(_Read, held.events),
+            steady=jax.tree.map(_Read, held.steady), steady_kind=jax.tree.map(_Read, held.steady_kind),
             chances={name: m[...] for name, m in held.chances.items()},
             start=held.start[...], begun=held.begun[...], resolution=held.resolution[...],
         )  # fmt: skip
-        body = Body(setup, loaded, rows=_Read)
+        body = Body(setup, loaded, rows=lambda table: table)
 
         def window(index: Array, now: Any) -> Any:
             times = [wanted[index, j] for j in range(size)]
@@ -110,9 +141,7 @@ def _of(values: tuple[Array, ...], j: Any) -> Array:
 
 def _blocks(shape: tuple[int, ...]) -> pl.BlockSpec:
     """Every row of a program's own lanes."""
-    if len(shape) == 1:
-        return pl.BlockSpec((LANES,), lambda i: (i,))
-    return pl.BlockSpec((shape[0], LANES), lambda i: (0, i))
+    return pl.BlockSpec((*shape[:-1], LANES), lambda i: (0,) * (len(shape) - 1) + (i,))
 
 
 def _all(shape: tuple[int, ...]) -> pl.BlockSpec:
