@@ -124,7 +124,7 @@ def ptxas() -> str:
     inside = sorted(Path(sys.prefix).glob("lib/python3*/site-packages/nvidia/*/bin/ptxas"))
     found = str(inside[-1]) if inside else shutil.which("ptxas")
     if not found:
-        raise SystemExit("no ptxas: install what benchmarks/accelerators.txt lists")
+        raise SystemExit("no ptxas: install what requirements-accelerators.txt lists")
     return found
 
 
