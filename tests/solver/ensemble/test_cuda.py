@@ -19,6 +19,7 @@ from tests.reference import courses
 from tests.solver.ensemble import host
 from tests.solver.ensemble.host import needs_compiler
 from tests.solver.ensemble.test_kernel import LARGER, SMALL, Case, problem, setup_of
+from twin.errors import TwinError
 from twin.solver.ensemble import Problem, Solved, solve
 from twin.solver.ensemble.cuda import cuda_source, kernel_of, nvrtc, solve_in_cuda
 from twin.solver.ensemble.cuda.lane import solve_lane
@@ -84,7 +85,7 @@ def test_operations_are_those_of_jax(name, dtype, tmp_path):
 
 
 def test_an_operation_that_is_not_known_is_named():
-    with pytest.raises(NotImplementedError, match="no C\\+\\+ is known for the operation 'cumsum'"):
+    with pytest.raises(TwinError, match="no C\\+\\+ is known for the operation 'cumsum'"):
         cuda_source(jax.make_jaxpr(jnp.cumsum)(np.ones(3, "float32")), "kernel")
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from ....errors import TwinError
+
 TYPES = {
     "float64": "double", "float32": "float", "int32": "int", "int64": "long long", "uint32": "unsigned", "bool": "bool"
 }  # fmt: skip
@@ -86,7 +88,7 @@ def template(equation: Any) -> str:
         to_even = parameters["rounding_method"] == jax.lax.RoundingMethod.TO_NEAREST_EVEN
         return "rint({0})" if to_even else "round({0})"
     if name not in COMPUTED or (name == "select_n" and len(equation.invars) != 3):
-        raise NotImplementedError(f"no C++ is known for the operation {equation.primitive.name!r}")
+        raise TwinError(f"no C++ is known for the operation '{equation.primitive.name}'; use another TWIN_BACKEND")
     return COMPUTED[name]
 
 

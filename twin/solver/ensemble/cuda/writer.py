@@ -16,6 +16,7 @@ import jax
 import numpy as np
 from jax.extend import core
 
+from ....errors import TwinError
 from .words import CALLED, COMPUTED, FOLDED, MOVED, TYPES, constants, template
 
 
@@ -200,7 +201,7 @@ class Writer:
         operand, wanted = (v.aval for v in equation.invars)
         numbers, sizes = equation.params["dimension_numbers"], equation.params["slice_sizes"]
         if equation.params["mode"] not in (jax.lax.GatherScatterMode.CLIP, jax.lax.GatherScatterMode.PROMISE_IN_BOUNDS):
-            raise NotImplementedError(f"no C++ is known for a gather of mode {equation.params['mode']}")
+            raise TwinError(f"no C++ is known for a gather of mode {equation.params['mode']}; use another TWIN_BACKEND")
         table, indices = self._table(given[0], operand), self.values(given[1], wanted)
         single = (*numbers.collapsed_slice_dims, *numbers.operand_batching_dims)
         whole = [d for d in range(operand.ndim) if d not in single]
