@@ -26,9 +26,10 @@ sys.path.insert(0, str(ROOT))
 import twin  # noqa: E402
 from tests.accelerator import card  # noqa: E402
 from tests.reference import courses  # noqa: E402
-from twin import program  # noqa: E402
-from twin.running import Batch  # noqa: E402
-from twin.simulation import _prepare, _Settings  # noqa: E402
+from twin.run import program  # noqa: E402
+from twin.run.batch import Batch  # noqa: E402
+from twin.run.plan import _prepare  # noqa: E402
+from twin.run.settings import _Settings  # noqa: E402
 from twin.solver.ensemble import backend  # noqa: E402
 
 SHAPE = (1, 16, 64)  # devices, blocks and lanes of the call that is compiled; a kernel's code does not depend on it

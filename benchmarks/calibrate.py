@@ -91,11 +91,10 @@ def w4_model() -> Any:
     """Workload W4 as a user writes it."""
     import equinox as eqx
 
-    from twin.compartments import OralOneCompartment
-    from twin.modelling import Delivery, DiseaseModel, observable, parameter, part, treatment
-    from twin.noise import LogNormalNoise
+    from twin.model import Delivery, DiseaseModel, LogNormal, observable, parameter, part, treatment
+    from twin.model.noise import LogNormalNoise
+    from twin.parts.compartments import OralOneCompartment
     from twin.types import Scalar
-    from twin.variability import LogNormal
 
     class Parameters(eqx.Module):
         clearance: Scalar = parameter(10.0, "L/h", "clearance", spread=LogNormal(0.5))

@@ -106,7 +106,7 @@ def environment(dump: str) -> dict[str, str]:
 def applies(row: Row) -> bool:
     """Whether a solver asked for by name is another one than the model's own, and can solve it."""
     import twin
-    from twin.solver.base import choose
+    from twin.solver.choose import choose
 
     model, solver, dtype = twin.load_model(row[0]), row[1], row[2]
     try:

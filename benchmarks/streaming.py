@@ -121,7 +121,7 @@ def stream(n: int, batch: int, words: dict[str, Any], every: float) -> tuple[Tal
     from workloads import WORKLOADS
 
     import twin
-    from twin.outcome import Duration, Trough
+    from twin.model import Duration, Trough
 
     workload, tally, curve = WORKLOADS["W2"], Tally(), Curve(every)
     outcomes = {"lowest": Trough(of="neutrophils"), "low": Duration(of="neutrophils", high=0.5)}

@@ -15,10 +15,9 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from twin.compartments import OralTwoCompartment, ThreeCompartment
-from twin.modelling import Delivery, DiseaseModel, observable, parameter, part, state, treatment, zeros
+from twin.model import Delivery, DiseaseModel, log_normal, observable, parameter, part, state, treatment, zeros
+from twin.parts.compartments import OralTwoCompartment, ThreeCompartment
 from twin.types import Scalar
-from twin.variability import log_normal
 
 
 class OralParameters(eqx.Module):

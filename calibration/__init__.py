@@ -7,7 +7,9 @@
 This package sits between `twin`, which it imports, and `cli`, which imports it.
 """
 
-from .diagnose import checks, forecast, sbc, vpc
+from .check.forecast import forecast
+from .check.predictive import checks, vpc
+from .check.sbc import sbc
 from .fit import calibrate
 from .ladder import METHODS
 from .posterior import Posterior

@@ -17,7 +17,7 @@ from jax.scipy.special import ndtri
 
 from twin.errors import TwinError
 from twin.patient import BoundPatient
-from twin.population import patient_key
+from twin.population.keys import patient_key
 
 from .posterior import Posterior
 from .target import Target

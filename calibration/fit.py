@@ -14,9 +14,9 @@ import jax
 import numpy as np
 
 from twin.errors import TwinError, suggest
-from twin.modelling import DiseaseModel
+from twin.model import DiseaseModel
 from twin.patient import BoundPatient, Patient
-from twin.simulation import bound_patients
+from twin.run.plan import bound_patients
 
 from .ladder import METHODS, climb
 from .posterior import Posterior

@@ -15,13 +15,13 @@ import jax
 import numpy as np
 
 from twin.errors import TwinError
-from twin.population import patient_key
+from twin.population.keys import patient_key
 
 from . import branches
 from .method import importance, modes, nuts, ridges, walkers
+from .method.pareto import TRUSTED
 from .posterior import HIGHEST_RHAT, Posterior
 from .target import POSSIBLE, Target
-from .weights import TRUSTED
 
 METHODS = ("auto", "importance", "walkers", "nuts", "laplace", "map")
 _ENOUGH = 100.0  # effective draws

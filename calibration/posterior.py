@@ -12,14 +12,14 @@ import jax
 import numpy as np
 import xarray as xr
 
-from twin.dataset import DRAW, PATIENT, words
 from twin.errors import TwinError
-from twin.modelling import DiseaseModel
+from twin.model import DiseaseModel
 from twin.patient import BoundPatient
+from twin.result.dataset import DRAW, PATIENT, words
 
+from .method.pareto import TRUSTED
 from .prior import Prior
 from .target import Target
-from .weights import TRUSTED
 
 UNKNOWN = "unknown"
 TRUST, CAUTION, DISTRUST = "trusted", "caution", "not trusted"

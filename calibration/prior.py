@@ -18,10 +18,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from twin.errors import TwinError, suggest
-from twin.modelling import DiseaseModel
-from twin.population import cholesky
+from twin.model import DiseaseModel, HalfCauchy, HalfNormal, LogNormal, Normal, Spread, Uniform
+from twin.population.individual import cholesky
 from twin.types import Array
-from twin.variability import HalfCauchy, HalfNormal, LogNormal, Normal, Spread, Uniform
 
 FLAT = 5.0  # how many times wider a flattened prior is
 

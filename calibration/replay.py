@@ -18,14 +18,15 @@ import jax
 import numpy as np
 import xarray as xr
 
-from twin.dataset import words
-from twin.dose import parse_time
 from twin.errors import TwinError
-from twin.modelling import DiseaseModel
+from twin.model import DiseaseModel
 from twin.patient import BoundPatient, Patient
-from twin.simulation import bound_patients
+from twin.quantity import parse_time
+from twin.result.dataset import words
+from twin.run.plan import bound_patients
 
-from .diagnose import crps, replicates
+from .check.forecast import crps
+from .check.replicates import replicates
 from .fit import calibrate
 from .ladder import surprise
 from .posterior import UNKNOWN, Posterior

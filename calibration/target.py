@@ -17,12 +17,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from twin.errors import TwinError
-from twin.modelling import DiseaseModel
-from twin.noise import Seen
+from twin.model import DiseaseModel
+from twin.model.noise import Seen
 from twin.patient import BoundPatient
-from twin.population import Draw, individual_at, patient_key, with_covariates, with_own
-from twin.processor import compiler_options
-from twin.together import Courses
+from twin.population.individual import Draw, individual_at, with_covariates, with_own
+from twin.population.keys import patient_key
+from twin.run.courses import Courses
+from twin.run.processor import compiler_options
 from twin.types import Array
 
 from .parallel import Once, in_parts

@@ -20,8 +20,8 @@ from twin.patient import BoundPatient, DoseRecord, Measured, Observation, Patien
 
 from .ladder import climb, surprise
 from .method import importance
+from .method.pareto import smoothed
 from .posterior import Posterior
-from .weights import smoothed
 
 
 def update(

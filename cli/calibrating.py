@@ -85,7 +85,7 @@ def table(posterior: Posterior) -> list[dict[str, Any]]:
 
 def calibrate_all(paths: Sequence[str], *, out: Path, instead: Mapping[str, Any]) -> int:
     """Calibrates the patients of every scenario into a folder of its own; returns how many scenarios failed."""
-    from twin import dataset
+    from twin.result import dataset
 
     from .workflow import arguments, each_scenario, writing
 

@@ -1,4 +1,4 @@
-"""Diagnosis on the command line: runs the checks of `calibration.diagnose` on a scenario, and says what they show."""
+"""Diagnosis on the command line: runs the checks of `calibration.check` on a scenario, and says what they show."""
 
 from __future__ import annotations
 

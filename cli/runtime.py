@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import click
 
-from twin.compile_cache import keep_programs
 from twin.errors import TwinError
-from twin.processor import fast_cpu
+from twin.run.compile_cache import keep_programs
+from twin.run.processor import fast_cpu
 
 
 def prepare_jax() -> None:

@@ -143,7 +143,7 @@ def arguments(scenario: Scenario, instead: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plan(scenario: Scenario, instead: Mapping[str, Any], folder: Path) -> str:
-    from twin.solver.base import choose
+    from twin.solver.choose import choose
 
     asked = arguments(scenario, instead)
     chosen = choose(asked["model"], asked["solver"], relative=asked["rtol"], absolute=asked["atol"])
@@ -157,9 +157,9 @@ def _plan(scenario: Scenario, instead: Mapping[str, Any], folder: Path) -> str:
 
 def _run(scenario: Scenario, instead: Mapping[str, Any], folder: Path) -> str:
     """Solves one scenario, writes its folder, and returns its summary."""
-    from twin import dataset
-    from twin.simulation import simulate
-    from twin.summary import summarise
+    from twin.api.simulate import simulate
+    from twin.result import dataset
+    from twin.result.summary import summarise
 
     from .report.figure import draw
     from .report.table import to_text, write_csv

@@ -27,7 +27,7 @@ from generate import PAGES, fill, table  # noqa: E402
 
 import calibration  # noqa: E402
 import twin  # noqa: E402
-from calibration.diagnose import Ranks  # noqa: E402
+from calibration.check.sbc import Ranks  # noqa: E402
 from cli.runtime import prepare_jax  # noqa: E402
 from tests.reference import designs, modules  # noqa: E402
 

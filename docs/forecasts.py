@@ -21,10 +21,9 @@ import calibration
 import twin
 from cli.runtime import prepare_jax
 from docs.generate import fill, table
-from twin.modelling import DiseaseModel, observable, parameter, state
-from twin.noise import Autocorrelated, LogNormalNoise
+from twin.model import DiseaseModel, LogitNormal, LogNormal, observable, parameter, state
+from twin.model.noise import Autocorrelated, LogNormalNoise
 from twin.types import Scalar
-from twin.variability import LogitNormal, LogNormal
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"

@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests.reference import modules  # noqa: E402
 from twin.library import model_classes  # noqa: E402
-from twin.modelling import DiseaseModel, Evidence  # noqa: E402
+from twin.model import DiseaseModel, Evidence  # noqa: E402
 
 # Reference modules that are no model of their own, and the page that shows them.
 _BORROWED = {"type1_diabetes_replaybg": ("glucose_monitor",)}

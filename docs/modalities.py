@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 import calibration  # noqa: E402
 import twin  # noqa: E402
 from cli.report.figure import COLOURS, INK, STYLE, labelled  # noqa: E402
-from twin.modelling import DiseaseModel  # noqa: E402
+from twin.model import DiseaseModel  # noqa: E402
 from twin.patient import BoundPatient  # noqa: E402
 
 SCENARIO = ROOT / "scenarios" / "sunitinib" / "four_modalities.yaml"

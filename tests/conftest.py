@@ -11,7 +11,7 @@ from pathlib import Path
 import jax
 import pytest
 
-from twin.compile_cache import cache_folder, keep_programs
+from twin.run.compile_cache import cache_folder, keep_programs
 
 keep_programs(cache_folder() / "tests")  # not among the user's own
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)

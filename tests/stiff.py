@@ -9,18 +9,8 @@ import equinox as eqx
 import numpy as np
 
 import twin
-from twin.modelling import (
-    Delivery,
-    DiseaseModel,
-    observable,
-    parameter,
-    replace,
-    state,
-    treatment,
-    zeros,
-)
+from twin.model import Delivery, DiseaseModel, LogNormal, observable, parameter, replace, state, treatment, zeros
 from twin.types import Scalar
-from twin.variability import LogNormal
 
 # --- individuals, and the way through simulate --------------------------------------------------------
 

@@ -16,7 +16,7 @@ from cli.main import COMMANDS, main
 from cli.report.figure import _share, draw
 from cli.report.table import to_text, write_csv
 from cli.workflow import find_scenarios
-from twin.summary import EVERYONE, summarise
+from twin.result.summary import EVERYONE, summarise
 
 FOLDER = Path(__file__).parents[1]
 
@@ -269,7 +269,7 @@ def test_a_patient_file_is_told_apart_from_a_scenario(tmp_path, capsys, text):
 
 
 def test_measured_values_are_stored_when_asked_for(tmp_path, capsys):
-    from twin.dataset import load
+    from twin.result.dataset import load
 
     for name, line in (("without", ""), ("with", "noise: true\n")):
         (tmp_path / f"{name}.yaml").write_text(SCENARIO + line)
@@ -294,7 +294,7 @@ def test_a_failing_scenario_does_not_stop_the_others(tmp_path, capsys):
 
 
 def test_a_result_says_where_it_came_from(tmp_path, capsys):
-    from twin.dataset import load
+    from twin.result.dataset import load
 
     path = tmp_path / "q.yaml"
     path.write_text(SCENARIO)

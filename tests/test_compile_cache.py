@@ -12,8 +12,8 @@ from pathlib import Path
 import jax
 import pytest
 
-from twin import compile_cache
-from twin.compile_cache import heal, keep_programs
+from twin.run import compile_cache
+from twin.run.compile_cache import heal, keep_programs
 
 PROGRAM = """
 import sys, warnings

@@ -13,9 +13,9 @@ import xarray as xr
 
 import twin
 from tests.toys import OralOne, Turnover
-from twin.dataset import FILE
 from twin.errors import TwinError
-from twin.outcome import Final, Peak
+from twin.model import Final, Peak
+from twin.result.dataset import FILE
 
 ANA = twin.Patient("ana", observations=[twin.Observation("concentration", 3.0, 0.3)])
 BEN = twin.Patient("béla 2")

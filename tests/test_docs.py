@@ -17,11 +17,11 @@ import yaml
 
 import twin
 from cli.main import COMMANDS
-from twin.files.patient import PatientFile
-from twin.files.scenario import ScenarioFile
 from twin.files.schema import json_schema
 from twin.library import load_model
+from twin.patient.file import PatientFile
 from twin.regimen import Regimen
+from twin.scenario.file import ScenarioFile
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

@@ -12,19 +12,19 @@ import pytest
 
 import twin
 from tests.toys import BLOCKS, Erlang, MichaelisMenten, OralOne, Oscillator, Savic, Turnover
-from twin import contract
-from twin.compartments import OneCompartment, OralOneCompartment
-from twin.contract import check_model
 from twin.errors import TwinError, TwinErrors
 from twin.library import model_classes
-from twin.modelling import (
+from twin.model import (
     Category,
     Delivery,
     DiseaseModel,
     Domain,
     Individual,
+    LogNormal,
     Nothing,
+    Peak,
     category,
+    contract,
     covariate,
     exogenous,
     observable,
@@ -37,10 +37,10 @@ from twin.modelling import (
     unpack,
     zeros,
 )
-from twin.noise import Combined, Proportional
-from twin.outcome import Peak
+from twin.model.contract import check_model
+from twin.model.noise import Combined, Proportional
+from twin.parts.compartments import OneCompartment, OralOneCompartment
 from twin.types import Scalar
-from twin.variability import LogNormal
 
 # --- categories ---------------------------------------------------------------------------------------
 

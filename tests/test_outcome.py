@@ -11,24 +11,27 @@ import scipy.optimize
 
 import twin
 from tests.toys import OralOne, Three
-from twin.modelling import DiseaseModel, Nothing, observable, state
-from twin.outcome import (
+from twin.model import (
     Area,
     AreaWithin,
     Average,
     Crossings,
+    DiseaseModel,
     Duration,
     EventTime,
     Final,
     FirstTime,
+    Nothing,
     Peak,
     PeakTime,
     Recovery,
     TimeShare,
     Trough,
     TroughTime,
+    observable,
+    state,
 )
-from twin.piece import Piece
+from twin.model.cubic import Piece
 from twin.types import Scalar
 
 

@@ -10,18 +10,8 @@ import numpy as np
 import pytest
 
 from twin.errors import TwinErrors
-from twin.modelling import (
-    Category,
-    Delivery,
-    DiseaseModel,
-    Domain,
-    category,
-    covariate,
-    exogenous,
-    observable,
-    treatment,
-)
-from twin.modelling import state as declare_state
+from twin.model import Category, Delivery, DiseaseModel, Domain, category, covariate, exogenous, observable, treatment
+from twin.model import state as declare_state
 from twin.patient import BoundPatient, Change, DoseRecord, Observation, Patient, Series, load_patient
 from twin.types import Scalar
 

@@ -11,10 +11,10 @@ import scipy.stats
 
 import twin
 from twin.errors import TwinError
-from twin.modelling import DiseaseModel, covariate, observable, parameter, replace, state
-from twin.population import cholesky, patient_key, reference_covariates, study_key
+from twin.model import DiseaseModel, LogitNormal, LogNormal, Normal, covariate, observable, parameter, replace, state
+from twin.population.individual import cholesky, reference_covariates
+from twin.population.keys import patient_key, study_key
 from twin.types import Scalar
-from twin.variability import LogitNormal, LogNormal, Normal
 
 KNOWN = {"ana": [2003357730, 3346710167], "ben": [669061025, 1750238369], "study": [1145789659, 1751018598]}
 WEIGHTS = {("a", "b"): 0.8, ("b", "c"): -0.5, ("a", "d"): 0.3}

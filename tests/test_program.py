@@ -14,8 +14,9 @@ from jax.extend.core import jaxprs_in_params
 import twin
 from tests.reference import courses
 from tests.toys import One, Turnover
-from twin import program
-from twin.simulation import _prepare, _Settings
+from twin.run import program
+from twin.run.plan import _prepare
+from twin.run.settings import _Settings
 
 COMPILED = "/jax/core/compile/backend_compile_duration"
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from tests.toys import OralOne, Turnover
-from twin.dose import Span, parse_amount, parse_span, parse_time
 from twin.errors import TwinError
+from twin.quantity import Span, parse_amount, parse_span, parse_time
 from twin.regimen import Regimen
 
 DAY = 24.0

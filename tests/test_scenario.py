@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from twin.api.simulate import simulate
 from twin.errors import TwinErrors
 from twin.files.document import parse
-from twin.files.outcome import OutcomeEntry
-from twin.files.patient import PatientFile
-from twin.files.scenario import ScenarioFile
 from twin.files.schema import json_schema
-from twin.outcome import AreaWithin, FirstTime, Peak, TimeShare
-from twin.population import reference_covariates
+from twin.model import AreaWithin, FirstTime, Peak, TimeShare
+from twin.patient.file import PatientFile
+from twin.population.individual import reference_covariates
+from twin.regimen.schedule import build_schedule
 from twin.scenario import Scenario, check, load_scenario
-from twin.schedule import build_schedule
-from twin.simulation import simulate
+from twin.scenario.file import ScenarioFile
+from twin.scenario.outcome_entry import OutcomeEntry
 
 SHIPPED = sorted(
     path for path in (Path(__file__).parents[1] / "scenarios").rglob("*.yaml") if path.parent.name != "patients"
@@ -235,8 +235,8 @@ def test_every_key_has_a_description_and_nothing_else_is_allowed(schema):
 
 
 def test_every_kind_of_outcome_can_be_written():
-    from twin import outcome
-    from twin.files.outcome import KINDS
+    from twin.model import outcome
+    from twin.scenario.outcome_entry import KINDS
 
     kinds = {kind.cls for kind in KINDS.values()}
     final = {n for n, c in vars(outcome).items() if isinstance(c, type) and issubclass(c, outcome.Outcome)}

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from tests.toys import OralOne, Turnover
-from twin.dose import Dose, Span
 from twin.errors import TwinError
-from twin.modelling import Delivery, covariate, treatment
-from twin.regimen import Regimen
-from twin.schedule import DOSE, SCHEDULED, Mode, build_schedule, repeats, span_of, stack
+from twin.model import Delivery, covariate, treatment
+from twin.quantity import Span
+from twin.regimen import Dose, Regimen
+from twin.regimen.schedule import DOSE, SCHEDULED, Mode, build_schedule, repeats, span_of, stack
 from twin.types import Scalar
 
 ARRAYS = ("time", "amount", "treatment", "mode", "given", "cut", "order", "steady_dose", "reset", "signal_time")

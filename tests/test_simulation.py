@@ -12,10 +12,8 @@ import xarray as xr
 import twin
 from tests.toys import Erlang, OralOne, OralTwo, Pk, Turnover
 from twin.errors import TwinError
-from twin.modelling import DiseaseModel, covariate, observable, parameter, state
-from twin.outcome import EventTime, Final, Peak
+from twin.model import DiseaseModel, EventTime, Final, Normal, Peak, covariate, log_normal, observable, parameter, state
 from twin.types import Scalar
-from twin.variability import Normal, log_normal
 
 ANA, BEN, EVA = (twin.Patient(name) for name in ("ana", "ben", "eva"))
 ARMS = {"usual": "20 mg oral q12h x4", "double": "40 mg oral q12h x4", "none": None}
@@ -317,7 +315,7 @@ def test_what_cannot_be_simulated_is_refused_in_one_sentence(words, said):
 
 def test_one_program_serves_every_question_of_one_shape(monkeypatch):
     """Another seed, dose, patient or parameter value must not compile again."""
-    from twin import program
+    from twin.run import program
 
     monkeypatch.setattr(program, "_SOLVERS", {})
     run(OralOne(), regimens={"a": "20 mg oral q12h x4"})

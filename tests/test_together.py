@@ -10,12 +10,10 @@ import pytest
 import twin
 from tests.toys import MichaelisMenten, One, OralOne, Pk, Savic, Turnover
 from twin.errors import TwinError
-from twin.modelling import DiseaseModel, parameter
-from twin.outcome import Final, Peak
+from twin.model import DiseaseModel, Final, Peak, log_normal, parameter
 from twin.patient import Change, DoseRecord, Patient
-from twin.solver.base import Status
+from twin.solver.status import Status
 from twin.types import Scalar
-from twin.variability import log_normal
 
 ANA, BEN = Patient("ana"), Patient("ben")
 CLEARANCE = np.array([[3.0, 4.0, 5.0], [6.0, 7.0, 8.0]])  # (patient, draw)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from twin.variability import Gamma, LogitNormal, LogNormal, Normal, SquareRootNormal, Uniform, log_normal
+from twin.model import Gamma, LogitNormal, LogNormal, Normal, SquareRootNormal, Uniform, log_normal
 
 TYPICAL = 0.4
 Z = np.linspace(-6.0, 6.0, 241)

@@ -5,7 +5,28 @@ from __future__ import annotations
 import equinox as eqx
 import jax.numpy as jnp
 
-from twin.compartments import (
+from twin.model import (
+    Area,
+    Average,
+    Delivery,
+    DiseaseModel,
+    Final,
+    Individual,
+    Nothing,
+    Peak,
+    PeakTime,
+    Transit,
+    Trough,
+    exogenous,
+    log_normal,
+    observable,
+    parameter,
+    part,
+    state,
+    treatment,
+)
+from twin.model.noise import Proportional
+from twin.parts.compartments import (
     OneCompartment,
     OralOneCompartment,
     OralThreeCompartment,
@@ -14,23 +35,7 @@ from twin.compartments import (
     TwoCompartment,
     chain,
 )
-from twin.modelling import (
-    Delivery,
-    DiseaseModel,
-    Individual,
-    Nothing,
-    Transit,
-    exogenous,
-    observable,
-    parameter,
-    part,
-    state,
-    treatment,
-)
-from twin.noise import Proportional
-from twin.outcome import Area, Average, Final, Peak, PeakTime, Trough
 from twin.types import Scalar
-from twin.variability import log_normal
 
 
 class Pk(eqx.Module):

@@ -11,21 +11,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .counterfactual import contrast
-    from .dataset import load as load_result
-    from .dataset import save as save_result
-    from .dose import Dose
+    from .api.simulate import simulate, stream
+    from .api.solve import solve
+    from .api.solve_many import solve_many
     from .errors import TwinError
     from .library import load_model, model_names
-    from .modelling import DiseaseModel
+    from .model import DiseaseModel
     from .patient import Observation, Patient, load_patient
-    from .processor import fast_cpu
-    from .regimen import Regimen
+    from .regimen import Dose, Regimen
+    from .result.contrast import contrast
+    from .result.dataset import load as load_result
+    from .result.dataset import save as save_result
+    from .result.summary import summarise
+    from .run.processor import fast_cpu
     from .scenario import load_scenario
-    from .simulation import simulate, stream
-    from .solving import solve
-    from .summary import summarise
-    from .together import solve_many
 
 __all__ = [
     "DiseaseModel",
@@ -52,25 +51,25 @@ __all__ = [
 # Names are imported on first use, so that `import twin` (and every command that solves nothing) does not
 # wait for JAX.
 _HOME = {
-    "DiseaseModel": "modelling",
-    "Dose": "dose",
+    "DiseaseModel": "model",
+    "Dose": "regimen",
     "Observation": "patient",
     "Patient": "patient",
     "Regimen": "regimen",
     "TwinError": "errors",
-    "contrast": "counterfactual",
-    "fast_cpu": "processor",
+    "contrast": "result.contrast",
+    "fast_cpu": "run.processor",
     "load_model": "library",
     "load_patient": "patient",
-    "load_result": "dataset",
+    "load_result": "result.dataset",
     "load_scenario": "scenario",
     "model_names": "library",
-    "save_result": "dataset",
-    "simulate": "simulation",
-    "solve": "solving",
-    "solve_many": "together",
-    "stream": "simulation",
-    "summarise": "summary",
+    "save_result": "result.dataset",
+    "simulate": "api.simulate",
+    "solve": "api.solve",
+    "solve_many": "api.solve_many",
+    "stream": "api.simulate",
+    "summarise": "result.summary",
 }
 _OTHER_NAME = {"load_result": "load", "save_result": "save"}
 

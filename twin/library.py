@@ -9,7 +9,7 @@ import pkgutil
 
 from . import disease
 from .errors import TwinError, suggest
-from .modelling import DiseaseModel
+from .model import DiseaseModel
 
 ENTRY_POINTS = "twin.models"
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from ..parallel import each
 from ..target import Target
-from ..weights import effective, resampled, smoothed
 from .modes import Modes
+from .pareto import effective, resampled, smoothed
 from .ridges import PLACES, Ridge
 
 DRAWS = 2048  # proposed a round and patient, at least

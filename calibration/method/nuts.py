@@ -18,9 +18,9 @@ from twin.errors import TwinError
 from twin.types import Array
 
 from ..target import POSSIBLE, Data, Target
-from ..weights import resampled
 from .importance import around, tempered
 from .modes import Modes
+from .pareto import resampled
 
 CHAINS, WARMUP, KEPT = 4, 300, 500
 _ACCEPT = 0.9  # smaller steps than usual: chains reach further into the narrow ends of ridges (docs/calibration.md)

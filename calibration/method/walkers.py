@@ -21,9 +21,9 @@ from twin.types import Array
 
 from ..parallel import each
 from ..target import Data, Target
-from ..weights import resampled
 from .importance import DEGREES, Guess, Weighted, tempered
 from .nuts import numpyro
+from .pareto import resampled
 
 HALF = 64  # walkers that move at once: a block of the engine; more where unknowns are many
 _GROUPS = 8  # of walkers, whose means are compared

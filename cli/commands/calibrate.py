@@ -23,7 +23,7 @@ def calibrate(paths: tuple[str, ...], out: Path, **instead: int | None) -> None:
 
     Each result folder holds posterior.zarr, posterior.csv and posterior.png.
     """
-    from cli.calibrating import calibrate_all
+    from ..calibrating import calibrate_all
 
     chosen = {name: value for name, value in instead.items() if value is not None}
     raise SystemExit(1 if calibrate_all(paths, out=out, instead=chosen) else 0)

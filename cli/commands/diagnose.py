@@ -26,6 +26,6 @@ def diagnose(path: str, out: Path, replicates: int | None, **instead: int | None
     of each patient's measurements is predicted from the earlier; with --sbc, whether the truth ranks evenly among the
     draws of patients simulated like the first. Writes checks.csv and diagnose.png.
     """
-    from cli.diagnosing import diagnose_one
+    from ..diagnosing import diagnose_one
 
     diagnose_one(path, out=out, replicates=replicates, instead={n: v for n, v in instead.items() if v is not None})

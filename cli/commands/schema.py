@@ -14,8 +14,8 @@ def schema(patient: bool) -> None:
 
     Save it, and put `# yaml-language-server: $schema=scenario.schema.json` at the top of a scenario.
     """
-    from twin.files.patient import PatientFile
-    from twin.files.scenario import ScenarioFile
     from twin.files.schema import json_schema
+    from twin.patient.file import PatientFile
+    from twin.scenario.file import ScenarioFile
 
     click.echo(json.dumps(json_schema(PatientFile if patient else ScenarioFile), indent=2))

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from twin.summary import quantiles
+from twin.result.summary import quantiles
 
 from .table import readable_time
 

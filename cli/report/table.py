@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from twin.summary import EVERYONE, Row
+from twin.result.summary import EVERYONE, Row
 
 MOST_PATIENTS = 6  # in the terminal; more are pooled there, and all are in the CSV file
 _SLOWER = {"s": ("min", 60, 300), "min": ("h", 60, 300), "h": ("day", 24, 96)}  # unit -> next, its length, from

@@ -11,8 +11,8 @@ import pytest
 import twin
 from tests.reference import courses, modules
 from tests.stiff import factors, individuals
-from twin.outcome import Duration, FirstTime, TroughTime
-from twin.solver.base import choose
+from twin.model import Duration, FirstTime, TroughTime
+from twin.solver.choose import choose
 
 QUESTIONS = courses()
 

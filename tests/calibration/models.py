@@ -10,23 +10,24 @@ from pathlib import Path
 import equinox as eqx
 import jax.numpy as jnp
 
-from twin.compartments import OralOneCompartment, OralTwoCompartment, TwoCompartment
-from twin.modelling import (
+from twin.model import (
     Category,
     Delivery,
     DiseaseModel,
+    LogNormal,
     category,
     covariate,
+    log_normal,
     observable,
     parameter,
     part,
     state,
     treatment,
 )
-from twin.noise import Additive, Combined, CombinedSum, LogNormalNoise, Proportional
+from twin.model.noise import Additive, Combined, CombinedSum, LogNormalNoise, Proportional
+from twin.parts.compartments import OralOneCompartment, OralTwoCompartment, TwoCompartment
 from twin.patient import DoseRecord, Observation, Patient
 from twin.types import Scalar
-from twin.variability import LogNormal, log_normal
 
 
 class OralParameters(eqx.Module):

@@ -11,7 +11,7 @@ import scipy.stats as stats
 import calibration
 import twin
 from calibration import Prior, Target
-from calibration.diagnose import as_measured, replicates
+from calibration.check.replicates import as_measured, replicates
 from calibration.ladder import from_prior
 from tests.reference import designs, one_of_a_kind
 

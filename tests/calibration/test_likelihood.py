@@ -18,7 +18,7 @@ import twin
 from calibration.prior import Prior
 from tests.calibration.models import W4_PRIORS, LogOral, closed_form
 from twin.errors import TwinError
-from twin.noise import (
+from twin.model.noise import (
     Additive,
     Autocorrelated,
     Binary,

@@ -11,7 +11,7 @@ import pytest
 import calibration
 import twin
 from calibration import Target
-from calibration.weights import smoothed
+from calibration.method.pareto import smoothed
 from tests.calibration.models import W4_PRIORS, LogOral
 from tests.calibration.test_likelihood import LOOKS, closed_form, w4
 from tests.toys import Turnover

@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 
 import calibration
-from twin.modelling import DiseaseModel, observable, parameter, state
-from twin.noise import Additive
+from twin.model import DiseaseModel, Normal, observable, parameter, state
+from twin.model.noise import Additive
 from twin.patient import Observation, Patient
 from twin.types import Scalar
-from twin.variability import Normal
 
 ERROR, SEEN = 0.05, 0.3
 

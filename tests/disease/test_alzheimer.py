@@ -7,7 +7,7 @@ import pytest
 
 from tests.disease.typical import typical
 from twin.disease.alzheimer_cao2026 import AlzheimerCao2026
-from twin.modelling import Individual, pack, replace, zeros
+from twin.model import Individual, pack, replace, zeros
 
 MODEL = AlzheimerCao2026()
 CLOSE = 1e-5  # single precision where x64 is off

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import twin
-from twin.binding import Bound, quasi_steady
-from twin.modelling import Delivery, DiseaseModel, observable, parameter, replace, state, treatment, zeros
+from twin.model import Delivery, DiseaseModel, observable, parameter, replace, state, treatment, zeros
+from twin.parts.target_binding import Bound, quasi_steady
 
 DAYS = [1.0, 7.0, 14.0, 28.0, 42.0]
 # 300 nmol into 3 L at once, from the specification, printed to the digits shown

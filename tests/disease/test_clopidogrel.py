@@ -8,7 +8,7 @@ import pytest
 import twin
 from tests.disease.typical import typical
 from twin.disease.clopidogrel_jung2024 import CYP2C19, METABOLISER, ClopidogrelJung2024
-from twin.modelling import pack, unpack
+from twin.model import pack, unpack
 
 MODEL = ClopidogrelJung2024()
 CLOSE = 1e-5  # single precision where x64 is off

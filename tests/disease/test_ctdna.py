@@ -9,7 +9,7 @@ import pytest
 from scipy.integrate import solve_ivp
 from scipy.stats import binom, nbinom, poisson
 
-from twin.ctdna import (
+from twin.parts.tumour_dna import (
     MISREAD,
     SAMPLED,
     _copies,

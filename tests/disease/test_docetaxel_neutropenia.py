@@ -9,7 +9,7 @@ from scipy.integrate import solve_ivp
 import twin
 from tests.disease.typical import typical
 from twin.disease.docetaxel_neutropenia import DocetaxelNeutropenia
-from twin.modelling import pack, unpack
+from twin.model import pack, unpack
 
 MODEL = DocetaxelNeutropenia()
 CLOSE = 1e-4  # single precision where x64 is off, after differences of logs

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from twin.effects import hill, power
+from twin.parts.effects import hill, power
 
 CLOSE = 2e-6  # single precision where x64 is off
 

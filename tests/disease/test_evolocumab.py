@@ -9,7 +9,7 @@ from scipy.integrate import solve_ivp
 import twin
 from tests.disease.typical import typical
 from twin.disease.evolocumab_gibbs2017 import CHOLESTEROL_MASS, EvolocumabGibbs2017
-from twin.modelling import pack, unpack
+from twin.model import pack, unpack
 
 MODEL = EvolocumabGibbs2017()
 CLOSE = 1e-5  # single precision where x64 is off

@@ -8,7 +8,7 @@ import scipy.stats
 
 from tests.disease.typical import typical
 from twin.disease.finerenone_snelder2020 import FinerenoneSnelder2020
-from twin.modelling import pack, replace
+from twin.model import pack, replace
 
 MODEL = FinerenoneSnelder2020()
 CLOSE = 1e-5  # single precision where x64 is off

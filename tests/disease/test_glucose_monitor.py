@@ -7,8 +7,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from twin import sensor
-from twin.sensor import COVARIANCE, SHRINKAGE, TYPICAL, GlucoseMonitor, acceptable, draw_sensor, stationary_sd
+from twin.model.noise import glucose_monitor as sensor
+from twin.model.noise.glucose_monitor import (
+    COVARIANCE,
+    SHRINKAGE,
+    TYPICAL,
+    GlucoseMonitor,
+    acceptable,
+    draw_sensor,
+    stationary_sd,
+)
 
 KEY = jax.random.key(7)
 

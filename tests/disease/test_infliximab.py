@@ -9,7 +9,7 @@ import twin
 from tests.disease.typical import typical
 from twin.disease.infliximab_fasanmade2009 import InfliximabFasanmade2009
 from twin.disease.infliximab_hanzel2021 import InfliximabHanzel2021
-from twin.outcome import Average
+from twin.model import Average
 from twin.patient import Change, Series
 
 HANZEL, FASANMADE = InfliximabHanzel2021(), InfliximabFasanmade2009()

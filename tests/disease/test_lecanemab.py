@@ -7,7 +7,7 @@ import pytest
 
 from tests.disease.typical import typical
 from twin.disease.lecanemab_hayato2022 import LecanemabHayato2022
-from twin.modelling import Individual, pack, replace
+from twin.model import Individual, pack, replace
 
 MODEL = LecanemabHayato2022()
 CLOSE = 1e-5  # single precision where x64 is off

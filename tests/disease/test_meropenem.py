@@ -8,7 +8,7 @@ import pytest
 from tests.disease.typical import typical
 from tests.reference.meropenem_li2006 import DISH
 from twin.disease.meropenem_li2006 import RESISTANT, SUSCEPTIBLE, MeropenemLi2006, killing
-from twin.modelling import replace
+from twin.model import replace
 
 MODEL = MeropenemLi2006()
 CLOSE = 1e-5  # single precision where x64 is off

@@ -9,7 +9,7 @@ import scipy.stats
 import twin
 from tests.disease.typical import typical
 from twin.disease.parkinson_lee2011 import ParkinsonLee2011
-from twin.modelling import replace
+from twin.model import replace
 
 MODEL = ParkinsonLee2011()
 CLOSE = 1e-5  # single precision where x64 is off

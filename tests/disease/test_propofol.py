@@ -9,8 +9,8 @@ from scipy.linalg import expm
 import twin
 from tests.disease.typical import typical
 from twin.disease.propofol_eleveld2018 import PropofolEleveld2018
-from twin.modelling import zeros
-from twin.physiology import fat_free_mass
+from twin.model import zeros
+from twin.parts.clinic import fat_free_mass
 
 MODEL = PropofolEleveld2018()
 CLOSE = 1e-5  # single precision where x64 is off

@@ -8,7 +8,7 @@ import pytest
 import twin
 from tests.disease.typical import typical
 from twin.disease.sunitinib_hansson2013 import SunitinibHansson2013
-from twin.modelling import pack, replace
+from twin.model import pack, replace
 
 MODEL = SunitinibHansson2013()
 CLOSE = 1e-5  # single precision where x64 is off

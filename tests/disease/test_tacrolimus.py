@@ -9,7 +9,7 @@ from scipy.linalg import expm
 import twin
 from tests.disease.typical import typical
 from twin.disease.tacrolimus_woillard2011 import TacrolimusWoillard2011
-from twin.outcome import Area
+from twin.model import Area
 
 MODEL = TacrolimusWoillard2011()
 CLOSE = 1e-5  # single precision where x64 is off

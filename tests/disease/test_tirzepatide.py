@@ -8,7 +8,7 @@ import pytest
 import twin
 from tests.disease.typical import typical
 from twin.disease.tirzepatide_chigutsa2025 import TirzepatideChigutsa2025
-from twin.modelling import Individual, replace
+from twin.model import Individual, replace
 
 MODEL = TirzepatideChigutsa2025()
 CLOSE = 1e-5  # single precision where x64 is off

@@ -11,7 +11,7 @@ from scipy.linalg import expm
 import twin
 from tests.disease.typical import typical
 from twin.disease.type1_diabetes_replaybg import Type1DiabetesReplayBG, hypoglycaemia_factor
-from twin.modelling import pack, replace
+from twin.model import pack, replace
 
 MODEL = Type1DiabetesReplayBG()
 CLOSE = 1e-5  # single precision where x64 is off

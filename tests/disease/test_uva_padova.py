@@ -14,8 +14,8 @@ from tests.disease.typical import typical
 from tests.reference.type1_diabetes_uva2008 import BASAL, COLUMNS, VIRTUAL, virtual
 from twin.disease.type1_diabetes_uva2008 import Type1DiabetesUVA2008, emptying, steady
 from twin.errors import TwinError
-from twin.glucose import management_indicator, risk
-from twin.modelling import pack, replace, zeros
+from twin.model import pack, replace, zeros
+from twin.parts.glucose import management_indicator, risk
 
 MODEL = Type1DiabetesUVA2008()
 CLOSE = 1e-5  # single precision where x64 is off

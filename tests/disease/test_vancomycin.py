@@ -9,8 +9,8 @@ from scipy.linalg import expm
 import twin
 from tests.disease.typical import typical
 from twin.disease.vancomycin_goti2018 import VancomycinGoti2018
-from twin.outcome import Area
-from twin.physiology import creatinine_clearance
+from twin.model import Area
+from twin.parts.clinic import creatinine_clearance
 
 MODEL = VancomycinGoti2018()
 CLOSE = 1e-5  # single precision where x64 is off

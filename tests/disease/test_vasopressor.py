@@ -9,7 +9,7 @@ import twin
 from tests.disease.typical import typical
 from twin.disease.vasopressor_oualha2014 import VasopressorOualha2014
 from twin.errors import TwinError, TwinErrors
-from twin.modelling import pack
+from twin.model import pack
 
 MODEL = VasopressorOualha2014()
 CLOSE = 1e-5  # single precision where x64 is off

@@ -8,7 +8,7 @@ import pytest
 import twin
 from tests.disease.typical import typical
 from twin.disease.vericiguat_ruehs2021 import VericiguatRuehs2021
-from twin.modelling import replace
+from twin.model import replace
 
 MODEL = VericiguatRuehs2021()
 CLOSE = 1e-4  # single precision where x64 is off, after a difference

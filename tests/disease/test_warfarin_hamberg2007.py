@@ -9,7 +9,7 @@ from scipy.linalg import expm
 import twin
 from tests.disease.typical import typical
 from twin.disease.warfarin_hamberg2007 import SixStages, WarfarinHamberg2007
-from twin.modelling import pack, replace
+from twin.model import pack, replace
 
 MODEL = WarfarinHamberg2007()
 CLOSE = 1e-5  # single precision where x64 is off

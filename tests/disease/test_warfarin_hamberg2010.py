@@ -8,7 +8,7 @@ import pytest
 import twin
 from tests.disease.typical import typical
 from twin.disease.warfarin_hamberg2010 import ThreeStages, WarfarinHamberg2010
-from twin.modelling import pack, replace
+from twin.model import pack, replace
 
 MODEL = WarfarinHamberg2010()
 CLOSE = 1e-5  # single precision where x64 is off

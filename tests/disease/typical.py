@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twin.modelling import Category, CategoryDeclaration, DiseaseModel, Individual, replace
+from twin.model import Category, CategoryDeclaration, DiseaseModel, Individual, replace
 
 
 def typical(model: DiseaseModel, *, inputs: dict[str, float] | None = None, **covariates: Any) -> Individual:

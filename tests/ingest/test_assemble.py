@@ -6,7 +6,7 @@ import datetime
 import pytest
 
 from twin.errors import TwinError
-from twin.ingest.assemble import patients_of
+from twin.ingest.assemble.assemble import patients_of
 from twin.ingest.chart import Chart, Code, Given, Reading
 from twin.ingest.mapping import Mapping
 from twin.ingest.report import CONVERTED, DROPPED, DUPLICATE, FLAGGED, UNUSED, USED, Report

@@ -17,11 +17,11 @@ from tests.calibration.models import Oral, Theophylline, Torsten, examplinib, th
 from tests.toys import OralOne
 from twin.errors import TwinError
 from twin.ingest import nonmem, read_patients
-from twin.ingest.assemble import patients_of
+from twin.ingest.assemble.assemble import patients_of
 from twin.ingest.mapping import Mapping
 from twin.ingest.nonmem import delimited
 from twin.ingest.report import CONVERTED, DROPPED, FLAGGED, READ, UNUSED, USED
-from twin.modelling import Delivery, category, covariate, observable, treatment
+from twin.model import Delivery, category, covariate, observable, treatment
 from twin.patient import Change, DoseRecord, Observation, Patient, Series
 from twin.types import Scalar
 

@@ -19,7 +19,7 @@ from twin.errors import TwinError
 from twin.ingest import omop, read_patients
 from twin.ingest.chart import Code
 from twin.ingest.report import CONVERTED, DROPPED, DUPLICATE, FLAGGED, NOBODY, READ, UNUSED
-from twin.modelling import covariate, observable
+from twin.model import covariate, observable
 from twin.types import Scalar
 
 # --- the real sample ----------------------------------------------------------------------------------

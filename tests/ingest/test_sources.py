@@ -14,16 +14,16 @@ from click.testing import CliRunner
 from cli.main import twin as command
 from cli.report.posterior import _courses
 from tests.ingest.records import PERSON, RXNORM, bundle, concept, drug, line, observation, quantity, written
-from twin import dataset
 from twin.errors import TwinError
-from twin.files.source import Reader
 from twin.ingest import READERS, Source, fhir, join_patients, read_patients
 from twin.ingest.chart import Chart, Code, Reading
 from twin.ingest.options import hints
 from twin.ingest.report import FLAGGED, NOBODY, UNUSED, USED, Report
 from twin.ingest.sources import _joined
 from twin.library import load_model
+from twin.result import dataset
 from twin.scenario import check, load_scenario
+from twin.scenario.record_entry import Reader
 
 WARFARIN = load_model("warfarin")
 INR = {"code": concept("6301-6"), "valueQuantity": quantity(2.5, "{INR}")}

@@ -6,7 +6,7 @@ import numpy as np
 
 import twin
 from tests.reference import Reference
-from twin.outcome import Area, Average, Peak
+from twin.model import Area, Average, Peak
 from twin.patient import DoseRecord, Observation, Patient
 
 MODEL = twin.load_model("clopidogrel_jung2024")

@@ -6,7 +6,7 @@ import numpy as np
 
 import twin
 from tests.reference import Reference
-from twin.outcome import Average, Peak, Trough, TroughTime
+from twin.model import Average, Peak, Trough, TroughTime
 from twin.patient import DoseRecord, Observation, Patient
 
 MODEL = twin.load_model("evolocumab_gibbs2017")

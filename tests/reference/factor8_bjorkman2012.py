@@ -8,7 +8,7 @@ import numpy as np
 
 import twin
 from tests.reference import Reference
-from twin.outcome import FirstTime
+from twin.model import FirstTime
 from twin.patient import DoseRecord, Observation, Patient
 
 MODEL = twin.load_model("factor8_bjorkman2012")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.reference import Reference
-from twin.sensor import expected_reading, stationary_sd
+from twin.model.noise.glucose_monitor import expected_reading, stationary_sd
 
 SD = "stationary SD of the typical sensor's error (mg/dL)"
 READINGS = {

@@ -8,7 +8,7 @@ import numpy as np
 
 import twin
 from tests.reference import Reference
-from twin.outcome import Average, Peak, Trough
+from twin.model import Average, Peak, Trough
 from twin.patient import DoseRecord, Observation, Patient
 
 MODEL = twin.load_model("infliximab_hanzel2021")

@@ -7,8 +7,7 @@ import numpy as np
 import twin
 from tests.disease.typical import typical
 from tests.reference import Reference
-from twin.modelling import replace
-from twin.outcome import Average, Peak
+from twin.model import Average, Peak, replace
 from twin.patient import DoseRecord, Observation, Patient
 
 MODEL = twin.load_model("lecanemab_hayato2022")

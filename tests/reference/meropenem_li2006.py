@@ -6,7 +6,7 @@ import numpy as np
 
 import twin
 from tests.reference import Reference
-from twin.outcome import TimeShare
+from twin.model import TimeShare
 from twin.patient import DoseRecord, Observation, Patient
 
 MODEL = twin.load_model("meropenem_li2006")

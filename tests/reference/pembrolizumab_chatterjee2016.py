@@ -6,9 +6,8 @@ import numpy as np
 
 import twin
 from tests.reference import Reference
-from twin.ctdna import detection_threshold, sensitivity, shed_into_plasma
-from twin.modelling import replace
-from twin.outcome import Area
+from twin.model import Area, replace
+from twin.parts.tumour_dna import detection_threshold, sensitivity, shed_into_plasma
 from twin.patient import DoseRecord, Observation, Patient
 
 MODEL = twin.load_model("pembrolizumab_chatterjee2016")

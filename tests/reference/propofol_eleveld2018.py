@@ -7,7 +7,7 @@ import numpy as np
 import twin
 from tests.disease.typical import typical
 from tests.reference import Reference
-from twin.outcome import Peak, PeakTime, Trough
+from twin.model import Peak, PeakTime, Trough
 from twin.patient import DoseRecord, Observation, Patient
 
 MODEL = twin.load_model("propofol_eleveld2018")

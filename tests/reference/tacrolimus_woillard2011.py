@@ -6,7 +6,7 @@ import numpy as np
 
 import twin
 from tests.reference import Reference
-from twin.outcome import Area, Final, Peak
+from twin.model import Area, Final, Peak
 from twin.patient import DoseRecord, Observation, Patient
 
 MODEL = twin.load_model("tacrolimus_woillard2011")

@@ -7,7 +7,7 @@ import numpy as np
 import twin
 from tests.reference import Reference
 from twin.disease.type1_diabetes_uva2008 import steady
-from twin.modelling import Individual, replace
+from twin.model import Individual, replace
 from twin.patient import DoseRecord, Observation, Patient
 
 MODEL = twin.load_model("type1_diabetes_uva2008")

@@ -10,7 +10,7 @@ import numpy as np
 import twin
 from tests.disease.typical import typical
 from tests.reference import Reference
-from twin.outcome import Area
+from twin.model import Area
 from twin.patient import DoseRecord, Observation, Patient
 
 MODEL = twin.load_model("vancomycin_goti2018")

@@ -6,7 +6,7 @@ import numpy as np
 
 import twin
 from tests.reference import Reference
-from twin.outcome import Final
+from twin.model import Final
 from twin.patient import DoseRecord, Observation, Patient
 
 MODEL = twin.load_model("vericiguat_ruehs2021")

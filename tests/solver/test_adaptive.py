@@ -12,8 +12,8 @@ import twin
 from tests.stiff import Robertson
 from tests.toys import BLOCKS, MichaelisMenten, One, OralOne, OralTwo, Savic, Turnover
 from twin.errors import TwinError
-from twin.modelling import DiseaseModel, parameter, state
-from twin.solver.base import choose
+from twin.model import DiseaseModel, parameter, state
+from twin.solver.choose import choose
 from twin.types import Scalar
 
 TIMES = [1.0, 4.0, 12.0, 24.0]

@@ -8,8 +8,8 @@ import pytest
 
 from tests.toys import BLOCKS, Erlang, OralTwo, Turnover
 from twin.errors import TwinError
-from twin.modelling import DiseaseModel, Nothing, state
-from twin.solver.affine import linear_block, states_used
+from twin.model import DiseaseModel, Nothing, state
+from twin.solver.linear.proof import linear_block, states_used
 from twin.types import Scalar
 
 

@@ -10,9 +10,8 @@ import pytest
 
 import twin
 from twin.errors import TwinError
-from twin.modelling import Delivery, DiseaseModel, observable, parameter, state, treatment
+from twin.model import Delivery, DiseaseModel, log_normal, observable, parameter, state, treatment
 from twin.types import Scalar
-from twin.variability import log_normal
 
 RATE, SPEED, LENGTH = 0.3, 5.0, 4.0
 TIMES = np.array([0.5, 1.0, 3.0, 6.0])

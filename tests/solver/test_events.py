@@ -11,7 +11,7 @@ import pytest
 import twin
 from tests.toys import One, OralOne, Turnover
 from twin.errors import TwinError
-from twin.modelling import Delivery, treatment
+from twin.model import Delivery, treatment
 from twin.regimen import Regimen
 
 K = 0.1  # per hour: clearance 5 over volume 50

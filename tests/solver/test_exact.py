@@ -12,8 +12,8 @@ import scipy.linalg
 
 import twin
 from tests.toys import BLOCKS, Erlang, One, OralOne, OralThree, OralTwo, Oscillator, Three, Two
-from twin.solver.blocks import components
-from twin.solver.spectrum import divided_exponentials
+from twin.solver.linear.spectrum import divided_exponentials
+from twin.solver.linear.structure import components
 
 TIMES = [1.0, 4.0, 12.0, 24.0]
 

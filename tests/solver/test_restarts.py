@@ -8,9 +8,8 @@ import pytest
 
 import twin
 from twin.errors import TwinError
-from twin.modelling import Delivery, DiseaseModel, observable, parameter, state, treatment
+from twin.model import Delivery, DiseaseModel, log_normal, observable, parameter, state, treatment
 from twin.types import Scalar
-from twin.variability import log_normal
 
 RATE = 0.3
 

@@ -24,7 +24,7 @@ from tests.stiff import (
     through_simulate,
 )
 from twin.disease.alzheimer_cao2026 import AlzheimerCao2026
-from twin.modelling import DiseaseModel
+from twin.model import DiseaseModel
 
 SOLVERS = ("stiff", "ensemble", "rosenbrock")  # those of simulate(); for these models the last two are one method
 DRAWS = 6  # the first is the typical individual

@@ -7,11 +7,24 @@ from typing import ClassVar
 import equinox as eqx
 import jax.numpy as jnp
 
-from ..modelling import DiseaseModel, Domain, Evidence, exogenous, observable, parameter, state
-from ..noise import LogNormalNoise
-from ..outcome import Average, Final, FirstTime, Trough
+from ..model import (
+    Average,
+    DiseaseModel,
+    Domain,
+    Evidence,
+    Final,
+    FirstTime,
+    LogitNormal,
+    Trough,
+    Uniform,
+    exogenous,
+    log_normal,
+    observable,
+    parameter,
+    state,
+)
+from ..model.noise import LogNormalNoise
 from ..types import Scalar
-from ..variability import LogitNormal, Uniform, log_normal
 
 LIBRARY, ASSUMED = Evidence.LIBRARY, Evidence.ASSUMED
 

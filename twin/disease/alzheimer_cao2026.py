@@ -7,12 +7,15 @@ from typing import ClassVar
 import equinox as eqx
 import jax.numpy as jnp
 
-from ..effects import power
-from ..modelling import (
+from ..model import (
     Category,
     DiseaseModel,
     Domain,
     Evidence,
+    Final,
+    FirstTime,
+    LogNormal,
+    Normal,
     category,
     covariate,
     exogenous,
@@ -23,10 +26,9 @@ from ..modelling import (
     state,
     zeros,
 )
-from ..noise import Combined, Proportional
-from ..outcome import Final, FirstTime
+from ..model.noise import Combined, Proportional
+from ..parts.effects import power
 from ..types import Scalar
-from ..variability import LogNormal, Normal
 
 # Read in two secondary places, the specification and nlmixr2lib's transcription, which agree; the paper itself was not
 # seen. The scale of the tau signal stands in the second one only.

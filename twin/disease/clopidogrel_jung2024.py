@@ -8,14 +8,19 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from ..compartments import OneCompartment, TwoCompartment
-from ..effects import hill
-from ..modelling import (
+from ..model import (
+    Average,
     Category,
     Delivery,
     DiseaseModel,
     Domain,
     Evidence,
+    Final,
+    FirstTime,
+    LogitNormal,
+    LogNormal,
+    Peak,
+    TimeShare,
     category,
     observable,
     parameter,
@@ -25,10 +30,10 @@ from ..modelling import (
     treatment,
     zeros,
 )
-from ..noise import Additive, Proportional
-from ..outcome import Average, Final, FirstTime, Peak, TimeShare
+from ..model.noise import Additive, Proportional
+from ..parts.compartments import OneCompartment, TwoCompartment
+from ..parts.effects import hill
 from ..types import Scalar
-from ..variability import LogitNormal, LogNormal
 
 LIBRARY, ASSUMED = Evidence.LIBRARY, Evidence.ASSUMED
 

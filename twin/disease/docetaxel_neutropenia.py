@@ -7,26 +7,30 @@ from typing import ClassVar
 import equinox as eqx
 import jax.numpy as jnp
 
-from ..compartments import ThreeCompartment
-from ..modelling import (
+from ..model import (
     Category,
     Delivery,
     DiseaseModel,
     Domain,
+    Duration,
     Evidence,
+    Final,
+    Recovery,
+    Trough,
+    TroughTime,
     category,
     covariate,
+    log_normal,
     observable,
     parameter,
     part,
     replace,
     treatment,
 )
-from ..neutrophils import Neutrophils, maturation
-from ..noise import LogNormalNoise, Proportional
-from ..outcome import Duration, Final, Recovery, Trough, TroughTime
+from ..model.noise import LogNormalNoise, Proportional
+from ..parts.compartments import ThreeCompartment
+from ..parts.neutrophils import Neutrophils, maturation
 from ..types import Scalar
-from ..variability import log_normal
 
 LIBRARY = Evidence.LIBRARY
 

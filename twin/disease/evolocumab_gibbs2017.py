@@ -6,14 +6,19 @@ from typing import ClassVar
 
 import equinox as eqx
 
-from ..binding import Bound, quasi_steady
-from ..modelling import (
+from ..model import (
+    Average,
     Category,
     Delivery,
     DiseaseModel,
     Domain,
     Evidence,
+    Final,
+    TimeShare,
+    Trough,
+    TroughTime,
     category,
+    log_normal,
     observable,
     parameter,
     replace,
@@ -21,10 +26,9 @@ from ..modelling import (
     treatment,
     zeros,
 )
-from ..noise import Combined, Proportional
-from ..outcome import Average, Final, TimeShare, Trough, TroughTime
+from ..model.noise import Combined, Proportional
+from ..parts.target_binding import Bound, quasi_steady
 from ..types import Scalar
-from ..variability import log_normal
 
 LIBRARY, ASSUMED = Evidence.LIBRARY, Evidence.ASSUMED
 

@@ -6,23 +6,26 @@ from typing import ClassVar
 
 import equinox as eqx
 
-from ..compartments import TwoCompartment
-from ..modelling import (
+from ..model import (
     Delivery,
     DiseaseModel,
     Domain,
     Evidence,
+    FirstTime,
+    Peak,
+    TimeShare,
+    Trough,
     covariate,
+    log_normal,
     observable,
     parameter,
     part,
     replace,
     treatment,
 )
-from ..noise import Additive
-from ..outcome import FirstTime, Peak, TimeShare, Trough
+from ..model.noise import Additive
+from ..parts.compartments import TwoCompartment
 from ..types import Scalar
-from ..variability import log_normal
 
 LIBRARY, ASSUMED = Evidence.LIBRARY, Evidence.ASSUMED
 

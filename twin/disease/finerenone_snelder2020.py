@@ -8,16 +8,20 @@ from typing import ClassVar
 import equinox as eqx
 import jax.numpy as jnp
 
-from ..compartments import TwoCompartment, chain
-from ..effects import hill, power
-from ..modelling import (
+from ..model import (
     Category,
     Delivery,
     DiseaseModel,
     Domain,
     Evidence,
+    Final,
+    FirstTime,
+    Normal,
+    Peak,
+    Trough,
     category,
     covariate,
+    log_normal,
     observable,
     parameter,
     part,
@@ -27,10 +31,10 @@ from ..modelling import (
     treatment,
     zeros,
 )
-from ..noise import LogNormalNoise, Proportional
-from ..outcome import Final, FirstTime, Peak, Trough
+from ..model.noise import LogNormalNoise, Proportional
+from ..parts.compartments import TwoCompartment, chain
+from ..parts.effects import hill, power
 from ..types import Scalar
-from ..variability import Normal, log_normal
 
 KINETICS = "Snelder 2020, supplement table S1, as in nlmixr2lib"
 ALBUMIN = "Snelder 2020, supplement table S2, as in nlmixr2lib"

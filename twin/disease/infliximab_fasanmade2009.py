@@ -6,8 +6,7 @@ from typing import ClassVar
 
 import equinox as eqx
 
-from ..compartments import TwoCompartment
-from ..modelling import (
+from ..model import (
     Category,
     Delivery,
     DiseaseModel,
@@ -15,22 +14,17 @@ from ..modelling import (
     Evidence,
     category,
     covariate,
+    log_normal,
     observable,
     parameter,
     part,
     replace,
     treatment,
 )
-from ..noise import Combined
+from ..model.noise import Combined
+from ..parts.compartments import TwoCompartment
 from ..types import Scalar
-from ..variability import log_normal
-from .infliximab_hanzel2021 import (
-    ALBUMIN_CODES,
-    ANTIBODIES,
-    INFLIXIMAB_LEVELS,
-    INFLIXIMAB_OUTCOMES,
-    WEIGHT_CODES,
-)
+from .infliximab_hanzel2021 import ALBUMIN_CODES, ANTIBODIES, INFLIXIMAB_LEVELS, INFLIXIMAB_OUTCOMES, WEIGHT_CODES
 
 LIBRARY = Evidence.LIBRARY
 

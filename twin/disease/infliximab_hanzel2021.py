@@ -6,25 +6,28 @@ from typing import ClassVar
 
 import equinox as eqx
 
-from ..compartments import OralTwoCompartment
-from ..modelling import (
+from ..model import (
+    Average,
     Category,
     Delivery,
     DiseaseModel,
     Domain,
     Evidence,
+    Final,
+    Peak,
+    TimeShare,
     category,
     covariate,
+    log_normal,
     observable,
     parameter,
     part,
     replace,
     treatment,
 )
-from ..noise import Combined
-from ..outcome import Average, Final, Peak, TimeShare
+from ..model.noise import Combined
+from ..parts.compartments import OralTwoCompartment
 from ..types import Scalar
-from ..variability import log_normal
 
 LIBRARY = Evidence.LIBRARY
 

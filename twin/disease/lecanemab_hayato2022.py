@@ -8,13 +8,17 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from ..compartments import TwoCompartment
-from ..modelling import (
+from ..model import (
     Category,
     Delivery,
     DiseaseModel,
     Domain,
     Evidence,
+    Final,
+    FirstTime,
+    LogNormal,
+    Normal,
+    Peak,
     category,
     covariate,
     observable,
@@ -26,10 +30,9 @@ from ..modelling import (
     treatment,
     zeros,
 )
-from ..noise import Combined, CombinedSum, Proportional
-from ..outcome import Final, FirstTime, Peak
+from ..model.noise import Combined, CombinedSum, Proportional
+from ..parts.compartments import TwoCompartment
 from ..types import Scalar
-from ..variability import LogNormal, Normal
 
 HAYATO = "Hayato 2022, table 1, as in nlmixr2lib"
 AMYLOID = "Hayato 2022, table 2, as in nlmixr2lib"

@@ -7,16 +7,20 @@ from typing import ClassVar
 import equinox as eqx
 import jax.numpy as jnp
 
-from ..compartments import TwoCompartment
-from ..effects import hill, power
-from ..modelling import (
+from ..model import (
     Category,
     Delivery,
     DiseaseModel,
     Domain,
     Evidence,
+    Final,
+    FirstTime,
+    Peak,
+    TimeShare,
+    Trough,
     category,
     covariate,
+    log_normal,
     observable,
     parameter,
     part,
@@ -25,10 +29,10 @@ from ..modelling import (
     treatment,
     zeros,
 )
-from ..noise import Additive, Combined
-from ..outcome import Final, FirstTime, Peak, TimeShare, Trough
+from ..model.noise import Additive, Combined
+from ..parts.compartments import TwoCompartment
+from ..parts.effects import hill, power
 from ..types import Scalar
-from ..variability import log_normal
 
 LIBRARY, ASSUMED = Evidence.LIBRARY, Evidence.ASSUMED
 

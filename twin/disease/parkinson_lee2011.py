@@ -8,17 +8,22 @@ from typing import Any, ClassVar
 import equinox as eqx
 import jax.numpy as jnp
 
-from ..compartments import OneCompartment, chain
-from ..effects import hill
-from ..modelling import (
+from ..model import (
     Category,
     Delivery,
     DiseaseModel,
     Domain,
     Evidence,
+    Final,
+    Normal,
+    Peak,
+    Spread,
+    TimeShare,
+    Trough,
     category,
     covariate,
     exogenous,
+    log_normal,
     observable,
     parameter,
     part,
@@ -28,10 +33,10 @@ from ..modelling import (
     treatment,
     zeros,
 )
-from ..noise import Additive, Combined
-from ..outcome import Final, Peak, TimeShare, Trough
+from ..model.noise import Additive, Combined
+from ..parts.compartments import OneCompartment, chain
+from ..parts.effects import hill
 from ..types import Scalar
-from ..variability import Normal, Spread, log_normal
 
 LEVODOPA = "Lee 2011, table II, ELLDOPA, as in nlmixr2lib"
 RASAGILINE = "Lee 2011, table II, TEMPO, as in nlmixr2lib"

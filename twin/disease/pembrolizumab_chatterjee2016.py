@@ -9,17 +9,20 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from ..compartments import TwoCompartment
-from ..ctdna import CELL_FREE_DNA, allele_fraction, sampled_mutants, shed_into_plasma, sphere_cells, wild_type_fragments
-from ..effects import hill
-from ..modelling import (
+from ..model import (
     Category,
     Delivery,
     DiseaseModel,
     Domain,
     Evidence,
+    Final,
+    FirstTime,
+    LogitNormal,
+    Trough,
+    TroughTime,
     category,
     covariate,
+    log_normal,
     observable,
     parameter,
     part,
@@ -27,10 +30,18 @@ from ..modelling import (
     state,
     treatment,
 )
-from ..noise import LogNormalNoise, NegativeBinomial
-from ..outcome import Final, FirstTime, Trough, TroughTime
+from ..model.noise import LogNormalNoise, NegativeBinomial
+from ..parts.compartments import TwoCompartment
+from ..parts.effects import hill
+from ..parts.tumour_dna import (
+    CELL_FREE_DNA,
+    allele_fraction,
+    sampled_mutants,
+    shed_into_plasma,
+    sphere_cells,
+    wild_type_fragments,
+)
 from ..types import Scalar
-from ..variability import LogitNormal, log_normal
 
 LIBRARY, ASSUMED = Evidence.LIBRARY, Evidence.ASSUMED
 

@@ -7,16 +7,20 @@ from typing import ClassVar
 import equinox as eqx
 import jax.numpy as jnp
 
-from ..compartments import ThreeCompartment
-from ..effects import hill, power
-from ..modelling import (
+from ..model import (
     Category,
     Delivery,
     DiseaseModel,
     Domain,
+    Duration,
     Evidence,
+    FirstTime,
+    Recovery,
+    TimeShare,
+    Trough,
     category,
     covariate,
+    log_normal,
     observable,
     parameter,
     part,
@@ -24,11 +28,11 @@ from ..modelling import (
     state,
     treatment,
 )
-from ..noise import Additive, LogNormalNoise
-from ..outcome import Duration, FirstTime, Recovery, TimeShare, Trough
-from ..physiology import fat_free_mass
+from ..model.noise import Additive, LogNormalNoise
+from ..parts.clinic import fat_free_mass
+from ..parts.compartments import ThreeCompartment
+from ..parts.effects import hill, power
 from ..types import Scalar
-from ..variability import log_normal
 
 LIBRARY = Evidence.LIBRARY
 

@@ -8,14 +8,20 @@ from typing import ClassVar
 import equinox as eqx
 import jax.numpy as jnp
 
-from ..effects import hill
-from ..modelling import (
+from ..model import (
+    Average,
     Category,
     DiseaseModel,
     Domain,
+    Duration,
     Evidence,
+    Final,
+    Normal,
+    Peak,
+    Trough,
     category,
     exogenous,
+    log_normal,
     observable,
     parameter,
     replace,
@@ -23,11 +29,10 @@ from ..modelling import (
     state,
     zeros,
 )
-from ..neutrophils import Neutrophils, maturation
-from ..noise import Combined, LogNormalNoise, MarkovOrdinal, Proportional
-from ..outcome import Average, Duration, Final, Peak, Trough
+from ..model.noise import Combined, LogNormalNoise, MarkovOrdinal, Proportional
+from ..parts.effects import hill
+from ..parts.neutrophils import Neutrophils, maturation
 from ..types import Scalar
-from ..variability import Normal, log_normal
 
 ASSUMED = Evidence.ASSUMED
 

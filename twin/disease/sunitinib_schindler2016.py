@@ -8,11 +8,22 @@ from typing import ClassVar
 import equinox as eqx
 import jax.numpy as jnp
 
-from ..modelling import DiseaseModel, Domain, observable, replace, secondary, state, zeros
-from ..noise import LogNormalNoise
-from ..outcome import EventTime, Final, Trough, TroughTime
+from ..model import (
+    DiseaseModel,
+    Domain,
+    EventTime,
+    Final,
+    Trough,
+    TroughTime,
+    log_normal,
+    observable,
+    replace,
+    secondary,
+    state,
+    zeros,
+)
+from ..model.noise import LogNormalNoise
 from ..types import Scalar
-from ..variability import log_normal
 from .sunitinib_hansson2013 import WEEK, Covariates, Exposure, Inputs, SunitinibHansson2013, clearance_by_gene
 
 SOURCE = "Schindler 2016, DDMODEL00000221, as in nlmixr2lib"

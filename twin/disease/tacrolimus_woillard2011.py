@@ -6,25 +6,28 @@ from typing import ClassVar
 
 import equinox as eqx
 
-from ..compartments import TwoCompartment, chain
-from ..modelling import (
+from ..model import (
+    Area,
+    Average,
     Category,
     Delivery,
     DiseaseModel,
     Domain,
     Evidence,
+    Final,
+    Peak,
     category,
     covariate,
+    log_normal,
     observable,
     parameter,
     part,
     replace,
     treatment,
 )
-from ..noise import Combined
-from ..outcome import Area, Average, Final, Peak
+from ..model.noise import Combined
+from ..parts.compartments import TwoCompartment, chain
 from ..types import Scalar
-from ..variability import log_normal
 
 LIBRARY = Evidence.LIBRARY
 

@@ -8,16 +8,19 @@ from typing import ClassVar
 import equinox as eqx
 import jax.numpy as jnp
 
-from ..compartments import OralTwoCompartment
-from ..effects import power
-from ..modelling import (
+from ..model import (
     Category,
     Delivery,
     DiseaseModel,
     Domain,
     Evidence,
+    Final,
+    FirstTime,
+    Normal,
+    Trough,
     category,
     covariate,
+    log_normal,
     observable,
     parameter,
     part,
@@ -27,10 +30,10 @@ from ..modelling import (
     treatment,
     zeros,
 )
-from ..noise import Proportional
-from ..outcome import Final, FirstTime, Trough
+from ..model.noise import Proportional
+from ..parts.compartments import OralTwoCompartment
+from ..parts.effects import power
 from ..types import Scalar
-from ..variability import Normal, log_normal
 
 BODY = "Chigutsa 2025, table 1, as in nlmixr2lib"
 CONTROL = "Chigutsa 2025, supplement S1, as in nlmixr2lib"

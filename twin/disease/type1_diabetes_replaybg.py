@@ -7,12 +7,16 @@ from typing import ClassVar
 import equinox as eqx
 import jax.numpy as jnp
 
-from ..glucose import CARBOHYDRATE, GLUCOSE_MASS, MONITOR, PLASMA_GLUCOSE, RAPID_INSULIN, TRACE
-from ..modelling import (
+from ..model import (
     Delivery,
     DiseaseModel,
     Domain,
     Evidence,
+    Gamma,
+    LogNormal,
+    Normal,
+    SquareRootNormal,
+    Uniform,
     covariate,
     exogenous,
     observable,
@@ -20,10 +24,10 @@ from ..modelling import (
     state,
     treatment,
 )
-from ..noise import Additive, Autocorrelated
-from ..sensor import GlucoseMonitor
+from ..model.noise import Additive, Autocorrelated
+from ..model.noise.glucose_monitor import GlucoseMonitor
+from ..parts.glucose import CARBOHYDRATE, GLUCOSE_MASS, MONITOR, PLASMA_GLUCOSE, RAPID_INSULIN, TRACE
 from ..types import Scalar
-from ..variability import Gamma, LogNormal, Normal, SquareRootNormal, Uniform
 
 LIBRARY, ASSUMED = Evidence.LIBRARY, Evidence.ASSUMED
 

@@ -7,21 +7,14 @@ from typing import ClassVar
 import equinox as eqx
 import jax.numpy as jnp
 
-from ..glucose import (
-    CARBOHYDRATE,
-    GLUCOSE_MASS,
-    MONITOR,
-    PLASMA_GLUCOSE,
-    RAPID_INSULIN,
-    TRACE,
-    management_indicator,
-    risk,
-)
-from ..modelling import (
+from ..model import (
+    Average,
     Delivery,
     DiseaseModel,
     Domain,
     Evidence,
+    LogitNormal,
+    LogNormal,
     covariate,
     exogenous,
     observable,
@@ -31,11 +24,19 @@ from ..modelling import (
     treatment,
     zeros,
 )
-from ..noise import Additive
-from ..outcome import Average
-from ..sensor import GlucoseMonitor
+from ..model.noise import Additive
+from ..model.noise.glucose_monitor import GlucoseMonitor
+from ..parts.glucose import (
+    CARBOHYDRATE,
+    GLUCOSE_MASS,
+    MONITOR,
+    PLASMA_GLUCOSE,
+    RAPID_INSULIN,
+    TRACE,
+    management_indicator,
+    risk,
+)
 from ..types import Scalar
-from ..variability import LogitNormal, LogNormal
 
 LIBRARY, ASSUMED = Evidence.LIBRARY, Evidence.ASSUMED
 

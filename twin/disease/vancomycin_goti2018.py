@@ -7,26 +7,29 @@ from typing import ClassVar
 import equinox as eqx
 import jax.numpy as jnp
 
-from ..compartments import TwoCompartment
-from ..modelling import (
+from ..model import (
+    Area,
+    AreaWithin,
     Category,
     Delivery,
     DiseaseModel,
     Domain,
     Evidence,
+    Final,
+    Peak,
     category,
     covariate,
+    log_normal,
     observable,
     parameter,
     part,
     replace,
     treatment,
 )
-from ..noise import Combined
-from ..outcome import Area, AreaWithin, Final, Peak
-from ..physiology import creatinine_clearance
+from ..model.noise import Combined
+from ..parts.clinic import creatinine_clearance
+from ..parts.compartments import TwoCompartment
 from ..types import Scalar
-from ..variability import log_normal
 
 LIBRARY = Evidence.LIBRARY
 

@@ -6,13 +6,16 @@ from typing import ClassVar
 
 import equinox as eqx
 
-from ..compartments import OneCompartment
-from ..effects import hill
-from ..modelling import (
+from ..model import (
+    Average,
     Category,
     DiseaseModel,
     Domain,
     Evidence,
+    Final,
+    LogNormal,
+    Peak,
+    Trough,
     category,
     covariate,
     exogenous,
@@ -22,10 +25,10 @@ from ..modelling import (
     replace,
     zeros,
 )
-from ..noise import Proportional
-from ..outcome import Average, Final, Peak, Trough
+from ..model.noise import Proportional
+from ..parts.compartments import OneCompartment
+from ..parts.effects import hill
 from ..types import Scalar
-from ..variability import LogNormal
 
 LIBRARY, ASSUMED = Evidence.LIBRARY, Evidence.ASSUMED
 

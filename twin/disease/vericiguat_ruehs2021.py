@@ -7,12 +7,15 @@ from typing import ClassVar
 import equinox as eqx
 import jax.numpy as jnp
 
-from ..compartments import OralOneCompartment
-from ..modelling import (
+from ..model import (
+    Average,
     Delivery,
     DiseaseModel,
     Domain,
     Evidence,
+    Final,
+    Trough,
+    log_normal,
     observable,
     parameter,
     part,
@@ -20,10 +23,9 @@ from ..modelling import (
     treatment,
     zeros,
 )
-from ..noise import Combined, LogNormalNoise
-from ..outcome import Average, Final, Trough
+from ..model.noise import Combined, LogNormalNoise
+from ..parts.compartments import OralOneCompartment
 from ..types import Scalar
-from ..variability import log_normal
 
 LIBRARY = Evidence.LIBRARY
 

@@ -6,16 +6,21 @@ from typing import ClassVar
 
 import equinox as eqx
 
-from ..compartments import OralTwoCompartment, chain
-from ..effects import hill, power
-from ..modelling import (
+from ..model import (
     Category,
     Delivery,
     DiseaseModel,
     Domain,
+    Duration,
     Evidence,
+    Final,
+    FirstTime,
+    Peak,
+    TimeShare,
+    Trough,
     category,
     covariate,
+    log_normal,
     observable,
     parameter,
     part,
@@ -24,10 +29,10 @@ from ..modelling import (
     treatment,
     zeros,
 )
-from ..noise import LogNormalNoise
-from ..outcome import Duration, Final, FirstTime, Peak, TimeShare, Trough
+from ..model.noise import LogNormalNoise
+from ..parts.compartments import OralTwoCompartment, chain
+from ..parts.effects import hill, power
 from ..types import Scalar
-from ..variability import log_normal
 
 LIBRARY, ASSUMED = Evidence.LIBRARY, Evidence.ASSUMED
 

@@ -6,9 +6,7 @@ from typing import ClassVar
 
 import equinox as eqx
 
-from ..compartments import OralOneCompartment, chain
-from ..effects import hill
-from ..modelling import (
+from ..model import (
     Category,
     Delivery,
     DiseaseModel,
@@ -16,6 +14,7 @@ from ..modelling import (
     Evidence,
     category,
     covariate,
+    log_normal,
     observable,
     parameter,
     part,
@@ -23,10 +22,11 @@ from ..modelling import (
     treatment,
     zeros,
 )
-from ..noise import LogNormalNoise
+from ..model.noise import LogNormalNoise
+from ..parts.compartments import OralOneCompartment, chain
+from ..parts.effects import hill
 from ..types import Scalar
-from ..variability import log_normal
-from .warfarin_hamberg2007 import (  # the frequencies are of that study's sample
+from .warfarin_hamberg2007 import (
     CYP2C9,
     INR_CODES,
     INR_OUTCOMES,

@@ -15,18 +15,14 @@ from collections.abc import Mapping as Words
 from typing import TYPE_CHECKING, Any, Literal
 
 from .. import units
-from ..dose import parse_amount
 from ..errors import TwinError, TwinErrors, suggest
+from ..model.codes import SYSTEMS
+from ..quantity import parse_amount
 from .chart import Code
 
 if TYPE_CHECKING:
-    from ..modelling import DiseaseModel
+    from ..model import DiseaseModel
 
-# Vocabularies that readers speak, by the name a mapping calls them. Any other must be a URI, as FHIR has them.
-SYSTEMS = (
-    "activity", "atc", "cmt", "column", "cvx", "dicom", "dvid", "gene", "hcpcs", "icd9cm", "icd10", "icd10cm", "lesion",
-    "loinc", "meal", "ndc", "omop", "person", "phenotype", "pump", "rxnorm", "segmentation", "snomed",
-)  # fmt: skip
 AGE, SEX = Code("person", "age"), Code("person", "sex")  # what a chart says of a person beside its readings
 
 Kind = Literal["observable", "covariate", "input", "treatment"]

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import TwinError, suggest
 from . import READERS
-from .assemble import Choices
+from .assemble.assemble import Choices
 
 _NEEDED = inspect.Parameter.empty
 

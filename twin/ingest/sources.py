@@ -14,14 +14,14 @@ from .. import units
 from ..errors import TwinError, TwinErrors, suggest
 from ..patient import BoundPatient, Patient
 from . import options
-from .assemble import Choices, patients_of
+from .assemble.assemble import Choices, patients_of
 from .chart import Chart
 from .mapping import Mapping as Codes
 from .privacy import PREFIX, stable
 from .report import FLAGGED, NOBODY, Report
 
 if TYPE_CHECKING:
-    from ..modelling import DiseaseModel
+    from ..model import DiseaseModel
 
 _CHOICES = tuple(field.name for field in dataclasses.fields(Choices))
 

@@ -13,10 +13,9 @@ import scipy.special
 import twin
 from tests.solver.test_events import CASES, TIMES
 from tests.toys import MichaelisMenten, One, Pk, Turnover
-from twin.compartments import OralOneCompartment
 from twin.errors import TwinError
-from twin.modelling import Delivery, DiseaseModel, covariate, exogenous, observable, part, state, treatment
-from twin.outcome import Final, Peak
+from twin.model import Delivery, DiseaseModel, Final, Peak, covariate, exogenous, observable, part, state, treatment
+from twin.parts.compartments import OralOneCompartment
 from twin.regimen import Regimen
 from twin.types import Scalar
 

@@ -15,8 +15,7 @@ import twin
 from tests.reference import courses
 from tests.stiff import Binding, Robertson
 from tests.toys import One, Turnover
-from twin.modelling import DiseaseModel
-from twin.outcome import Area, Average, Final, FirstTime, Peak, PeakTime, TimeShare, Trough
+from twin.model import Area, Average, DiseaseModel, Final, FirstTime, Peak, PeakTime, TimeShare, Trough
 
 ANA = twin.Patient("ana")
 

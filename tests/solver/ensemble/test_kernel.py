@@ -24,16 +24,27 @@ from tests.accelerator import TRITON, lowered
 from tests.reference import KINDS, courses
 from tests.stiff import BindingWithExactDepot, Robertson
 from tests.toys import BLOCKS, OralOne, Pk, Turnover
-from twin import program
 from twin.disease.alzheimer_cao2026 import AlzheimerCao2026
-from twin.modelling import DiseaseModel, observable, parameter
-from twin.outcome import Area, Average, Crossings, EventTime, Peak, Recovery, TimeShare
-from twin.running import Batch
-from twin.simulation import _prepare, _Settings
+from twin.model import (
+    Area,
+    Average,
+    Crossings,
+    DiseaseModel,
+    EventTime,
+    Peak,
+    Recovery,
+    TimeShare,
+    log_normal,
+    observable,
+    parameter,
+)
+from twin.run import program
+from twin.run.batch import Batch
+from twin.run.plan import _prepare
+from twin.run.settings import _Settings
 from twin.solver.ensemble import Problem, Setup, solve
 from twin.solver.ensemble.kernel import LANES, solve_in_kernel
 from twin.types import Scalar
-from twin.variability import log_normal
 
 
 @dataclasses.dataclass(frozen=True)

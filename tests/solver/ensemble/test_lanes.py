@@ -14,11 +14,23 @@ import twin
 from tests.solver.independent import VAN_DER_POL_END
 from tests.stiff import VanDerPol
 from tests.toys import MichaelisMenten, OralOne
-from twin.modelling import Delivery, DiseaseModel, observable, parameter, state, treatment
-from twin.outcome import Area, Crossings, FirstTime, Peak, TimeShare, Trough
-from twin.solver.base import Status
+from twin.model import (
+    Area,
+    Crossings,
+    Delivery,
+    DiseaseModel,
+    FirstTime,
+    Peak,
+    TimeShare,
+    Trough,
+    log_normal,
+    observable,
+    parameter,
+    state,
+    treatment,
+)
+from twin.solver.status import Status
 from twin.types import Scalar
-from twin.variability import log_normal
 
 ANA = twin.Patient("ana")
 

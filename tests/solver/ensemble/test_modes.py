@@ -12,10 +12,10 @@ import pytest
 import scipy.linalg
 
 from tests.toys import One, OralOne, OralThree, OralTwo, Three, Two
-from twin.compartments import OneCompartment, chain
-from twin.modelling import DiseaseModel, Individual, parameter, part, state
-from twin.solver.blocks import rate_matrix
+from twin.model import DiseaseModel, Individual, parameter, part, state
+from twin.parts.compartments import OneCompartment, chain
 from twin.solver.ensemble.modes import Block, parts
+from twin.solver.linear.structure import rate_matrix
 from twin.types import Scalar
 
 LANES = 60

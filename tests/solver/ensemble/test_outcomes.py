@@ -14,22 +14,28 @@ import scipy.optimize
 import twin
 from tests.test_outcome import END, HALF, Wave
 from tests.toys import OralOne, Pk
-from twin.compartments import OralOneCompartment
-from twin.modelling import Delivery, DiseaseModel, Nothing, observable, part, state, treatment
-from twin.outcome import (
+from twin.model import (
     Area,
     Average,
     Crossings,
+    Delivery,
+    DiseaseModel,
     Duration,
     Final,
     FirstTime,
+    Nothing,
     Peak,
     PeakTime,
     Recovery,
     TimeShare,
     Trough,
     TroughTime,
+    observable,
+    part,
+    state,
+    treatment,
 )
+from twin.parts.compartments import OralOneCompartment
 from twin.types import Scalar
 
 ANA = twin.Patient("ana")

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import units
-from ...dose import Dose, Span
 from ...errors import TwinError
 from ...patient import BoundPatient, Measured
-from ...regimen import Regimen
+from ...quantity import Span
+from ...regimen import Dose, Regimen
 from .. import ucum
 from ..chart import Code
 from ..mapping import Entry, Mapping
@@ -22,7 +22,7 @@ from ..report import CONVERTED, FLAGGED, UNUSED, USED, Report
 from .table import AFTER_DOSE, Column, Labels, Table, column_codes, dose_codes, reading_codes
 
 if TYPE_CHECKING:
-    from ...modelling import DiseaseModel
+    from ...model import DiseaseModel
 
 Changes = tuple[tuple[float, float], ...]
 _MODELLED = {-1.0: "rate", -2.0: "duration"}

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ...dose import MOST_DOSES
 from ...errors import TwinError
+from ...regimen.dose import MOST_DOSES
 from ..report import CONVERTED, DROPPED, FLAGGED, READ, UNUSED
 from . import clock
 from .delimited import Sheet, Words

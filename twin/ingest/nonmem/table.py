@@ -22,7 +22,7 @@ from ..report import Report
 from .clock import moment
 
 if TYPE_CHECKING:
-    from ...modelling import DiseaseModel
+    from ...model import DiseaseModel
     from ...patient import BoundPatient
     from ...regimen import Regimen
 

@@ -13,8 +13,8 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 
-from ...dose import parse_span
 from ...errors import TwinError
+from ...quantity import parse_span
 from ..chart import Chart, Given, Reading
 from ..privacy import pseudonym
 from ..report import CONVERTED, READ, Report

@@ -14,7 +14,7 @@ from ..text.people import identifiers
 from ..text.rows import Row, Rows, number
 from ..text.stamps import read_stamps
 from .glucose import checked_unit, read_glucose, unit_in
-from .samples import (
+from .samples import (  # fmt: skip
     BOLUS,
     DIASTOLIC,
     GLUCOSE,
@@ -28,7 +28,7 @@ from .samples import (
     Export,
     Sample,
     Signal,
-)  # fmt: skip
+)
 
 SIGNALS: Mapping[str, Signal] = {
     s.name: s for s in (GLUCOSE, BOLUS, LONG, MEAL, SYSTOLIC, DIASTOLIC, HEART_RATE, WEIGHT)

@@ -22,7 +22,7 @@ from ...errors import TwinError, suggest
 from ...types import Array
 from .cuda import nvrtc, solve_in_cuda
 from .engine import Solved, solve
-from .given import Problem, Setup
+from .problem import Problem, Setup
 
 VARIABLE = "TWIN_BACKEND"
 

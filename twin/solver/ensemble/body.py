@@ -16,24 +16,15 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from ...modelling import Individual, pack
-from ...piece import Piece
+from ...model import Individual, pack
+from ...model.cubic import Piece
 from ...types import Array
-from ..base import Status
-from . import control
-from .events import (
-    DO_BOLUS,
-    DO_CHANGE,
-    DO_EARLY_BOLUS,
-    DO_RESET,
-    DO_START,
-    DO_STEADY,
-    DO_STOP,
-    comes_first,
-)
-from .given import Problem, Rows, Setup
+from ..status import Status
+from .event_table import DO_BOLUS, DO_CHANGE, DO_EARLY_BOLUS, DO_RESET, DO_START, DO_STEADY, DO_STOP, comes_first
+from .method import control
+from .method.step import unknown
 from .modes import Block, Lanes
-from .step import unknown
+from .problem import Problem, Rows, Setup
 from .stretch import Stretch
 
 _STIFF_RATE, _STIFF_COUNT = 3.0, 25  # steps in a row this close to the stability limit of Tsit5 (3.5)

@@ -13,8 +13,8 @@ from jax.extend.core import jaxpr_as_fun
 
 from ...types import Array
 from .body import Body
-from .given import Problem, Setup
-from .step import unknown
+from .method.step import unknown
+from .problem import Problem, Setup
 
 _WINDOW = 6  # samples caught between two meetings of all lanes of a block
 

@@ -18,7 +18,7 @@ from jax.experimental.pallas import triton
 from ...types import Array
 from .body import Body
 from .engine import Solved
-from .given import Problem, Setup
+from .problem import Problem, Setup
 
 LANES = 32  # of a program: one warp; 64 and 128 were slower in the prototypes
 

@@ -24,11 +24,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ...modelling import DiseaseModel, Individual, pack, unpack
+from ...model import DiseaseModel, Individual, pack, unpack
 from ...types import Array
-from ..affine import linear_block
-from ..blocks import components, has_constant, systems_at_random
-from ..spectrum import ascending, divided_exponentials, eigenvalues
+from ..linear.proof import linear_block
+from ..linear.spectrum import ascending, divided_exponentials, eigenvalues
+from ..linear.structure import components, has_constant, systems_at_random
 
 # Least relative distances of two eigenvalues, and of three neighbours; see above. Three lose the inverse square.
 _APART = {"float64": (1e-5, 1.2e-4), "float32": (1e-3, 1.6e-2)}

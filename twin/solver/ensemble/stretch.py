@@ -8,10 +8,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ...modelling import Individual, pack, unpack
+from ...model import Individual, pack, unpack
 from ...types import Array
-from .given import Setup
 from .modes import Lanes
+from .problem import Setup
 
 
 @dataclasses.dataclass(frozen=True)

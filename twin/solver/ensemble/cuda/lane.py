@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from ....types import Array
 from ..body import Body
 from ..engine import Solved
-from ..given import Problem, Setup
+from ..problem import Problem, Setup
 
 
 class Column:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from ....types import Array
 from ..engine import Solved
-from ..given import Problem, Setup
+from ..problem import Problem, Setup
 from .lane import solve_lane
 from .nvrtc import ptx
 from .source import cuda_source

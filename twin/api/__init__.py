@@ -1,0 +1,1 @@
+"""The front doors: simulate, solve, solve_many."""

@@ -1,0 +1,157 @@
+"""simulate(): patients x draws x regimens as one batch, every regimen on the same individuals.
+
+import twin
+model = twin.load_model("warfarin")
+result = twin.simulate(
+    model, twin.Patient("ana", covariates={"age": 71}),
+    regimens={"usual": "5 mg q24h x30", "lower": "3 mg q24h x30"},
+    outcomes=["highest_inr"], draws=500, seed=7,
+)
+result["outcomes/highest_inr"].median("draw")
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ..errors import TwinError
+from ..model import DiseaseModel, Outcome
+from ..patient import BoundPatient, Patient
+from ..result import dataset
+from ..run.plan import prepare
+from ..run.runner import run
+from ..run.settings import Settings
+
+
+def simulate(
+    model: DiseaseModel,
+    patients: Patient | BoundPatient | Sequence[Patient | BoundPatient],
+    *,
+    regimens: Mapping[str, Any],
+    outcomes: Sequence[str] | Mapping[str, Outcome] | None = None,
+    draws: int = 100,
+    seed: int = 0,
+    until: float | str | None = None,
+    times: Sequence[float] | np.ndarray | None = None,
+    solver: str = "auto",
+    dtype: str = "float64",
+    rtol: float | None = None,
+    atol: float | None = None,
+    spread: bool = True,
+    uncertainty: bool = False,
+    noise: bool = False,
+    individuals: Mapping[str, Any] | None = None,
+    deviations: Mapping[str, Any] | None = None,
+    covariates: Mapping[str, Any] | None = None,
+    chunk: int | None = None,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> xr.DataTree:
+    """Simulate every patient under every regimen, and return outcome distributions.
+
+    Args:
+        model: from `load_model`, or your own.
+        patients: one patient or several. Each is drawn `draws` times from the model's between-patient spread.
+        regimens: name -> text ("5 mg q24h x14"), an explicit list, None, or a `Regimen`.
+        outcomes: names of the model's outcomes, or name -> `Outcome` of your own; all the model's if None.
+        until: the end, in the model's time unit or as text ("90 day"); by default when the last dose has had
+            its interval, or at the model's own horizon where no regimen repeats a dose.
+        times: when to store the course of every observable, in the model's time unit; 100 times if None, none
+            if empty. A time at which a dose is given shows the moment before it.
+        solver: "auto", or "linear", "adaptive", "stiff", which are used or refused, never replaced.
+        rtol, atol: tolerances of the adaptive solvers.
+        spread: False simulates the typical patient with these covariates.
+        uncertainty: also draw the population's typical values from their standard errors.
+        noise: also store measured values, with the model's residual error.
+        individuals: parameter name -> values (patient, draw) to use instead of drawing them, such as estimates
+            from elsewhere; parameters that are not named are drawn as usual.
+        deviations: the same, but how far each is from typical, in standard deviations of its declared spread, so
+            that a change of a covariate changes it; what `calibration` gives.
+        covariates: covariate name -> values (patient, draw; a category by its level's number) instead of the
+            patients' own; not a number keeps a patient's own. Without it, covariates that have chances are drawn.
+        chunk: how many trajectories are in flight at once; changes memory, never a result.
+        progress: called with (done, total) trajectories.
+
+    Returns:
+        A DataTree: /outcomes (patient, regimen, draw), /predictions (patient, regimen, draw, time), /prior
+        (parameters: patient, draw), /sample_stats (status), /constant_data, /observed_data; provenance in attrs.
+    """
+    if not 1 <= draws <= 10**7:
+        raise TwinError(f"draws {draws} is not between 1 and 10000000; for more, take twin.stream")
+    settings = Settings(
+        range(draws),
+        seed,
+        until,
+        times,
+        solver,
+        dtype,
+        rtol,
+        atol,
+        spread,
+        uncertainty,
+        noise,
+        individuals or {},
+        deviations or {},
+        covariates or {},
+    )
+    return _answer(model, patients, regimens, outcomes, settings, chunk, workers, progress)
+
+
+def stream(
+    model: DiseaseModel,
+    patients: Patient | BoundPatient | Sequence[Patient | BoundPatient],
+    *,
+    regimens: Mapping[str, Any],
+    draws: int,
+    part: int = 100_000,
+    outcomes: Sequence[str] | Mapping[str, Outcome] | None = None,
+    seed: int = 0,
+    until: float | str | None = None,
+    times: Sequence[float] | np.ndarray | None = (),
+    solver: str = "auto",
+    dtype: str = "float64",
+    rtol: float | None = None,
+    atol: float | None = None,
+    spread: bool = True,
+    uncertainty: bool = False,
+    noise: bool = False,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[xr.DataTree]:
+    """`simulate` in parts, for more draws than memory holds: reduce each part to what you need, and forget it.
+
+    Args:
+        part: how many draws of every patient a part has; together the parts are the draws that one call of
+            `simulate` with this seed would give, number by number.
+        progress: called with (done, total) draws.
+
+    Returns:
+        An iterator of results as `simulate` gives them; their `draw` coordinates follow one another.
+    """
+    if not 1 <= draws < 2**31:
+        raise TwinError(f"draws {draws} is not between 1 and {2**31 - 1}")
+    for first in range(0, draws, part):
+        numbers = range(first, min(first + part, draws))
+        settings = Settings(numbers, seed, until, times, solver, dtype, rtol, atol, spread, uncertainty, noise, {}, {})
+        yield _answer(model, patients, regimens, outcomes, settings, None, workers, None)
+        gc.collect()  # a tree refers to itself, and would stay until Python looks for such
+        if progress:
+            progress(numbers.stop, draws)
+
+
+def _answer(
+    model: DiseaseModel, patients: Any, regimens: Mapping[str, Any], outcomes: Any, how: Settings,
+    chunk: int | None, workers: int | None, progress: Any,
+) -> xr.DataTree:  # fmt: skip
+    began = time.perf_counter()
+    batch = prepare(model, patients, regimens, outcomes, how)
+    values, told = run(batch, chunk=chunk, workers=workers, progress=progress)
+    seconds = time.perf_counter() - began - told["compile_seconds"]
+    attributes = {"seed": how.seed, "spread": how.spread, "uncertainty": how.uncertainty}
+    return dataset.build(batch, values, attributes | told | {"run_seconds": round(seconds, 3)})

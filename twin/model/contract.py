@@ -1,0 +1,172 @@
+"""Checks what a model file declares, once per model class: names, units, and what each declaration refers to.
+
+The equations are not looked at here; that a block is linear is proven in `solver/linear/proof.py`.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import functools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from .. import units
+from ..errors import TwinError, TwinErrors, suggest
+from .codes import SYSTEMS
+from .declarations import CategoryDeclaration
+
+Model = Any  # a class of models (`base.DiseaseModel`, which asks for its contract)
+
+_NEEDED = ("name", "title", "time_unit", "State", "Parameters")
+
+
+@functools.cache
+def require_contract(kind: Model) -> None:
+    """Raises TwinErrors with everything that is wrong with a model class; looks at each class once."""
+    if problems := check_model(kind):
+        name = getattr(kind, "name", kind.__name__)
+        raise TwinErrors(f"model '{name}': {problem}" for problem in problems)
+
+
+def check_model(kind: Model) -> list[str]:
+    """What is wrong with a model's declarations, one sentence each; empty if nothing is."""
+    missing = [f"'{word}' is missing; every model says it" for word in _NEEDED if not _says(kind, word)]
+    if missing:
+        return missing
+    undeclared = list(_undeclared(kind))
+    if undeclared:
+        return undeclared
+    chapters = (_names, _units, _codes, _states, _noise, _outcomes, _correlations, _domain)
+    return [problem for chapter in chapters for problem in chapter(kind)]
+
+
+def _says(kind: type, word: str) -> bool:
+    return getattr(kind, word, None) is not None
+
+
+def _undeclared(kind: Model) -> Iterator[str]:
+    """Fields that are no declaration: a solver would not know what to do with them."""
+    words = {"State": "state() or part()", "Parameters": "parameter()"}
+    words |= {"Covariates": "covariate() or category()", "Inputs": "exogenous()"}
+    for group, word in words.items():
+        for field in dataclasses.fields(getattr(kind, group)):
+            if "twin" not in field.metadata:
+                yield f"{group}.{field.name} is not declared; write it with {word}"
+
+
+def _names(kind: Model) -> Iterator[str]:
+    """The equations read parameters, covariates and inputs from one `p`."""
+    groups = (("parameter", kind.parameters()), ("covariate", kind.covariates()), ("input", kind.inputs()))
+    homes: dict[str, list[str]] = collections.defaultdict(list)
+    for word, group in groups:
+        for name in group:
+            homes[name].append(word)
+    for name, found in homes.items():
+        if len(found) > 1:
+            yield f"'{name}' is declared as {' and as '.join(found)}; give each its own name, both are read as p.{name}"
+        if name in ("parameters", "covariates", "inputs"):
+            yield f"a {found[0]} cannot be called '{name}', which p has already; choose another name"
+
+
+def _units(kind: Model) -> Iterator[str]:
+    groups: dict[str, Mapping[str, Any]] = {
+        "parameter": kind.parameters(),
+        "covariate": {n: c for n, c in kind.covariates().items() if not isinstance(c, CategoryDeclaration)},
+        "input": kind.inputs(),
+        "state": kind.states(),
+        "treatment": kind.treatments(),
+        "observable": kind.observables(),
+    }
+    for word, group in groups.items():
+        for name, declared in group.items():
+            try:
+                units.parse(declared.unit)
+            except TwinError as problem:
+                yield f"{word} '{name}': {problem}"
+    try:
+        if not units.compatible(kind.time_unit, "h"):
+            yield f"time_unit '{kind.time_unit}' is no unit of time; write one such as h or day"
+    except TwinError as problem:
+        yield f"time_unit: {problem}"
+
+
+def _codes(kind: Model) -> Iterator[str]:
+    """What readers of records rely on: a mistyped vocabulary would never match anything."""
+    declared = [*kind.covariates().items(), *kind.treatments().items(), *kind.observables().items()]
+    for name, one in declared:
+        for system, values in one.codes.items():
+            if system not in SYSTEMS and ":" not in system:
+                yield f"codes of '{name}': unknown vocabulary '{system}'; {suggest(system, SYSTEMS)}"
+            if isinstance(values, str) or not all(isinstance(value, str) and value for value in values):
+                yield f"codes of '{name}': '{system}' needs a tuple of texts, such as ('6301-6',)"
+    for name, observable in kind.observables().items():
+        if observable.molar_mass is not None and not observable.molar_mass > 0:
+            yield f"observable '{name}': molar_mass must be above 0 g/mol"
+        if observable.plausible is not None and not observable.plausible[0] < observable.plausible[1]:
+            yield f"observable '{name}': plausible must rise, from the lowest value to the highest"
+
+
+def _states(kind: Model) -> Iterator[str]:
+    """Where treatments go, and which states are said to be linear."""
+    states = kind.states()
+    parts = {state.split(".")[0] for state in states}
+    for name, into in ((name, treatment.into) for name, treatment in kind.treatments().items()):
+        inside = [state for state in states if state == into or state.startswith(f"{into}.")]
+        if not inside:
+            yield f"treatment '{name}' goes into unknown state '{into}'; {suggest(into, states)}"
+        if len(inside) > 1:
+            yield f"treatment '{name}' goes into '{into}', which is several states; name one: {', '.join(inside)}"
+    restarts: dict[str, tuple[str, ...]] = {}
+    for name, declared in kind.treatments().items():
+        for state in declared.restarts:
+            if state not in states:
+                yield f"treatment '{name}' restarts unknown state '{state}'; {suggest(state, states)}"
+        if restarts.setdefault(declared.into, declared.restarts) != declared.restarts:
+            yield f"treatments into '{declared.into}' restart different states; let them restart the same ones"
+        if declared.enters not in (None, "rate", "duration"):
+            yield f"treatment '{name}' enters by '{declared.enters}'; write 'rate' or 'duration', or leave it out"
+    for name in kind.linear:
+        if name not in {*states, *parts}:
+            yield f"linear names unknown state '{name}'; {suggest(name, {*states, *parts})}"
+
+
+def _noise(kind: Model) -> Iterator[str]:
+    for name, observable in kind.observables().items():
+        for used in observable.noise.parameters if observable.noise else ():
+            if used not in kind.parameters():
+                yield f"noise of observable '{name}': unknown parameter '{used}'; {suggest(used, kind.parameters())}"
+
+
+def _outcomes(kind: Model) -> Iterator[str]:
+    for name, outcome in kind.outcomes.items():
+        if outcome.of not in kind.observables():
+            yield f"outcome '{name}': unknown observable '{outcome.of}'; {suggest(outcome.of, kind.observables())}"
+
+
+def _correlations(kind: Model) -> Iterator[str]:
+    """Correlations act on the standard normals of parameters with a spread, and must be possible together."""
+    varied = [name for name, declared in kind.parameters().items() if declared.spread is not None]
+    matrix = np.eye(len(varied))
+    for pair, value in kind.correlations.items():
+        fixed = [name for name in pair if name not in varied]
+        for name in fixed:
+            lack = "has no spread; give it one" if name in kind.parameters() else "is no parameter"
+            yield f"correlation of {' and '.join(pair)}: '{name}' {lack}, or leave the correlation out"
+        if not fixed:
+            i, j = (varied.index(name) for name in pair)
+            if i == j or not -1 < value < 1 or matrix[i, j]:
+                yield f"correlation of {' and '.join(pair)} cannot be {value:g}; write each pair once, within -1 and 1"
+                return
+            matrix[i, j] = matrix[j, i] = value
+    lowest = float(np.linalg.eigvalsh(matrix).min()) if varied else 1.0
+    if lowest <= 0:
+        yield f"the correlations contradict each other (smallest eigenvalue {lowest:.2g}); make them weaker"
+
+
+def _domain(kind: Model) -> Iterator[str]:
+    for name in kind.domain.largest_dose:
+        if name not in kind.treatments():
+            yield f"largest_dose names unknown treatment '{name}'; {suggest(name, kind.treatments())}"

@@ -1,0 +1,1 @@
+"""Physiology and pharmacology that several models share."""

@@ -1,0 +1,1 @@
+"""Individuals: drawn from a model's declared spread, keyed by patient and draw."""

@@ -1,0 +1,110 @@
+"""Times, amounts and intervals as people write them, each checked where it is read."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import TYPE_CHECKING, Any
+
+from . import units
+from .errors import TwinError
+
+if TYPE_CHECKING:
+    pass
+
+NUMBER = r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|[-+]?\.\d+(?:[eE][-+]?\d+)?"
+_TIME_WORDS = {"d": "day", "days": "day", "hr": "h", "hrs": "h", "hour": "h", "hours": "h", "mins": "min"}
+_TIME_WORDS |= {word: word for word in ("min", "h", "day", "week", "month", "year")}  # in capitals too
+_TIME_WORDS |= {"minute": "min", "minutes": "min", "weeks": "week", "w": "week", "months": "month", "years": "year"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Span:
+    """A time or a duration; without a unit it is in the model's time unit."""
+
+    value: float
+    unit: str | None = None
+
+    def within(self, unit: str) -> float:
+        """The number of `unit`s."""
+        return self.value if self.unit is None else units.convert(self.value, self.unit, unit)
+
+
+def parse_span(text: str | float | int, what: str = "time") -> Span:
+    """A time such as '12 h', '1.5 day', 'day 3' (three days after time 0) or a bare number."""
+    if isinstance(text, bool):
+        raise TwinError(f"{what} '{text}' is no time; write one such as '12 h'")
+    if isinstance(text, int | float):
+        return Span(finite(text, what))
+    if not isinstance(text, str):
+        raise TwinError(f"{what} '{short(text)}' is no time; write one such as '12 h'")
+    match = re.fullmatch(rf"\s*(?:({NUMBER})\s*([A-Za-z]+)?|([A-Za-z]+)\s+({NUMBER}))\s*", text)
+    if not match:
+        raise TwinError(f"{what} '{short(text)}' cannot be read; write one such as '12 h' or 'day 3'")
+    number, unit = match[1] or match[4], match[2] or match[3]
+    if unit is not None:
+        unit = _TIME_WORDS.get(unit.lower(), unit)
+        if not units.compatible(unit, "h"):
+            raise TwinError(f"{what} '{short(text)}': '{unit}' is no unit of time; write min, h, day or week")
+    return Span(finite(float(number), what), unit)
+
+
+def parse_time(text: str | float, default_unit: str) -> float:
+    """A time as a number of `default_unit`s."""
+    return parse_span(text).within(default_unit)
+
+
+def parse_amount(text: str | float | int) -> tuple[float, str | None, str | None]:
+    """An amount such as '5 mg', '75 mg/m2' or '10 mg/kg': the number, its unit, and 'm2', 'kg' or None."""
+    if isinstance(text, bool) or not isinstance(text, str | int | float):
+        raise TwinError(f"amount '{short(text)}' is no amount; write one such as '5 mg'")
+    if isinstance(text, int | float):
+        return positive(text, text), None, None
+    match = re.fullmatch(rf"\s*({NUMBER})\s*(.*?)\s*", text)
+    if not match:
+        raise TwinError(f"amount '{short(text)}' cannot be read; write one such as '5 mg' or '75 mg/m2'")
+    unit, per = match[2] or None, None
+    if unit and (size := re.fullmatch(r"(.+?)\s*/\s*(kg|m2|m\^2)", unit)):
+        unit, per = size[1], size[2].replace("^", "")
+    if unit:
+        units.parse(unit)
+    return positive(float(match[1]), text), unit, per
+
+
+def interval(text: Any) -> Span:
+    span = parse_span(text, "interval")
+    if not span.value > 0:
+        raise TwinError(f"interval '{short(text)}' is not longer than nothing")
+    return span
+
+
+def duration(text: Any) -> Span:
+    span = parse_span(text, "infusion time")
+    if not span.value > 0:
+        raise TwinError(f"infusion time '{short(text)}' is not longer than nothing; leave 'over' out for a bolus")
+    return span
+
+
+def finite(value: float, what: str) -> float:
+    if not is_finite(value):
+        raise TwinError(f"{what} {short(value)} is not a finite number")
+    return float(value)
+
+
+def is_finite(value: float) -> bool:
+    return abs(value) < 1e300  # an integer may be too large for a float altogether
+
+
+def positive(value: float, text: Any) -> float:
+    if not (is_finite(value) and value >= 0):
+        raise TwinError(f"amount '{short(text)}' is not a finite amount of zero or more")
+    return float(value)
+
+
+def short(value: Any) -> str:
+    """A value as it may stand in a sentence."""
+    try:
+        text = " ".join(str(value).split())
+    except ValueError:  # Python spells no integer of more than 4300 digits
+        return "(a very long number)"
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,188 @@
+"""Regimens: what is given when, in the words of a clinician, an explicit list, or NONMEM's event columns.
+
+    Regimen.build("5 mg q24h x14 from day 0")
+    Regimen.build("10 mg q24h x2 then 5 mg q24h")
+    Regimen.build([{"treatment": "tablet", "amount": "5 mg", "time": "1 day", "every": "12 h", "doses": 4}])
+    Regimen.from_events(TIME=[0], AMT=[100], EVID=[1], II=[12], ADDL=[5], SS=[1])
+
+A regimen knows no model: `twin.regimen.regimen.schedule` turns it into event arrays for one patient and one model.
+What happens at equal times, with lag, at steady state and on reset is written down in docs/events.md.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import TwinError, suggest
+from ..quantity import Span, duration, finite, interval, parse_amount, parse_span, short
+from .dose import MOST_DOSES, Dose, find_treatment, is_count
+from .shorthand import parse_text
+
+if TYPE_CHECKING:
+    from ..model import DiseaseModel
+
+
+@dataclasses.dataclass(frozen=True)
+class Regimen:
+    """Doses, resets of the system, and inputs over time such as a co-medication that starts on day 3.
+
+    `record_order` keeps NONMEM's order of rows at equal times; otherwise a sample taken at the time of a
+    dose is a sample before the dose. `samples` are an event table's observation rows: the time, and whether
+    a dose or reset row at the same time stands before it.
+    """
+
+    doses: tuple[Dose, ...] = ()
+    resets: tuple[tuple[int, Span], ...] = ()
+    inputs: Mapping[str, tuple[tuple[Span, float], ...]] = dataclasses.field(default_factory=dict)
+    record_order: bool = False
+    samples: tuple[tuple[float, bool], ...] = ()
+
+    @classmethod
+    def build(cls, spec: Regimen | str | Sequence[Any] | Mapping[str, Any] | None) -> Regimen:
+        """A regimen from what a scenario file may say: text, a list of doses, a mapping, or nothing."""
+        if isinstance(spec, Regimen):
+            return spec
+        if spec is None:
+            return cls()
+        if isinstance(spec, str):
+            return cls(doses=_numbered(parse_text(spec)))
+        if isinstance(spec, Mapping):
+            return _from_mapping(spec)
+        if isinstance(spec, Sequence):
+            return cls(doses=_numbered(parse_doses(spec)))
+        raise TwinError(f"a regimen is text, a list of doses or a mapping, not {type(spec).__name__}")
+
+    @classmethod
+    def from_events(cls, **columns: Sequence[float]) -> Regimen:
+        """A regimen from NONMEM's columns TIME, AMT and any of EVID, RATE, II, ADDL, SS, CMT, in row order.
+
+        Rows with EVID 0 become `samples`, EVID 2 does nothing here. CMT counts the model's treatments from 1.
+        """
+        from .event_table import regimen_from_events
+
+        return regimen_from_events(columns)
+
+    def check(self, model: DiseaseModel) -> list[str]:
+        """What is wrong with this regimen for this model, one sentence each; empty if nothing is."""
+        problems: list[str] = []
+        for number, dose in enumerate(self.doses, start=1):
+            try:
+                find_treatment(dose, model)
+                for span in (dose.time, dose.every, dose.over):
+                    if span is not None:
+                        span.within(model.time_unit)
+            except TwinError as problem:
+                problems.append(f"dose {number}: {problem}")
+        for name in self.inputs:
+            if name not in model.inputs():
+                problems.append(f"model '{model.name}' has no input '{name}'; {suggest(name, model.inputs())}")
+        return problems
+
+
+def parse_doses(entries: Sequence[Any]) -> tuple[Dose, ...]:
+    """Doses from an explicit list of mappings; entries that are text use the shorthand."""
+    doses: list[Dose] = []
+    for number, entry in enumerate(entries, start=1):
+        try:
+            doses.extend(parse_text(entry) if isinstance(entry, str) else [_one_dose(entry)])
+        except TwinError as problem:
+            raise TwinError(f"dose {number}: {problem}") from None
+    return tuple(doses)
+
+
+_DOSE_KEYS = ("treatment", "amount", "time", "every", "doses", "over", "steady_state")
+
+
+def _one_dose(entry: Any) -> Dose:
+    if not isinstance(entry, Mapping):
+        raise TwinError(f"'{short(entry)}' is no dose; write a mapping with amount, time, every, doses")
+    for key in entry:
+        if key not in _DOSE_KEYS:
+            raise TwinError(f"unknown key '{short(key)}'; {suggest(str(key), _DOSE_KEYS)}")
+    if "amount" not in entry:
+        raise TwinError("the amount is missing; write amount: 5 mg")
+    amount, unit, per = parse_amount(entry["amount"])
+    if unit is None:
+        raise TwinError(f"amount {entry['amount']} has no unit; write '{entry['amount']} mg'")
+    treatment = entry.get("treatment")
+    if not (treatment is None or isinstance(treatment, str)):
+        raise TwinError(f"treatment '{short(treatment)}' is no name")
+    every = interval(entry["every"]) if entry.get("every") is not None else None
+    count = entry.get("doses", None if every else 1)
+    if count is not None and not is_count(count):
+        raise TwinError(f"doses {short(count)} is not a whole number of doses between 1 and {MOST_DOSES}")
+    if every is None and count != 1:
+        raise TwinError("several doses need an interval; add every: 24 h")
+    steady = entry.get("steady_state", False)
+    if not isinstance(steady, bool):
+        raise TwinError(f"steady_state '{short(steady)}' is neither true nor false")
+    if steady and every is None:
+        raise TwinError("steady_state needs an interval; add every: 24 h")
+    return Dose(
+        amount=amount,
+        unit=unit,
+        per=per,
+        time=parse_span(entry.get("time", 0.0)),
+        treatment=treatment,
+        every=every,
+        count=count if count is None else int(count),
+        over=duration(entry["over"]) if entry.get("over") is not None else None,
+        steady_state=int(steady),
+    )
+
+
+def _from_mapping(spec: Mapping[str, Any]) -> Regimen:
+    inputs: dict[str, tuple[tuple[Span, float], ...]] = {}
+    doses: list[Dose] = []
+    table = Regimen()
+    for key, value in spec.items():
+        if key == "inputs":
+            if not isinstance(value, Mapping):
+                raise TwinError("inputs: write each input's name and its list of {time: 3 day, value: 1}")
+            inputs = {str(name): _changes(str(name), changes) for name, changes in value.items()}
+        elif key == "events":
+            if set(spec) - {"events", "inputs"}:
+                raise TwinError("events stand alone, beside inputs only; leave out doses and treatments")
+            if not isinstance(value, Mapping):
+                raise TwinError("events: write columns such as {TIME: [0, 24], AMT: [5, 5]}")
+            table = Regimen.from_events(**{str(name): column for name, column in value.items()})
+        elif key == "doses":
+            doses.extend(Regimen.build(value).doses)
+        elif key in _DOSE_KEYS:
+            raise TwinError(f"'{key}' belongs to a dose; write the doses as a list: '- amount: 5 mg'")
+        else:  # a treatment's name
+            doses.extend(_of_treatment(str(key), Regimen.build(value)))
+    if table.record_order:
+        return dataclasses.replace(table, inputs=inputs)
+    return Regimen(doses=_numbered(doses), inputs=inputs)
+
+
+def _of_treatment(name: str, given: Regimen) -> list[Dose]:
+    """The doses written under a treatment's name, all of that treatment."""
+    if given.inputs:
+        raise TwinError(f"'{name}' holds inputs; write them beside the treatments, not inside one")
+    for dose in given.doses:
+        if dose.treatment not in (None, name):
+            raise TwinError(f"a dose under '{name}' names the treatment '{dose.treatment}'; leave one of them out")
+    return [dataclasses.replace(dose, treatment=name) for dose in given.doses]
+
+
+def _changes(name: str, changes: Any) -> tuple[tuple[Span, float], ...]:
+    """An input's values from each time on; a bare number holds throughout."""
+    if isinstance(changes, int | float) and not isinstance(changes, bool):
+        changes = [{"time": 0.0, "value": changes}]
+    if isinstance(changes, str) or not isinstance(changes, Sequence):
+        raise TwinError(f"input '{name}': write a list of {{time: 3 day, value: 1}}")
+    found = []
+    for change in changes:
+        value = change.get("value") if isinstance(change, Mapping) and set(change) == {"time", "value"} else None
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise TwinError(f"input '{name}': write a list of {{time: 3 day, value: 1}}")
+        found.append((parse_span(change["time"]), finite(value, f"input '{name}'")))
+    return tuple(found)
+
+
+def _numbered(doses: Sequence[Dose]) -> tuple[Dose, ...]:
+    return tuple(dataclasses.replace(dose, record=i) for i, dose in enumerate(doses))

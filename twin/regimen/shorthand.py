@@ -1,0 +1,111 @@
+"""The text shorthand of a regimen: '10 mg q24h x2 then 5 mg q24h', '75 mg/m2 over 1 h q21d x3'."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+
+from ..errors import TwinError
+from ..quantity import NUMBER, Span, duration, interval, parse_amount, parse_span, short
+from .dose import MOST_DOSES, Dose
+
+_EVERY_WORDS = {
+    "twice daily": "q12h",
+    "three times daily": "q8h",
+    "four times daily": "q6h",
+    "once daily": "q24h",
+    "once weekly": "q7d",
+    "daily": "q24h",
+    "weekly": "q7d",
+}
+_KEYWORD = r"over\b|q\s*[\d.]|x\s*\d|from\b|at\b|for\b|every\b|then\b"
+_NO_UNIT = re.compile(rf"({NUMBER})(?:\s+(?:{_KEYWORD}).*)?", re.IGNORECASE | re.DOTALL)
+_PHASE = re.compile(
+    rf"""(?P<amount>({NUMBER})\s*[^\s@]*?(?:\s*/\s*(?:kg|m2|m\^2))?)
+    (?:\s+(?P<treatment>(?!{_KEYWORD})[a-z][a-z0-9_]*))?
+    (?:\s+over\s+(?P<over>(?:{NUMBER})\s*[a-z]+))?
+    (?:\s+(?:q\s*|every\s+)(?P<every>(?:{NUMBER})\s*[a-z]+))?
+    (?:\s+x\s*(?P<count>\d+)|\s+for\s+(?P<length>(?:{NUMBER})\s*[a-z]+))?
+    (?:\s+(?:from|at)\s+(?P<time>(?:day|week|hour|h|min)\s+(?:{NUMBER})|(?:{NUMBER})\s*[a-z]*))?
+    (?P<steady>\s+at\s+steady\s+state)?""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_GRAMMAR = "write 'AMOUNT [over TIME] [qINTERVAL] [xN | for TIME] [from TIME]', such as '5 mg q24h x14 from day 0'"
+
+
+def parse_text(text: str) -> tuple[Dose, ...]:
+    """Doses from the text shorthand; phases joined by 'then' follow one another, by ';' or '+' run alongside."""
+    doses: list[Dose] = []
+    if text.strip().lower() in ("none", "nothing", "no treatment"):
+        return ()
+    for group in re.split(r"\s*[;+]\s+|\s*;\s*", text.strip()):
+        begin: Span | None = None
+        before: Dose | None = None
+        phases = re.split(r",?\s+then\s+", group, flags=re.IGNORECASE)
+        for number, phase in enumerate(phases, start=1):
+            dose, length = _phase(phase, begin)
+            if before is not None and dose.treatment is None:  # 'then' goes on with what was given
+                dose = dataclasses.replace(dose, treatment=before.treatment)
+            before = dose
+            doses.append(dose)
+            if length is None and number < len(phases):
+                lacks = (
+                    "how long; add 'q24h xN' or 'for'" if dose.time.unit else "the unit of its start; add 'day' or 'h'"
+                )
+                raise TwinError(f"'{short(phase)}': a phase before 'then' must say {lacks}")
+            begin = length and Span(dose.time.within("h") + length.within("h"), "h")
+    return tuple(doses)
+
+
+def _phase(phase: str, begin: Span | None) -> tuple[Dose, Span | None]:
+    plain = phase.strip()
+    for words, letter in _EVERY_WORDS.items():
+        plain = re.sub(rf"\b{words}\b", letter, plain, flags=re.IGNORECASE)
+    if bare := _NO_UNIT.fullmatch(plain):
+        better = f"{bare[1]} mg{phase.strip()[len(bare[1]) :]}"
+        raise TwinError(f"regimen '{short(phase)}': amount {bare[1]} has no unit; write '{short(better)}'")
+    match = _PHASE.fullmatch(plain)
+    if not match:
+        raise TwinError(f"regimen '{short(phase)}' cannot be read; {_GRAMMAR}")
+    amount, unit, per = parse_amount(match["amount"])
+    every = interval(match["every"]) if match["every"] else None
+    count = _count(match, every, phase)
+    if match["steady"] and every is None:
+        raise TwinError(f"regimen '{short(phase)}': a steady state needs an interval; add one such as 'q24h'")
+    time = parse_span(match["time"]) if match["time"] else (begin or Span(0.0, "h"))
+    time = time if time.unit else Span(time.value, "h") if time.value == 0 else time
+    dose = Dose(
+        amount=amount,
+        unit=unit,
+        per=per,
+        time=time,
+        treatment=match["treatment"],
+        every=every,
+        count=count,
+        over=duration(match["over"]) if match["over"] else None,
+        steady_state=1 if match["steady"] else 0,
+    )
+    length = Span(every.within("h") * count, "h") if every and count and time.unit else None
+    return dose, length
+
+
+def _count(match: re.Match[str], every: Span | None, phase: str) -> int | None:
+    """How many doses a phase has; None if it goes on until the end."""
+    said = f"regimen '{short(phase)}'"
+    if match["length"]:
+        if every is None:
+            raise TwinError(f"{said}: 'for' needs an interval; write '5 mg q24h for 14 day'")
+        length = parse_span(match["length"])
+        if not length.value > 0:
+            raise TwinError(f"{said}: 'for {match['length']}' is not longer than nothing; write 'for 14 day'")
+        doses = length.within("h") / every.within("h")
+    elif match["count"]:
+        doses = float(match["count"])  # an int of thousands of digits would not be read
+        if every is None and doses != 1:
+            raise TwinError(f"{said}: x{short(match['count'])} needs an interval; write '5 mg q24h x14'")
+    else:
+        return None if every else 1
+    if not 0 < doses <= MOST_DOSES:
+        raise TwinError(f"{said}: {doses:g} is not a number of doses between 1 and {MOST_DOSES}")
+    return max(1, math.ceil(doses - 1e-9))

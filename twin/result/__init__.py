@@ -1,0 +1,1 @@
+"""Results: labelled data in memory and on disk, summaries, and paired contrasts between regimens."""

@@ -1,0 +1,285 @@
+"""Every group, dimension and variable name of a result lives here: results -> xarray.DataTree, saved as Zarr.
+
+Groups (ArviZ's names where it has one):
+    /outcomes        (patient, regimen, draw)          one number a trajectory
+    /predictions     (patient, regimen, draw, time)    observables over time, without measurement error
+    /measurements    as predictions, with measurement error, if asked for
+    /prior           (patient, draw)                   the drawn individuals' parameters
+    /sample_stats    status of each trajectory         0 is ok; anything else is counted, never averaged
+    /constant_data   (patient)                         covariates at the start
+    /observed_data   (observation)                     what was measured, if anything
+    /ingest          (note)                            what became of everything in patients' own records
+"""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import importlib.metadata
+import json
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from ..errors import TwinError
+from ..model import CategoryDeclaration, DiseaseModel
+
+if TYPE_CHECKING:
+    from ..ingest.report import Report
+    from ..run.batch import Batch
+
+PATIENT, REGIMEN, DRAW, TIME, OBSERVATION = "patient", "regimen", "draw", "time", "observation"
+OUTCOMES, PREDICTIONS, MEASUREMENTS = "outcomes", "predictions", "measurements"
+PRIOR, STATS, COVARIATES, OBSERVED = "prior", "sample_stats", "constant_data", "observed_data"
+INGEST, NOTE = "ingest", "note"
+_GROUPS = (OUTCOMES, PREDICTIONS, MEASUREMENTS, PRIOR, STATS, COVARIATES, OBSERVED, INGEST)  # as they are listed
+STATUS = "status"
+ORDER = "order"  # attribute: a store forgets the order of a group's variables
+FILE = "result.zarr"
+_PACKAGES = ("jax", "diffrax", "equinox", "numpy", "xarray")
+
+
+def build(batch: Batch, values: Mapping[str, Any], attributes: Mapping[str, Any]) -> xr.DataTree:
+    """The result of a run as labelled data."""
+    model, lanes = batch.model, (PATIENT, REGIMEN, DRAW)
+    coordinates: dict[str, Any] = {
+        PATIENT: words(p.id for p in batch.patients),
+        REGIMEN: words(batch.regimens),
+        DRAW: np.array(batch.draws),
+    }
+    samples = np.asarray(batch.arrays["samples"], float)
+    with_time = coordinates | {TIME: (TIME, samples, {"unit": model.time_unit})}
+    groups: dict[str, xr.Dataset] = {
+        OUTCOMES: _outcomes(batch, values["outcomes"], lanes, coordinates),
+        PRIOR: _parameters(batch, values["parameters"], coordinates),
+        STATS: _stats(values, lanes, coordinates),
+        COVARIATES: _covariates(batch),
+    }
+    for group, key in ((PREDICTIONS, "samples"), (MEASUREMENTS, "measured")):
+        if values[key]:
+            groups[group] = _courses(model, values[key], with_time)
+    if any(p.observations for p in batch.patients):
+        groups[OBSERVED] = _observed(batch)
+    said = {
+        name: groups[name].assign_attrs({ORDER: list(map(str, groups[name]))}) for name in sorted(groups, key=_rank)
+    }
+    tree = xr.DataTree.from_dict({f"/{name}": data for name, data in said.items()})
+    tree.attrs = provenance(batch) | dict(attributes)
+    return tree
+
+
+def with_groups(tree: xr.DataTree, more: Mapping[str, Any]) -> xr.DataTree:
+    """A result with further groups, such as a posterior."""
+    groups = {f"/{name}": node.to_dataset() for name, node in [*tree.children.items(), *more.items()]}
+    joined = xr.DataTree.from_dict(groups)
+    joined.attrs = tree.attrs
+    return joined
+
+
+def with_ingest(tree: xr.DataTree, reports: Sequence[Report]) -> xr.DataTree:
+    """A result with what became of everything in the records that its patients are from."""
+    return with_groups(tree, {INGEST: xr.DataTree(_ingest(reports))}) if reports else tree
+
+
+def add_ingest(store: str | Path, reports: Sequence[Report]) -> None:
+    """The same for a result that is stored already."""
+    if reports:
+        _ingest(reports).to_zarr(store, group=INGEST, mode="a", consolidated=False)
+
+
+def _ingest(reports: Sequence[Report]) -> xr.Dataset:
+    rows = [(report.source, report.reader, *row) for report in reports for row in report.rows()]
+    *texts, counts = zip(*rows, strict=True) if rows else [()] * 6
+    names = ("source", "reader", "of_patient", "kind", "reason")
+    columns = {name: (NOTE, words(text)) for name, text in zip(names, texts, strict=True)}
+    counted = (NOTE, np.array(counts, np.int64))
+    return xr.Dataset({**columns, "count": counted}).assign_attrs({ORDER: [*columns, "count"]})
+
+
+def _rank(group: str) -> tuple[int, str]:
+    """Where a group is listed; those of other programs come last, by name."""
+    name = group.strip("/")
+    return (_GROUPS.index(name) if name in _GROUPS else len(_GROUPS), name)
+
+
+def _stats(values: Mapping[str, Any], lanes: Any, coordinates: Any) -> xr.Dataset:
+    variables = {STATUS: (lanes, values["status"].astype(np.int8), _status_attributes())}
+    if "steps" in values:
+        variables["steps"] = (lanes, values["steps"], {"description": "steps tried by the ensemble engine"})
+    return xr.Dataset(variables, coordinates)
+
+
+def _outcomes(batch: Batch, values: Mapping[str, Any], lanes: Any, coordinates: Any) -> xr.Dataset:
+    observables = batch.model.observables()
+    variables = {}
+    for name, outcome in batch.question.outcomes:
+        attributes = {
+            "unit": outcome.unit(observables[outcome.of].unit, batch.model.time_unit),
+            "description": outcome.meaning or outcome.describe(),
+            "kind": type(outcome).__name__,
+        }
+        variables[name] = (lanes, values[name], attributes)
+    return xr.Dataset(variables, coordinates)
+
+
+def _parameters(batch: Batch, values: Mapping[str, Any], coordinates: Any) -> xr.Dataset:
+    declared = batch.model.parameters()
+    variables = {
+        name: (
+            (PATIENT, DRAW),
+            values[name][:, 0],  # the same individual meets every regimen
+            {
+                "unit": declared[name].unit,
+                "description": declared[name].meaning,
+                "source": declared[name].source,
+                "evidence": str(declared[name].evidence),
+            },
+        )
+        for name in declared
+    }
+    for name, drawn in batch.arrays["covariates"].items():
+        variables[name] = ((PATIENT, DRAW), *_drawn(batch, name, drawn))
+    return xr.Dataset(variables, {PATIENT: coordinates[PATIENT], DRAW: coordinates[DRAW]})
+
+
+def _drawn(batch: Batch, name: str, drawn: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
+    """A covariate that differs between draws, and what it is."""
+    declared = batch.model.covariates()[name]
+    own = np.array([p.covariates[name] for p in batch.patients])[:, None]
+    values = np.where(np.isnan(drawn), own, drawn)
+    if isinstance(declared, CategoryDeclaration):
+        return np.array(declared.levels, object)[values.astype(int)], {"description": declared.meaning}
+    return values, {"description": declared.meaning, "unit": declared.unit}
+
+
+def _courses(model: DiseaseModel, values: Mapping[str, Any], coordinates: Any) -> xr.Dataset:
+    declared = model.observables()
+    variables = {
+        name: (
+            (PATIENT, REGIMEN, DRAW, TIME),
+            course,
+            {"unit": declared[name].unit, "description": declared[name].meaning, "modality": declared[name].modality},
+        )
+        for name, course in values.items()
+    }
+    return xr.Dataset(variables, coordinates)
+
+
+def _covariates(batch: Batch) -> xr.Dataset:
+    variables = {}
+    for name, declared in batch.model.covariates().items():
+        column = [p.covariates[name] for p in batch.patients]
+        attributes: dict[str, Any] = {"description": declared.meaning}
+        if isinstance(declared, CategoryDeclaration):
+            variables[name] = (PATIENT, words(declared.levels[int(v)] for v in column), attributes)
+        else:
+            variables[name] = (PATIENT, np.array(column, float), attributes | {"unit": declared.unit})
+    assumed = words(json.dumps(list(p.assumed)) for p in batch.patients)
+    variables["assumed"] = (PATIENT, assumed, {"description": "covariates not given: the reference value was used"})
+    return xr.Dataset(variables, {PATIENT: words(p.id for p in batch.patients)})
+
+
+def _observed(batch: Batch) -> xr.Dataset:
+    rows = [(p.id, *one) for p in batch.patients for one in p.observations]
+    who, what, when, value, bound = zip(*rows, strict=True)
+    return xr.Dataset(
+        {
+            "of_patient": (OBSERVATION, words(who)),
+            "observable": (OBSERVATION, words(what)),
+            "value": (OBSERVATION, np.array(value, float)),
+            "bound": (OBSERVATION, np.array(bound, np.int8), {"description": "-1: below the value, 1: above, 0: read"}),
+            TIME: (OBSERVATION, np.array(when, float), {"unit": batch.model.time_unit}),
+        }
+    )
+
+
+def _status_attributes() -> dict[str, Any]:
+    from ..solver.status import Status
+
+    return {"flag_values": list(range(len(Status.meanings))), "flag_meanings": " ".join(Status.meanings)}
+
+
+def provenance(batch: Batch) -> dict[str, Any]:
+    """What is needed to say how a result came about, and to make it again."""
+    import jax
+
+    choice = batch.choice
+    return {
+        "model": batch.model.name,
+        "model_citation": batch.model.citation,
+        "model_evidence": json.dumps({str(tag): count for tag, count in batch.model.evidence().items()}),
+        "model_domain": batch.model.domain.population,
+        "parameters_changed": json.dumps(batch.model.values),
+        "time_unit": batch.model.time_unit,
+        "start": float(batch.arrays["span"][0]),
+        "end": float(batch.arrays["span"][1]),
+        "solver": choice.name,
+        "solver_reason": choice.reason,
+        "rtol": choice.relative if choice.name != "linear" else 0.0,
+        "atol": choice.absolute if choice.name != "linear" else 0.0,
+        "dtype": str(batch.dtype),
+        "device": f"{jax.devices()[0].platform} ({jax.devices()[0].device_kind})",
+        "versions": _versions(),
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+@functools.cache
+def _versions() -> str:
+    return json.dumps({"patient-twin": version(), **{p: importlib.metadata.version(p) for p in _PACKAGES}})
+
+
+def version() -> str:
+    """The installed version of this package."""
+    try:
+        return importlib.metadata.version("patient-twin")
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def save(tree: xr.DataTree, folder: str | Path) -> Path:
+    """Store a result as Zarr in a folder; one that is there already is replaced."""
+    path = Path(folder)
+    if path.suffix != ".zarr":
+        path = path / FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    written = path.with_name(path.name + ".part")  # the old result stays until the new one is whole
+    shutil.rmtree(written, ignore_errors=True)
+    tree.to_zarr(written, consolidated=False)
+    if path.exists():
+        shutil.rmtree(path)
+    written.rename(path)
+    return path
+
+
+def load(folder: str | Path) -> xr.DataTree:
+    """A stored result, equal to what was saved."""
+    path = Path(folder)
+    path = path if path.suffix == ".zarr" else path / FILE
+    if not path.exists():
+        raise TwinError(f"{path}: there is no stored result; run 'twin simulate' first")
+    stored = xr.open_datatree(path, engine="zarr", consolidated=False, chunks=None).load()
+    groups = {one.path: _as_built(one.to_dataset()) for one in stored.subtree}
+    tree = xr.DataTree.from_dict({path: groups[path] for path in sorted(groups, key=_rank)})
+    tree.attrs = dict(stored.attrs)
+    return tree
+
+
+def _as_built(data: xr.Dataset) -> xr.Dataset:
+    """A group with its variables in their order, and text as the objects it was built from."""
+    if ORDER in data.attrs:
+        data = data[list(data.attrs[ORDER])]
+    text = {name: v.astype(object) for name, v in data.variables.items() if v.dtype.kind in "TU"}
+    return data.assign_coords({n: v for n, v in text.items() if n in data.coords}).assign(
+        {n: v for n, v in text.items() if n not in data.coords}
+    )
+
+
+def words(values: Iterable[str]) -> np.ndarray:
+    """Text as an array of objects, the form that Zarr stores without reservations."""
+    listed = list(values)
+    return np.array(listed, object) if listed else np.empty(0, object)

@@ -1,0 +1,1 @@
+"""Running: from patients, regimens and settings to compiled programs and their results."""

@@ -1,0 +1,52 @@
+"""A run: everything fixed before it compiles, and the arrays it runs on."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+
+from ..model import DiseaseModel
+from ..patient import BoundPatient
+from ..solver.choose import Choice
+from ..solver.question import Question
+from .task import Task
+
+
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """Everything about a run that is fixed before it compiles, and the arrays it runs on."""
+
+    model: DiseaseModel
+    choice: Choice
+    question: Question
+    patients: tuple[BoundPatient, ...]
+    regimens: tuple[str, ...]
+    draws: range
+    dtype: Any
+    arrays: dict[str, Any]
+    noise: bool
+    spread: bool
+    uncertainty: bool
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Patients, regimens, draws."""
+        return (len(self.patients), len(self.regimens), len(self.draws))
+
+    @property
+    def size(self) -> int:
+        """Trajectories."""
+        return self.shape[0] * self.shape[1] * self.shape[2]
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers one trajectory takes while it is solved, at most."""
+        per_event = sum(x[0].size for x in jax.tree.leaves(self.arrays["schedule"]))
+        results = len(self.question.outcomes) + len(self.question.observables) * len(self.arrays["samples"])
+        return 2 * per_event + 2 * results * (1 + self.noise) + 4 * len(self.model.parameters()) + 64
+
+    def task(self, choice: Choice) -> Task:
+        """What a program for this batch is compiled from."""
+        return Task(type(self.model), choice, self.question, self.dtype, self.noise, self.spread, self.uncertainty)

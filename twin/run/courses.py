@@ -1,0 +1,284 @@
+"""Courses: many individuals' histories as arrays, and the differentiable function that solves them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..errors import TwinError, suggest
+from ..model import DiseaseModel
+from ..patient import BoundPatient
+from ..population.individual import Draw, individual_at, with_covariates, with_own
+from ..quantity import parse_time
+from ..regimen import Regimen
+from ..regimen.schedule import Schedule, build_schedule, span_of, stack
+from ..solver.choose import Choice, choose
+from ..solver.ensemble import Setup, differentiable, solve_batch, windows
+from ..solver.ensemble.event_table import fixed_ranks
+from ..solver.question import Question
+from ..solver.reference.course import Course, solve_course
+from ..types import Array
+from .plan import bound_patients, covers, look_times, make_question, resolution_of, select_outcomes
+from .program import problem_of
+
+_TOGETHER = 64  # lanes of a block, where there are so many
+_DEVIATION, _COVARIATE = "deviation of ", "covariate of "
+
+
+class Courses:
+    """What `solve_many` prepares: the histories of some patients as arrays, and the function that solves them.
+
+    `arrays` have patients first. Take rows of them, and pass those as an argument of your own compiled function,
+    to solve many patients a part at a time with one program.
+    """
+
+    def __init__(
+        self, model: DiseaseModel, patients: Any, regimen: Any = None, times: Any = None, *, outcomes: Any = (),
+        until: Any = None, solver: str = "auto", dtype: str = "float64", rtol: float | None = None,
+        atol: float | None = None, max_steps: int | None = None, room: int = 0, forward: bool = False,
+    ):  # fmt: skip
+        """`room` is for how many times at least there is to be room, so that programs are shared. `forward`: what
+        diffrax solves is differentiated forward instead of in reverse.
+        """
+        people = bound_patients(model, patients)
+        built = Regimen.build(regimen)
+        for problem in built.check(model):
+            raise TwinError(problem)
+        wanted = _times(times, len(people))
+        spans = [_span(model, built, p, t, until) for p, t in zip(people, wanted, strict=True)]
+        asked = select_outcomes(model, outcomes)
+        for _, end in spans:
+            covers(asked, end, model.time_unit)
+        schedules = stack(
+            [
+                build_schedule(
+                    model,
+                    built,
+                    end=end,
+                    covariates=p.covariates,
+                    series=p.series,
+                    history=p.doses,
+                    uncertain=p.chances,
+                )
+                for p, (_, end) in zip(people, spans, strict=True)
+            ]
+        )
+        seen = tuple(model.observables()) if wanted[0].size else ()
+        self.model, self.people = model, len(people)
+        self.question = make_question(model, asked, schedules, observables=seen)
+        self.choice = choose(
+            model, solver, relative=rtol, absolute=atol, dtype=dtype, max_steps=max_steps, together=True,
+            steady=self.question.steady, forward=forward,
+        )  # fmt: skip
+        self.number = np.dtype(dtype)
+        self.count = max(room, *(len(t) for t in wanted))
+        self._apart = (schedules, wanted, spans)
+        self.arrays = self._arrays(schedules, wanted, spans) if self.choice.method else {}
+
+    def __call__(
+        self, parameters: Mapping[str, Any], deviations: Mapping[str, Any], arrays: Mapping[str, Any] | None = None,
+        *, covariates: Mapping[str, Any] | None = None,
+    ) -> dict[str, Array]:  # fmt: skip
+        """As `solve_many`; of the patients whose rows `arrays` are, if given."""
+        people = self.people if arrays is None else len(arrays["span"])
+        own, shape = _own(self.model, parameters, deviations, covariates or {}, people, self.number)
+        if self.choice.method:
+            found = self._together(own, shape, self.arrays if arrays is None else arrays)
+        else:
+            found = _each(self.model, self.choice, self.question, *self._apart, own)
+        return {n: v.reshape(*shape, *v.shape[1:]) for n, v in found.items()}
+
+    def _arrays(self, schedules: Schedule, wanted: list[np.ndarray], spans: list[tuple[float, float]]) -> Any:
+        model, number = self.model, self.number
+        tables = [
+            windows(np.pad(t, (0, self.count - len(t)), constant_values=np.inf), e)
+            for t, (_, e) in zip(wanted, spans, strict=True)
+        ]
+        samples, bounds = (np.stack(column).astype(number) for column in zip(*tables, strict=True))
+        found = {
+            "schedule": jax.tree.map(lambda x: x.astype(number) if x.dtype.kind == "f" else x, schedules),
+            "span": np.array([(s, e, resolution_of(model, s, e)) for s, e in spans], number),
+            "samples": samples,
+            "bounds": bounds,
+        }
+        if self.question.fixed:
+            ends = sorted({e for _, e in spans})
+            ranks = np.stack([fixed_ranks(model, schedules, e, infused=self.question.infused) for e in ends])
+            found["rank"] = ranks[np.array([ends.index(e) for _, e in spans]), np.arange(len(spans))]
+        return found
+
+    def _together(self, own: dict[str, Array], shape: tuple[int, int], arrays: Any) -> dict[str, Array]:
+        """By the ensemble engine, whole blocks of lanes."""
+        population = _population(self.model, self.number)
+        rest = jax.tree.map(jnp.asarray, dict(arrays))
+        found = _in_blocks(type(self.model), self.choice, self.question, shape, population, own, rest)
+        return found | {n: v[:, : self.count] for n, v in found.items() if n in self.question.observables}
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
+def _in_blocks(
+    kind: type[DiseaseModel], choice: Choice, question: Question, shape: tuple[int, int],
+    population: dict[str, Array], own: dict[str, Array], arrays: dict[str, Any],
+) -> dict[str, Array]:  # fmt: skip
+    """Results (patient and draw, ...) of (patients, draws); compiled once for a model, a question and these sizes."""
+    who, kept = _lanes(shape), shape[0] * shape[1]
+    rest = jax.tree.map(lambda x: x[who], arrays)
+    padded = {n: v.reshape(-1)[np.minimum(np.arange(len(who)), kept - 1)] for n, v in own.items()}
+    plain, looped = (
+        functools.partial(_run, Setup(kind(), choice, question, looped=looped)) for looped in (False, True)
+    )  # fmt: skip
+    found = differentiable(plain, looped)(padded, (population, rest))
+    samples = {n: v[:, :kept].T for n, v in found.samples.items()}
+    return samples | {n: v[:kept] for n, v in found.outcomes.items()} | {"status": found.status[:kept]}
+
+
+def _run(setup: Setup, own: dict[str, Array], given: tuple[dict[str, Array], dict[str, Any]]) -> Any:
+    population, rest = given
+
+    def lane(own: dict[str, Array], schedule: Schedule, span: Array, rank: Array | None) -> Any:
+        person = functools.partial(_person, setup.model, population, own)
+        return problem_of(setup, schedule, person, span, rank, {})
+
+    ranked = rest.get("rank")
+    problems = jax.vmap(lane, in_axes=(0, 0, 0, None if ranked is None else 0))(
+        own, rest["schedule"], rest["span"], ranked
+    )
+    problem = jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), problems)
+    samples, bounds = (jnp.moveaxis(rest[name], 0, -1) for name in ("samples", "bounds"))
+    return solve_batch(setup, problem, samples, bounds, together=_block(problem.start.shape[-1]))
+
+
+def _each(
+    model: DiseaseModel, choice: Choice, question: Question, schedules: Schedule, wanted: list[np.ndarray],
+    spans: list[tuple[float, float]], own: dict[str, Array],
+) -> dict[str, Array]:  # fmt: skip
+    """One by one, by diffrax: what the engine cannot solve."""
+    number = next(iter(own.values())).dtype
+    population = _population(model, number)
+    count = max(len(t) for t in wanted)
+    found: dict[str, list[Array]] = {}
+    for i, (times, (start, end)) in enumerate(zip(wanted, spans, strict=True)):
+        resolution = resolution_of(model, start, end)
+        given = {
+            "samples": times, "after": np.zeros(len(times), bool), "start": np.array(start), "end": np.array(end),
+            "looks": look_times(dict(question.outcomes), start, end, resolution), "resolution": np.array(resolution),
+        }  # fmt: skip
+        schedule, given = jax.tree.map(
+            lambda x: _number(x, number), (jax.tree.map(lambda x, i=i: x[i], schedules), given)
+        )
+        course = _draws(type(model), choice, question, schedule, population, {n: v[i] for n, v in own.items()}, given)
+        gap = ((0, 0), (0, count - len(times)))
+        series = {n: jnp.pad(v, gap, constant_values=jnp.nan) for n, v in course.samples.items()}
+        for name, values in (series | course.outcomes | {"status": course.status}).items():
+            found.setdefault(name, []).append(values)
+    return {name: jnp.concatenate(values) for name, values in found.items()}
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _draws(
+    kind: type[DiseaseModel], choice: Choice, question: Question, schedule: Schedule, population: dict[str, Array],
+    own: dict[str, Array], given: dict[str, Array],
+) -> Course:  # fmt: skip
+    """A patient's draws, each by itself."""
+    model = kind()
+
+    def one(own: dict[str, Array]) -> Course:
+        person = functools.partial(_person, model, population, own)
+        return solve_course(model, choice, question, schedule, person, **given, chances={})
+
+    return jax.vmap(one)(own)
+
+
+def _person(model: DiseaseModel, population: dict[str, Array], own: dict[str, Array], signals: Array) -> Any:
+    normals = {n.removeprefix(_DEVIATION): v for n, v in own.items() if n.startswith(_DEVIATION)}
+    covariates = {n.removeprefix(_COVARIATE): v for n, v in own.items() if n.startswith(_COVARIATE)}
+    values = {n: v for n, v in own.items() if not n.startswith((_DEVIATION, _COVARIATE))}
+    signals = with_covariates(model, signals, covariates)
+    return with_own(individual_at(model, Draw(normals, population, jnp.bool_(True)), signals), values)
+
+
+def _population(model: DiseaseModel, number: Any) -> dict[str, Array]:
+    return {n: jnp.asarray(getattr(model.typical(), n), number) for n in model.parameters()}
+
+
+def _own(
+    model: DiseaseModel, parameters: Mapping[str, Any], deviations: Mapping[str, Any],
+    covariates: Mapping[str, Any], people: int, number: Any,
+) -> tuple[dict[str, Array], tuple[int, int]]:  # fmt: skip
+    """What individuals have of their own, by name, deviations and covariates marked; and (patients, draws)."""
+    if not parameters and not deviations:
+        raise TwinError("no parameters are given; name at least one, with values (patient, draw)")
+    own = {}
+    for name in [*parameters, *deviations]:
+        if name not in model.parameters():
+            raise TwinError(f"model '{model.name}' has no parameter '{name}'; {suggest(name, model.parameters())}")
+    for name, values in parameters.items():
+        own[name] = jnp.asarray(values, number)
+    for name, values in deviations.items():
+        if model.parameters()[name].spread is None:
+            raise TwinError(f"parameter '{name}' has no declared spread to deviate by; give its value in parameters")
+        if name in parameters:
+            raise TwinError(f"parameter '{name}' is given as a value and as a deviation; keep one")
+        own[_DEVIATION + name] = jnp.asarray(values, number)
+    for name, values in covariates.items():
+        if name not in model.covariates():
+            raise TwinError(f"model '{model.name}' has no covariate '{name}'; {suggest(name, model.covariates())}")
+        own[_COVARIATE + name] = jnp.asarray(values, number)
+    shapes = {v.shape for v in own.values()}
+    shape = next(iter(shapes))
+    if len(shapes) > 1 or len(shape) != 2 or shape[0] != people:
+        said = ", ".join(f"'{n.removeprefix(_DEVIATION).removeprefix(_COVARIATE)}' {v.shape}" for n, v in own.items())
+        raise TwinError(f"parameters have shapes {said}; all need ({people}, draws): patients, then draws")
+    return own, (shape[0], shape[1])
+
+
+def _times(times: Any, people: int) -> list[np.ndarray]:
+    if times is None:
+        return [np.zeros(0)] * people
+    ragged = len(times) > 0 and np.ndim(times[0]) == 1
+    if ragged and len(times) != people:
+        raise TwinError(f"times are given for {len(times)} patients; there are {people}")
+    each = [np.asarray(t, float) for t in times] if ragged else [np.asarray(times, float)] * people
+    for one in each:
+        if not np.all(np.isfinite(one)) or np.any(np.diff(one) < 0):
+            raise TwinError("times must be finite and in ascending order")
+    return each
+
+
+def _span(
+    model: DiseaseModel, built: Regimen, patient: BoundPatient, times: np.ndarray, until: Any
+) -> tuple[float, float]:
+    start, last = span_of(built, patient.doses, model.time_unit)
+    start = min([start, *times[:1]])
+    end = max([last, *times[-1:]]) if until is None else parse_time(until, model.time_unit)
+    if times.size and times[-1] > end:
+        raise TwinError(f"times end at {times[-1]:g}, after until {end:g} {model.time_unit}")
+    if end <= start:
+        raise TwinError(f"the course ends at {end:g} {model.time_unit}, not after its start {start:g}; set until")
+    return start, end
+
+
+def _lanes(shape: tuple[int, int]) -> np.ndarray:
+    """The patient of each lane, padded to whole blocks with the last."""
+    count = shape[0] * shape[1]
+    block = _block(count)
+    lanes = np.minimum(np.arange(-(-count // block) * block), count - 1)
+    return lanes // shape[1]
+
+
+def _block(lanes: int) -> int:
+    """Lanes of a block: a sampler that moves one chain must not pay for 64."""
+    return min(_TOGETHER, 1 << max(lanes - 1, 0).bit_length())
+
+
+def _number(x: np.ndarray, number: Any) -> Array:
+    return jnp.asarray(x, number if x.dtype.kind == "f" else None)
+
+
+def is_wide() -> bool:
+    return jnp.asarray(0.0).dtype == jnp.float64

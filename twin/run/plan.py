@@ -1,0 +1,250 @@
+"""The plan of a run: everything checked, in the model's units and in arrays; nothing solved."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from ..errors import TwinError, suggest
+from ..model import DiseaseModel, Outcome
+from ..patient import BoundPatient, Patient
+from ..population.keys import patient_key, study_key
+from ..population.uncertain import draw_covariates
+from ..quantity import parse_time
+from ..regimen import Regimen
+from ..regimen.schedule import SAMPLE_BEFORE, Mode, Schedule, build_schedule, repeats, span_of, stack
+from ..solver.choose import choose
+from ..solver.doses import targets, transit_treatments
+from ..solver.ensemble import windows
+from ..solver.ensemble.event_table import fixed_ranks, times_are_fixed
+from ..solver.linear.proof import has_exact_area, linear_block, states_used
+from ..solver.linear.structure import exact_in_time
+from ..solver.question import Question
+from .batch import Batch
+from .settings import Settings
+
+_LOOKS = 200  # times at which outcomes look if the model does not say
+_LARGEST_RESULT = 0.5  # of the machine's memory
+
+
+def prepare(model: DiseaseModel, patients: Any, regimens: Mapping[str, Any], outcomes: Any, how: Settings) -> Batch:
+    """Everything checked, in the model's units and in arrays; nothing solved."""
+    people = bound_patients(model, patients)
+    arms = _arms(model, regimens)
+    asked = select_outcomes(model, outcomes)
+    start, end = _span(model, people, arms, how.until, how.times)
+    covers(asked, end, model.time_unit)
+    samples = _sample_times(how.times, start, end, model.time_unit)
+    schedules = stack(
+        [
+            build_schedule(
+                model, arm, end=end, covariates=p.covariates, series=p.series, history=p.doses, uncertain=p.chances
+            )
+            for p in people
+            for arm in arms.values()
+        ]
+    )
+    seen = tuple(model.observables()) if samples.size else ()
+    question = make_question(model, asked, schedules, observables=seen)
+    choice = choose(
+        model, how.solver, relative=how.rtol, absolute=how.atol, dtype=how.dtype, together=True, steady=question.steady
+    )
+    _fits_in_memory(len(people) * len(arms) * len(how.draws), len(asked) + len(seen) * samples.size * (1 + how.noise))
+    resolution = resolution_of(model, start, end)
+    number = np.dtype(how.dtype)
+    arrays = {
+        "schedule": schedules,
+        "population": {n: np.asarray(getattr(model.typical(), n), float) for n in model.parameters()},
+        "samples": samples,
+        "looks": look_times(asked, start, end, resolution),
+        "span": np.array([start, end, resolution]),
+    }
+    arrays["windows"], arrays["bounds"] = windows(samples, end)
+    if question.fixed and choice.method:
+        arrays["rank"] = fixed_ranks(model, schedules, end, infused=question.infused)
+    shape = (len(people), len(how.draws))
+    arrays["individuals"] = _individuals(model, "individuals", how.individuals, shape)
+    arrays["deviations"] = _individuals(model, "deviations", how.deviations, shape)
+    arrays["covariates"] = _own_covariates(model, people, how)
+    for name in how.deviations:
+        if model.parameters()[name].spread is None or name in how.individuals:
+            raise TwinError(f"deviations['{name}']: it has no declared spread, or a value in individuals")
+    arrays = jax.tree.map(lambda x: x.astype(number) if x.dtype.kind == "f" else x, arrays)
+    arrays["first"] = np.int32(how.draws.start)
+    keys = {"keys": np.stack([patient_key(how.seed, p.id) for p in people]), "shared": study_key(how.seed)}
+    return Batch(
+        model, choice, question, tuple(people), tuple(arms), how.draws, number, arrays | keys,
+        noise=how.noise, spread=how.spread, uncertainty=how.uncertainty,
+    )  # fmt: skip
+
+
+def _individuals(
+    model: DiseaseModel, word: str, given: Mapping[str, Any], shape: tuple[int, int]
+) -> dict[str, np.ndarray]:
+    found = {}
+    for name, values in given.items():
+        if name not in model.parameters():
+            raise TwinError(f"model '{model.name}' has no parameter '{name}'; {suggest(name, model.parameters())}")
+        found[name] = np.asarray(values, float)
+        if found[name].shape != shape:
+            raise TwinError(f"{word}['{name}'] has shape {found[name].shape}; {shape} (patient, draw) is needed")
+    return found
+
+
+def _own_covariates(model: DiseaseModel, people: Sequence[BoundPatient], how: Settings) -> dict[str, np.ndarray]:
+    """Covariates that differ between a patient's draws (patient, draw); not a number where they do not."""
+    shape = (len(people), len(how.draws))
+    found = {name: np.full(shape, np.nan) for name in sorted({n for p in people for n in p.chances})}
+    for i, person in enumerate(people):
+        for name, values in draw_covariates(person.chances, person.id, how.seed, how.draws).items():
+            found[name][i] = values
+    for name, values in how.covariates.items():
+        if name not in model.covariates():
+            raise TwinError(f"model '{model.name}' has no covariate '{name}'; {suggest(name, model.covariates())}")
+        found[name] = np.asarray(values, float)
+        if found[name].shape != shape:
+            raise TwinError(f"covariates['{name}'] has shape {found[name].shape}; {shape} (patient, draw) is needed")
+    return found
+
+
+def bound_patients(model: DiseaseModel, patients: Any) -> list[BoundPatient]:
+    """One patient or several, each with what the model reads of them."""
+    listed = [patients] if isinstance(patients, Patient | BoundPatient) else list(patients)
+    if not listed:
+        raise TwinError("no patient is given; name at least one")
+    bound = [patient.bind(model) for patient in listed]
+    names = [patient.id for patient in bound]
+    for name in names:
+        if names.count(name) > 1:
+            raise TwinError(f"two patients are called '{name}'; give each its own id")
+    return bound
+
+
+def _arms(model: DiseaseModel, regimens: Mapping[str, Any]) -> dict[str, Regimen]:
+    if not regimens:
+        raise TwinError("no regimen is given; name at least one, such as {'usual': '5 mg q24h x14'}")
+    built = {}
+    for name, spec in regimens.items():
+        built[name] = Regimen.build(spec)
+        for problem in built[name].check(model):
+            raise TwinError(f"regimen '{name}', {problem}")
+    return built
+
+
+def _span(model: DiseaseModel, people: Any, arms: Mapping[str, Regimen], until: Any, times: Any) -> tuple[float, float]:
+    """From the first event or time 0 to `until`, or to when the last dose has had its interval."""
+    spans = [span_of(arm, p.doses, model.time_unit) for p in people for arm in arms.values()]
+    start, last = min(s for s, _ in spans), max(e for _, e in spans)
+    if not any(repeats(arm) for arm in arms.values()):
+        last = max(last, model.horizon)
+    latest = float(np.max(times)) if times is not None and len(times) else -math.inf
+    end = max(last, latest) if until is None else parse_time(until, model.time_unit)
+    if latest > end:
+        raise TwinError(f"times end at {latest:g}, after until {end:g} {model.time_unit}")
+    if not (math.isfinite(end) and end > start):
+        raise TwinError(f"the course ends at {end:g} {model.time_unit}, not after its start {start:g}; set until")
+    return start, end
+
+
+def _sample_times(times: Any, start: float, end: float, unit: str) -> np.ndarray:
+    samples = np.linspace(start, end, 101) if times is None else np.asarray(times, float)
+    if samples.size and (samples.ndim != 1 or not np.all(np.isfinite(samples)) or np.any(np.diff(samples) < 0)):
+        raise TwinError("times must be finite and in ascending order")
+    if samples.size and samples[0] < start:
+        raise TwinError(f"times begin at {samples[0]:g}, before the course does at {start:g} {unit}")
+    return samples
+
+
+def resolution_of(model: DiseaseModel, start: float, end: float) -> float:
+    """The longest step over which outcomes look."""
+    return model.resolution or (end - start) / _LOOKS or 1.0
+
+
+def look_times(outcomes: Mapping[str, Outcome], start: float, end: float, resolution: float) -> np.ndarray:
+    """Times at which outcomes look: evenly spaced, the ends of their windows, and the end."""
+    if not outcomes:
+        return np.array([end])
+    edges = [edge for o in outcomes.values() for edge in (o.since, o.until) if start < edge < end]
+    return np.unique([*np.arange(start, end, resolution), *edges, end])
+
+
+def select_outcomes(model: DiseaseModel, asked: Sequence[str] | Mapping[str, Outcome] | None) -> dict[str, Outcome]:
+    """Outcomes by name: the model's own, some of them, or the caller's."""
+    if asked is None:
+        return dict(model.outcomes)
+    if isinstance(asked, Mapping):
+        chosen = dict(asked)
+    else:
+        for name in asked:
+            if name not in model.outcomes:
+                raise TwinError(f"unknown outcome '{name}'; {suggest(name, model.outcomes)}")
+        chosen = {name: model.outcomes[name] for name in asked}
+    for name, outcome in chosen.items():
+        if outcome.of not in model.observables():
+            raise TwinError(
+                f"outcome '{name}': unknown observable '{outcome.of}'; {suggest(outcome.of, model.observables())}"
+            )
+    return chosen
+
+
+def covers(outcomes: Mapping[str, Outcome], end: float, unit: str) -> None:
+    """Refuse a course that ends before an outcome's window does: part of a window is another outcome."""
+    for name, outcome in outcomes.items():
+        if not math.isinf(outcome.until) and outcome.until > end * (1 + 1e-9):
+            raise TwinError(
+                f"outcome '{name}' looks until {outcome.until:g} {unit}, but the course ends at {end:g} {unit}; "
+                "set a later until, or ask for other outcomes"
+            )
+        if not math.isinf(outcome.since) and outcome.since >= end:
+            raise TwinError(f"outcome '{name}' looks from {outcome.since:g} {unit} on, when the course has ended")
+
+
+def make_question(
+    model: DiseaseModel, outcomes: Mapping[str, Outcome], schedules: Schedule, *, observables: tuple[str, ...]
+) -> Question:
+    """What is asked of each trajectory, found from the outcomes and from what the schedules hold."""
+    _transit_is_simple(model, schedules)
+    given = np.isfinite(schedules.time)
+    infused = bool(np.any((schedules.mode != 0) & given))
+    values = schedules.signal_value
+    constant = bool(np.all(values == values[..., :1, :]))
+    first = np.minimum(schedules.order, schedules.lagged_order)
+    fast = {*linear_block(type(model)).states, *targets(model)}
+    graded = any(states_used(type(model), o.of) & fast for o in outcomes.values()) and bool(given.any())
+    closed = exact_in_time(type(model))
+    areas = {o.of for o in outcomes.values() if closed and o.needs_area and has_exact_area(type(model), o.of)}
+    return Question(
+        observables, tuple(outcomes.items()), infused, constant, graded, tuple(sorted(areas)),
+        resets=schedules.reset.size > 0, steady=bool(np.any(schedules.steady_kind > 0)),
+        fixed=times_are_fixed(model, schedules),
+        early=not constant or bool(np.any((first < SAMPLE_BEFORE) & given)),
+    )  # fmt: skip
+
+
+def _transit_is_simple(model: DiseaseModel, schedules: Schedule) -> None:
+    """A dose through a transit chain has no rate of its own and no closed steady state."""
+    through = transit_treatments(model)
+    if not through:
+        return
+    if np.any(schedules.steady_kind > 0):
+        raise TwinError(f"model '{model.name}' absorbs through a transit chain: give doses, not a steady state")
+    if np.any((schedules.mode != Mode.BOLUS) & np.isin(schedules.treatment, through) & np.isfinite(schedules.time)):
+        raise TwinError(f"model '{model.name}' absorbs through a transit chain, which cannot be infused into")
+
+
+def _fits_in_memory(trajectories: int, numbers: int) -> None:
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):
+        memory = 8 * 2**30
+    needed = trajectories * (numbers + 4) * 8
+    if needed > _LARGEST_RESULT * memory:
+        raise TwinError(
+            f"{trajectories:,} trajectories of {numbers} numbers need {needed / 2**30:,.1f} GiB of the "
+            f"{memory / 2**30:.1f} there are; ask for fewer draws, or for fewer stored times"
+        )

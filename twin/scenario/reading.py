@@ -1,0 +1,294 @@
+"""Reads a scenario part by part against its model, and collects everything that is wrong on the way."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import units
+from ..errors import TwinError, TwinErrors, suggest
+from ..files.document import Document, Location, read, show
+from ..files.schema import Examined, quantity
+from ..patient import BoundPatient
+from ..patient.bind import bind
+from ..patient.file import PatientFile
+from ..quantity import parse_time
+from ..regimen import Regimen
+from ..regimen.dose import SIZES, find_treatment
+from .file import MOST_TIMES, ScenarioFile, TimeGrid
+from .outcome_entry import build_outcome
+from .record_entry import JoinEntry, SourceEntry, is_record
+
+if TYPE_CHECKING:
+    from ..ingest.report import Report
+    from ..ingest.sources import Source
+    from ..model import DiseaseModel, Outcome
+
+    # By the entry's place in `patients`: the people of a record, and what happened to everything in it.
+    Ingested = dict[int, tuple[list[BoundPatient], Report]]
+
+
+class Reading:
+    """One pass over a scenario, part by part, that collects what is wrong on the way."""
+
+    def __init__(
+        self,
+        document: Document,
+        folder: Path,
+        settings: ScenarioFile,
+        examined: Examined[ScenarioFile],
+        ingested: Ingested | None = None,
+    ):
+        self.document, self.folder, self.settings, self.examined = document, folder, settings, examined
+        self.found: dict[str, int] = {}  # sentences, and the line of this file each belongs to
+        self.ingested = ingested if ingested is not None else {}
+        for problem in examined.problems:
+            self.add(problem.at, document.sentence(problem.at, problem.message))
+
+    @property
+    def problems(self) -> list[str]:
+        """The sentences in the order of the file."""
+        return sorted(self.found, key=lambda sentence: self.found[sentence])
+
+    def add(self, place: Location, sentence: str) -> None:
+        self.found.setdefault(sentence, self.document.line(place))
+
+    def problem(self, at: Location, message: str) -> None:
+        place = self.examined.original(at)
+        self.add(place, self.document.sentence(place, message))
+
+    @contextlib.contextmanager
+    def at(self, *place: str | int) -> Iterator[None]:
+        """Where an error inside belongs in the file."""
+        try:
+            yield
+        except TwinErrors as several:
+            for problem in several.problems:
+                self.problem(place, problem)
+        except TwinError as problem:
+            self.problem(place, str(problem))
+
+    def everything(self) -> list[str]:
+        """Reads every part; returns warnings."""
+        compare = self.settings.compare
+        if compare and compare.reference not in self.settings.regimens:
+            hint = suggest(compare.reference, self.settings.regimens)
+            self.problem(("compare", "reference"), f"unknown regimen '{compare.reference}'; {hint}")
+        model = self.model()
+        if model is None:
+            return []
+        patients = self.patients(model)
+        regimens = self.regimens(model)
+        self.outcomes(model)
+        until, times = self.until(model), self.times(model)
+        if until is not None and times and times[-1] > until:
+            self.problem(("times",), f"the last, {times[-1]:g} {model.time_unit}, is after until; end them together")
+        self.replay(model)
+        large = [warning for name, given in regimens.items() for warning in _large(name, given, model, patients)]
+        reported = {patient.id for bound, _ in self.ingested.values() for patient in bound}
+        return [*(w for patient in patients if patient.id not in reported for w in _notes(patient)), *large]
+
+    def model(self) -> DiseaseModel | None:
+        from ..library import load_model
+
+        model = None
+        with self.at("model"):
+            model = load_model(self.settings.model)
+        if model is None:
+            return None
+        values: dict[str, float] = {}
+        for name, value in self.settings.parameters.items():
+            with self.at("parameters", name):
+                declared = model.parameters().get(name)
+                if declared is None:
+                    raise TwinError(f"unknown parameter '{name}'; {suggest(name, model.parameters())}")
+                values[name] = quantity(value, declared.unit)
+        return model.with_values(**values) if values else model
+
+    # patients --------------------------------------------------------------------------------------
+
+    def patients(self, model: DiseaseModel) -> list[BoundPatient]:
+        found: dict[str, BoundPatient] = {}
+        for i, entry in enumerate(self.settings.patients):
+            for patient in self.entry(i, entry, model):
+                if patient.id in found:
+                    self.problem(("patients", i), f"a second patient is called '{patient.id}'; give each its own id")
+                found[patient.id] = patient
+        return list(found.values())
+
+    def entry(
+        self, i: int, entry: str | PatientFile | SourceEntry | JoinEntry, model: DiseaseModel
+    ) -> list[BoundPatient]:
+        if isinstance(entry, SourceEntry | JoinEntry):
+            return self.records(i, entry, model)
+        patient = self.file(i, entry, model) if isinstance(entry, str) else self.inline(i, model)
+        return [] if patient is None else [patient]
+
+    def records(self, i: int, entry: SourceEntry | JoinEntry, model: DiseaseModel) -> list[BoundPatient]:
+        """Patients from their own records, read once; what happened to everything is in `ingested`."""
+        from ..ingest.sources import bind, join_patients
+
+        if i not in self.ingested:
+            with self.at("patients", i):
+                sources = sources_of(entry, self.folder)
+                patients, report = join_patients(sources, model, mapping=entry.feeds(), id=entry.id, **entry.choices())
+                self.ingested[i] = (bind(patients, model), report)
+        return self.ingested[i][0] if i in self.ingested else []
+
+    def file(self, i: int, name: str, model: DiseaseModel) -> BoundPatient | None:
+        path = self.folder / name
+        if not _is_file(path):
+            near = suggest(name, _yaml_files(path.parent, self.folder))
+            self.problem(("patients", i), f"no file {show(name)} beside this scenario; {near}")
+            return None
+        with self.at("patients", i):
+            document = read(path)
+            patient, problems = bind(document.value, model, path.stem)
+            for p in problems:
+                self.add(self.examined.original(("patients", i)), document.sentence(p.at, p.message))
+            return patient
+        return None
+
+    def inline(self, i: int, model: DiseaseModel) -> BoundPatient | None:
+        place = self.examined.original(("patients", i))
+        index = int(place[-1])
+        if is_record(self.document.value["patients"][index]):
+            return None  # what it lacks to be read has been said
+        patient, problems = bind(self.document.value["patients"][index], model, f"patient {index + 1}")
+        for p in problems:
+            self.add((*place, *p.at), self.document.sentence((*place, *p.at), p.message))
+        return patient
+
+    # regimens and outcomes -------------------------------------------------------------------------
+
+    def regimens(self, model: DiseaseModel) -> dict[str, Regimen]:
+        found: dict[str, Regimen] = {}
+        written = self.settings.model_dump(include={"regimens"}, exclude_unset=True)["regimens"]
+        for name, said in written.items():
+            with self.at("regimens", name):
+                built = Regimen.build(said)
+                if problems := built.check(model):
+                    raise TwinErrors(problems)
+                found[name] = built
+        return found
+
+    def outcomes(self, model: DiseaseModel) -> dict[str, Outcome]:
+        if self.settings.outcomes is None:
+            return dict(model.outcomes)
+        found: dict[str, Outcome] = {}
+        for i, entry in enumerate(self.settings.outcomes):
+            with self.at("outcomes", i):
+                if isinstance(entry, str):
+                    if entry not in model.outcomes:
+                        raise TwinError(f"unknown outcome '{entry}'; {suggest(entry, model.outcomes)}")
+                    name, outcome = entry, model.outcomes[entry]
+                else:
+                    name, outcome = build_outcome(entry, model, functools.partial(self.at, "outcomes", i))
+                if name in found:
+                    raise TwinError(f"a second outcome is called '{name}'; give each its own name")
+                if outcome is not None:
+                    found[name] = outcome
+        return found
+
+    # times -----------------------------------------------------------------------------------------
+
+    def until(self, model: DiseaseModel) -> float | None:
+        if self.settings.until is None:
+            return None
+        with self.at("until"):
+            until = parse_time(self.settings.until, model.time_unit)
+            if until <= 0:
+                raise TwinError(f"{show(self.settings.until)} is not after time 0; write one such as '90 day'")
+            return until
+        return None
+
+    def replay(self, model: DiseaseModel) -> None:
+        """Checks how often measurements are replayed."""
+        chosen = self.settings.calibration
+        if chosen is not None and chosen.replay is not None:
+            with self.at("calibration", "replay"):
+                if not parse_time(chosen.replay, model.time_unit) > 0:
+                    raise TwinError(f"{show(chosen.replay)} is not a time above 0; write one such as '7 day'")
+
+    def times(self, model: DiseaseModel) -> list[float] | None:
+        said = self.settings.times
+        if said is None:
+            return None
+        if isinstance(said, TimeGrid):
+            with self.at("times"):
+                return _grid(said, model.time_unit)
+            return None
+        found: list[float] = []
+        for i, one in enumerate(said):
+            with self.at("times", i):
+                time = parse_time(one, model.time_unit)
+                if found and time <= found[-1]:
+                    raise TwinError(f"{show(one)} is not after the time before it; put times in rising order")
+                found.append(time)
+        return found
+
+
+def sources_of(entry: SourceEntry | JoinEntry, folder: Path) -> list[Source]:
+    """The records that an entry of `patients` names."""
+    from ..ingest.sources import Source
+
+    return [Source(part.reader, part.path, part.options()).within(folder) for part in entry.parts()]
+
+
+def _grid(said: TimeGrid, unit: str) -> list[float]:
+    start, to, every = (parse_time(v, unit) for v in (said.start, said.to, said.every))
+    if not (every > 0 and to > start):
+        raise TwinError("the steps lead nowhere; 'every' must be above 0 and 'to' after 'from'")
+    count = (to - start) / every
+    if count > MOST_TIMES:
+        raise TwinError(f"{count:.0f} times are more than the {MOST_TIMES} allowed; take longer steps")
+    return [start + i * every for i in range(int(count + 1e-9) + 1)]
+
+
+# --- small pieces -------------------------------------------------------------------------------------
+
+
+def _notes(patient: BoundPatient) -> Iterator[str]:
+    """What a reader of the results should know about a patient."""
+    yield from patient.warnings
+    if patient.assumed:
+        yield f"patient '{patient.id}': {', '.join(patient.assumed)} not given, taken at the reference value"
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that is too long, or holds a NUL
+        return False
+
+
+def _yaml_files(folder: Path, base: Path) -> list[str]:
+    try:
+        return [os.path.relpath(path, base) for path in folder.glob("*.y*ml")]
+    except (OSError, ValueError):
+        return []
+
+
+def _large(name: str, regimen: Regimen, model: DiseaseModel, patients: Sequence[BoundPatient]) -> Iterator[str]:
+    """Doses above the largest for which the model is meant, the largest of each treatment."""
+    treatments = list(model.treatments().values())
+    most: dict[str, float] = {}
+    for dose in regimen.doses:
+        treatment = treatments[find_treatment(dose, model)]
+        amount = dose.amount if dose.unit is None else units.convert(dose.amount, dose.unit, treatment.unit)
+        if dose.per:
+            size = SIZES[dose.per]
+            amount *= max((p.covariates[size] for p in patients), default=0.0)
+        most[treatment.name] = max(most.get(treatment.name, 0.0), amount)
+    for treatment in treatments:
+        limit = model.domain.largest_dose.get(treatment.name)
+        given = most.get(treatment.name, 0.0)
+        if limit is not None and given > limit:
+            yield (
+                f"regimen '{name}': {given:g} {treatment.unit} of '{treatment.name}' is more than {limit:g} "
+                f"{treatment.unit}, the most for which model '{model.name}' is meant"
+            )

@@ -1,0 +1,137 @@
+"""What happens to each lane, in order: doses, infusion ends, resets, steady states, changes of covariates.
+
+A table has one row an event, sorted by time, and one column a lane. Where no time depends on drawn parameters
+the order is found once on the host and shared by all lanes of a schedule; otherwise lanes are sorted one by one.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ...model import DiseaseModel, Individual
+from ...regimen.schedule import RESET, SAMPLE_BEFORE, STEADY, Mode, Schedule
+from ...types import Array
+from ..doses import Given, delivery_shapes, give, infusions
+
+NOTHING, DO_RESET, DO_STEADY, DO_BOLUS, DO_START, DO_STOP, DO_CHANGE, DO_EARLY_BOLUS = range(8)
+
+
+class Events(eqx.Module):
+    """A table of events; rows past the last have an infinite time."""
+
+    time: Array
+    kind: Array
+    target: Array  # the state it enters
+    amount: Array  # what enters at once, or per time from now on
+    index: Array  # of the steady state it asks for, and of its kind
+
+
+def unsorted(schedule: Schedule, given: Given, end: Array, *, infused: bool) -> tuple[Events, Array]:
+    """The events of one lane as they come, and their order among those of the same time."""
+    order = _order(schedule, given)
+    bolus = jnp.where(order < SAMPLE_BEFORE, DO_EARLY_BOLUS, DO_BOLUS)
+    rows = [
+        _rows(schedule.reset, RESET, DO_RESET),
+        _rows(_steady_times(schedule), STEADY, DO_STEADY, index=jnp.arange(schedule.sizes[1])),
+        _rows(given.start, order, bolus, target=given.target, amount=given.amount),
+    ]
+    if infused:
+        start, stop, rate, target = infusions(schedule, given)
+        runs = (stop > start) & (rate != 0)
+        # an infusion that runs on from before a steady-state record has no row of its own among the doses
+        ranks = jnp.concatenate([order, jnp.full(len(start) - len(given.start), float(STEADY))])
+        begin, cease = jnp.where(runs, start, jnp.inf), jnp.where(runs, stop, jnp.inf)
+        rows.append(_rows(begin, ranks, DO_START, target=target, amount=rate))
+        rows.append(_rows(cease, 0.0, DO_STOP, target=target, amount=rate))
+    rows.append(_rows(schedule.signal_time, 0.0, DO_CHANGE))
+    rows.append(_rows(jnp.full(1, jnp.inf, schedule.time.dtype), 0.0, NOTHING))  # so that there is always a next one
+    events = jax.tree.map(lambda *c: jnp.concatenate(c), *[r[0] for r in rows])
+    order = jnp.concatenate([r[1] for r in rows])
+    past = (events.time > end) | ((events.time >= end) & ~comes_first(events.kind))
+    time = jnp.where(past, jnp.inf, events.time)
+    return eqx.tree_at(lambda e: e.time, events, time), order
+
+
+def comes_first(kind: Array) -> Array:
+    """Whether an event comes before samples of its time, and alters what they see."""
+    return (kind == DO_CHANGE) | (kind == DO_EARLY_BOLUS)
+
+
+def _rows(
+    time: Any, order: Any, kind: Any, *, target: Any = 0, amount: Any = 0.0, index: Any = 0
+) -> tuple[Events, Array]:
+    time = jnp.asarray(time)
+    like = jnp.zeros(time.shape, jnp.int32)
+    table = Events(
+        time, like + kind, like + jnp.asarray(target, jnp.int32), jnp.zeros_like(time) + amount,
+        like + jnp.asarray(index, jnp.int32),
+    )  # fmt: skip
+    return table, jnp.zeros_like(time) + order
+
+
+def _steady_times(schedule: Schedule) -> Array:
+    return jnp.where(schedule.steady_kind > 0, schedule.time[schedule.steady_dose], jnp.inf)
+
+
+def _order(schedule: Schedule, given: Given) -> Array:
+    return jnp.where(given.lag > 0, schedule.lagged_order, schedule.order)
+
+
+def ranked(events: Events, order: Array) -> Array:
+    """The rows' positions in order of time."""
+    return jnp.lexsort((order, events.time)).astype(jnp.int32)
+
+
+def times_are_fixed(model: DiseaseModel, schedules: Schedule) -> bool:
+    """Whether every event's time is known before any individual is drawn."""
+    modes = set(schedules.mode[np.isfinite(schedules.time)].tolist())
+    used = {
+        "lag": True,
+        "bioavailability": bool(modes & {Mode.RATE, Mode.MODELLED_RATE}),
+        "rate": Mode.MODELLED_RATE in modes,
+        "duration": Mode.MODELLED_DURATION in modes,
+    }
+    asked = [name for name, asks in used.items() if asks]
+    return all(isinstance(getattr(d, name), float | int | None) for d in delivery_shapes(type(model)) for name in asked)
+
+
+def fixed_ranks(model: DiseaseModel, schedules: Schedule, end: float, *, infused: bool) -> np.ndarray:
+    """The order of every schedule's events, (schedule, event), where times are fixed."""
+    with jax.ensure_compile_time_eval(), jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
+        return np.asarray(_ranks(type(model), infused)(schedules, np.float64(end)))
+
+
+@functools.lru_cache(maxsize=64)
+def _ranks(kind: type[DiseaseModel], infused: bool) -> Callable[..., Array]:
+    model = kind()
+
+    def rank(schedule: Schedule, end: Array) -> Array:
+        p = Individual(model.typical(), model.Covariates(), model.Inputs())
+        return ranked(
+            *unsorted(schedule, give(model, schedule, lambda _: p, schedule.time.dtype), end, infused=infused)
+        )
+
+    return jax.jit(jax.vmap(rank, in_axes=(0, None)))
+
+
+def table_of(
+    model: DiseaseModel,
+    schedule: Schedule,
+    person: Callable[[Array], Individual],
+    end: Array,
+    rank: Array | None,
+    *,
+    infused: bool,
+) -> Events:
+    """One lane's events in order; `rank` is their order if it is known."""
+    given = give(model, schedule, person, schedule.time.dtype)
+    events, order = unsorted(schedule, given, end, infused=infused)
+    rank = ranked(events, order) if rank is None else rank
+    return jax.tree.map(lambda column: column[rank], events)

@@ -1,0 +1,1 @@
+"""Linear blocks: the proof that a block is linear, its structure, and its exact propagator."""
