@@ -11,8 +11,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import TwinError, suggest
-from . import READERS
 from .assemble.assemble import Choices
+
+# By the word after `from:` in a scenario: the module, and its function whose keyword arguments are the options.
+READERS = {
+    "fhir": ("fhir", "read"),
+    "nonmem": ("nonmem", "read_table"),
+    "omop": ("omop", "read"),
+    "genome": ("genome", "read"),
+    "imaging": ("imaging", "read"),
+    "wearable": ("wearable", "read"),
+}
 
 _NEEDED = inspect.Parameter.empty
 

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import TwinError, suggest
 from ..quantity import Span, is_finite, short
 from .dose import Dose
-from .regimen import Regimen
 
 
-def regimen_from_events(columns: Mapping[str, Sequence[float]]) -> Regimen:
+class EventRows(NamedTuple):
+    """What the rows of an event table say, in their order; the fields are those of a `Regimen`."""
+
+    doses: tuple[Dose, ...]
+    resets: tuple[tuple[int, Span], ...]
+    samples: tuple[tuple[float, bool], ...]
+
+
+def read_events(columns: Mapping[str, Sequence[float]]) -> EventRows:
+    """The rows of an event table; an error names the row."""
     known = ("TIME", "AMT", "EVID", "RATE", "II", "ADDL", "SS", "CMT")
     for name in columns:
         if name.upper() not in known:
@@ -50,7 +58,7 @@ def regimen_from_events(columns: Mapping[str, Sequence[float]]) -> Regimen:
             acted = one["TIME"] if one["EVID"] in (1, 3, 4) else acted
         except TwinError as problem:
             raise TwinError(f"event row {row + 1}: {problem}") from None
-    return Regimen(doses=tuple(doses), resets=tuple(resets), record_order=True, samples=tuple(samples))
+    return EventRows(tuple(doses), tuple(resets), tuple(samples))
 
 
 def _event_column(name: str, column: Any) -> list[float]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import TwinError, suggest
 from ..quantity import Span, duration, finite, interval, parse_amount, parse_span, short
 from .dose import MOST_DOSES, Dose, find_treatment, is_count
+from .event_table import read_events
 from .shorthand import parse_text
 
 if TYPE_CHECKING:
@@ -60,9 +61,7 @@ class Regimen:
 
         Rows with EVID 0 become `samples`, EVID 2 does nothing here. CMT counts the model's treatments from 1.
         """
-        from .event_table import regimen_from_events
-
-        return regimen_from_events(columns)
+        return cls(**read_events(columns)._asdict(), record_order=True)
 
     def check(self, model: DiseaseModel) -> list[str]:
         """What is wrong with this regimen for this model, one sentence each; empty if nothing is."""

@@ -11,7 +11,8 @@ from ...regimen.dose import MOST_DOSES
 from ..report import CONVERTED, DROPPED, FLAGGED, READ, UNUSED
 from . import clock
 from .delimited import Sheet, Words
-from .table import Carry, Column, Labels, Table
+from .columns import Carry, Column, Labels
+from .table import Table
 
 NUMBERS = ("EVID", "AMT", "RATE", "ADDL", "II", "SS", "DV", "MDV", "LLOQ", "BLQ", "CENS", "LIMIT")
 KNOWN = ("ID", "TIME", "CMT", "DVID", *NUMBERS, *clock.ORDERS)

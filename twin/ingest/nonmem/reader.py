@@ -23,7 +23,8 @@ from ..report import DROPPED, FLAGGED, NOBODY, READ, Report
 from . import clock, delimited
 from .delimited import Sheet
 from .event_rows import Rows
-from .table import AFTER_DOSE, Carry, Table
+from .columns import AFTER_DOSE, Carry
+from .table import Table
 
 
 def read(path: str | os.PathLike[str], **options: Any) -> tuple[list[Chart], Report]:

@@ -1,233 +1,319 @@
-"""A table of events in columns: NONMEM's rows of many people as arrays, for files too long for an object a row.
-
-    table, report = nonmem.read_table("data.csv")
-    people, used = table.bind(model, {"dvid 1": "concentration", "cmt 1": "oral", "column WT": "weight"})
-    regimens = table.regimens(model, {"cmt 1": "oral"})       # NONMEM's order of rows and resets kept
-    for chart in table.charts(): ...                          # one at a time
-
-Nothing here knows a model but `bind` and `regimens`, which leave it to `table_binding`.
-"""
+"""A table of events bound to a model, all rows at once: which CMT, DVID and column feeds what, in the model's units."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Literal
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from collections.abc import Mapping as Words
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ... import units
 from ...errors import TwinError
-from ..chart import Chart, Code, Given, Reading, When
-from ..report import Report
-from .clock import moment
+from ...patient import BoundPatient, Measured
+from ...quantity import Span
+from ...regimen import Dose, Regimen
+from .. import ucum
+from ..chart import Code
+from ..mapping import Entry, Mapping
+from ..report import CONVERTED, FLAGGED, UNUSED, USED, Report
+from .columns import AFTER_DOSE, Column, Columns, Labels, column_codes, dose_codes, reading_codes
 
 if TYPE_CHECKING:
     from ...model import DiseaseModel
-    from ...patient import BoundPatient
-    from ...regimen import Regimen
 
-Carry = Literal["forward", "backward"]
-AFTER_DOSE = "reading at the time of a dose above it, taken before the dose"
+Changes = tuple[tuple[float, float], ...]
+_MODELLED = {-1.0: "rate", -2.0: "duration"}
 
 
-@dataclasses.dataclass(frozen=True)
-class Labels:
-    """A column of few different words: each row's number in `names`, -1 where the file says nothing."""
+class Table(Columns):
+    """The columns, and what they become of a model: patients in its units, or regimens."""
 
-    codes: np.ndarray
-    names: tuple[str, ...]
-
-    def at(self, row: int) -> str | None:
-        code = int(self.codes[row])
-        return None if code < 0 else self.names[code]
-
-
-@dataclasses.dataclass(frozen=True)
-class Column:
-    """A covariate's column: numbers (NaN where missing), or the numbers of `levels` where it holds words."""
-
-    values: np.ndarray
-    levels: tuple[str, ...] | None = None
-
-    def said(self, value: float) -> float | str:
-        return float(value) if self.levels is None else self.levels[int(value)]
-
-
-@dataclasses.dataclass(frozen=True)
-class Table:
-    """Rows of events, patient by patient in order of time. All arrays have a row each but `starts`.
-
-    `observed` marks rows whose DV counts; `bound` is -1 where it is only known to lie below, 1 above.
-    Times are in `time_unit`, or in the model's where the file does not say.
-    """
-
-    source: str
-    ids: tuple[str, ...]  # pseudonyms, by patient
-    starts: np.ndarray  # (patient + 1,): the rows of patient i are starts[i] to starts[i + 1]
-    lines: np.ndarray  # the file's lines
-    time: np.ndarray
-    event: np.ndarray  # EVID
-    amount: np.ndarray
-    rate: np.ndarray
-    more: np.ndarray  # ADDL
-    interval: np.ndarray  # II
-    steady: np.ndarray  # SS
-    compartment: Labels
-    kind: Labels  # DVID
-    observed: np.ndarray
-    value: np.ndarray  # DV, or the limit that it lies below or above
-    bound: np.ndarray
-    covariates: Mapping[str, Column]
-    carry: Carry = "backward"
-    time_unit: str | None = None
-    calendar: np.ndarray | None = None  # where the file has dates: hours since the calendar's first day
-
-    def __len__(self) -> int:
-        return len(self.lines)
-
-    @property
-    def patient(self) -> np.ndarray:
-        """Each row's patient."""
-        return np.repeat(np.arange(len(self.ids)), np.diff(self.starts))
-
-    @property
-    def dosed(self) -> np.ndarray:
-        """Rows that give a dose."""
-        return (self.event == 1) | (self.event == 4)
-
-    def place(self, row: int) -> str:
-        """Where a row stands, for a message."""
-        patient = int(np.searchsorted(self.starts, row, "right")) - 1
-        return f"{self.source} line {self.lines[row]} (patient {self.ids[patient]})"
-
-    def bind(self, model: DiseaseModel, mapping: Mapping[str, str]) -> tuple[list[BoundPatient], Report]:
+    def bind(self, model: DiseaseModel, mapping: Words[str, str]) -> tuple[list[BoundPatient], Report]:
         """The patients in a model's units, and what was used of the table."""
-        from .binding import bind
-
         return bind(self, model, mapping)
 
-    def regimens(self, model: DiseaseModel, mapping: Mapping[str, str]) -> dict[str, Regimen]:
+    def regimens(self, model: DiseaseModel, mapping: Words[str, str]) -> dict[str, Regimen]:
         """Each patient's rows as a regimen, in NONMEM's order; observation rows are its `samples`."""
-        from .binding import regimens
-
         return regimens(self, model, mapping)
 
-    def course(self, column: Column) -> tuple[np.ndarray, np.ndarray]:
-        """A covariate's value from each row on (NaN if a patient has none), and the rows where it changes.
 
-        Missing fields are filled from the row before (forward) or after (backward), as `carry` says. The
-        first row of each patient counts as a change.
-        """
-        filled = _filled(column.values, self.starts, self.carry)
-        values = filled.copy()
-        if self.carry == "backward":  # a value holds since the row before
-            values[:-1] = filled[1:]
-            values[self.starts[1:] - 1] = filled[self.starts[1:] - 1]
-        last = np.r_[(self.time[1:] != self.time[:-1]), True]  # of the rows at one time, the last counts
-        last[self.starts[1:] - 1] = True
-        values = _filled(np.where(last, values, np.nan), self.starts, "backward")
-        changed = np.r_[True, values[1:] != values[:-1]]
-        changed[self.starts[:-1]] = True
-        return values, np.flatnonzero(changed & ~np.isnan(values))
+def bind(table: Columns, model: DiseaseModel, said: Words[str, Any] | Mapping) -> tuple[list[BoundPatient], Report]:
+    """The patients as the engine takes them; raises TwinError where the table says what a patient cannot."""
+    binding = _Binding(table, model, said)
+    reset = table.event >= 3
+    if reset.any():
+        place = table.place(int(np.argmax(reset)))
+        raise TwinError(f"{place}: a patient's history cannot hold a reset (EVID 3 or 4); use the table's regimens()")
+    binding.note(np.flatnonzero(table.after_doses()), FLAGGED, AFTER_DOSE)
+    doses, observations = binding.doses(), binding.observations()
+    covariates, series, assumed = binding.covariates()
+    people = [
+        BoundPatient(name, covariates[i], series[i], tuple(doses[i]), observations[i], assumed[i], binding.warned(i))
+        for i, name in enumerate(table.ids)
+    ]
+    return people, binding.report
 
-    def first(self, column: Column) -> np.ndarray:
-        """Each patient's first known value."""
-        return _filled(column.values, self.starts, "backward")[self.starts[:-1]]
 
-    def after_doses(self) -> np.ndarray:
-        """Readings at the time of a dose above them or of one that ADDL schedules: NONMEM takes them after the dose."""
-        rows, patient = np.arange(len(self)), self.patient
-        last = np.maximum.accumulate(np.where(self.dosed, rows, -1))
-        after = (last >= self.starts[patient]) & (self.time[last] == self.time)
-        repeated = np.flatnonzero(self.dosed & (self.more > 0))
-        source = np.repeat(repeated, self.more[repeated])
-        first = np.repeat(np.cumsum(self.more[repeated]) - self.more[repeated], self.more[repeated])
-        scheduled = self.time[source] + (np.arange(len(source)) - first + 1) * self.interval[source]
-        return self.observed & (after | np.isin(patient + 1j * self.time, patient[source] + 1j * scheduled))
+def regimens(table: Columns, model: DiseaseModel, said: Words[str, Any] | Mapping) -> dict[str, Regimen]:
+    """Every patient's rows as a regimen in NONMEM's order."""
+    binding = _Binding(table, model, said)
+    doses = binding.doses()
+    found: dict[str, Regimen] = {}
+    for i, name in enumerate(table.ids):
+        low, high = int(table.starts[i]), int(table.starts[i + 1])
+        events, times = table.event[low:high], (table.time[low:high] * binding.hour).tolist()
+        resets = tuple((int(row), Span(times[row])) for row in np.flatnonzero(events >= 3))
+        samples, acted = [], math.nan
+        for event, time in zip(events.tolist(), times, strict=True):
+            if event == 0:
+                samples.append((time, acted == time))
+            acted = time if event in (1, 3, 4) else acted
+        found[name] = Regimen(tuple(doses[i]), resets, record_order=True, samples=tuple(samples))
+    return found
 
-    def charts(self) -> Iterator[Chart]:
-        """The patients one by one, as the other readers give them.
 
-        A chart cannot say everything: resets, SS=2 and modelled rates are refused, and need `bind` or `regimens`.
-        """
-        self._check_plain()
-        for patient, name in enumerate(self.ids):
-            low, high = int(self.starts[patient]), int(self.starts[patient + 1])
-            rows = np.arange(low, high)
-            readings = [self._reading(row) for row in rows[self.observed[low:high]]]
-            for column in self.covariates:
-                readings += self._said(column, rows)
-            given = [self._given(row) for row in rows[self.dosed[low:high]]]
-            yield Chart(name, readings=tuple(readings), given=tuple(given))
+class _Binding:
+    """A table on its way into a model, and what became of its rows."""
 
-    def _said(self, name: str, rows: np.ndarray) -> Iterator[Reading]:
-        """What a covariate's column says of one patient: once where it never changes."""
-        codes, column = column_codes(name), self.covariates[name]
-        known = rows[~np.isnan(column.values[rows])]
-        changes = len(set(column.values[known].tolist())) > 1
-        for row in known if changes else known[:1]:
-            time = self._when(row) if changes else None
-            yield Reading(codes, column.said(column.values[row]), time, where=self._where(row))
+    def __init__(self, table: Columns, model: DiseaseModel, said: Words[str, Any] | Mapping):
+        self.table, self.model = table, model
+        self.mapping = said if isinstance(said, Mapping) else Mapping.of(model, said)
+        self.report = Report("nonmem", table.source)
+        self.hour = units.factor(table.time_unit or model.time_unit, model.time_unit)
+        self.patient = table.patient
+        self.warnings: dict[int, list[str]] = {}
 
-    def _when(self, row: int) -> When:
-        return float(self.time[row]) if self.calendar is None else moment(float(self.calendar[row]))
+    def warned(self, patient: int) -> tuple[str, ...]:
+        return tuple(f"patient '{self.table.ids[patient]}': {one}" for one in self.warnings.get(patient, ()))
 
-    def _reading(self, row: int) -> Reading:
-        return Reading(
-            reading_codes(self.kind.at(row), self.compartment.at(row)), float(self.value[row]), self._when(row),
-            bound=int(self.bound[row]), where=self._where(row),
+    def note(self, rows: np.ndarray, kind: str, reason: str) -> None:
+        """Notes something about rows, for the patient of each."""
+        counts = np.bincount(self.patient[rows], minlength=len(self.table.ids))
+        for i in np.flatnonzero(counts):
+            self.report.note(self.table.ids[i], kind, reason, int(counts[i]))
+
+    def feeds(self, codes: Sequence[Code], kinds: tuple[str, ...], row: int, what: str) -> tuple[Entry, ...]:
+        """What rows of some codes feed; nothing if the mapping says so, an error if it says nothing of them."""
+        known = next((c for c in codes if (c.system, c.value) in self.mapping.entries), None)
+        if known is None:
+            wanted = " or ".join(kinds)
+            raise TwinError(
+                f"{self.table.place(row)}: the mapping does not say which {wanted} {what} feeds; "
+                f"add '{codes[0].system} {codes[0].value}: NAME', or leave NAME out if it is not to be used"
+            )
+        entries = self.mapping.entries[known.system, known.value]
+        for entry in entries:
+            if entry.kind not in kinds:
+                raise TwinError(f"mapping '{known.system} {known.value}': {what} feeds no {entry.kind} ('{entry.to}')")
+        return entries
+
+    def say_unit(self, rows: np.ndarray, column: str, entry: Entry, unit: str, factor: float) -> None:
+        """Notes a conversion, or a unit that had to be supposed."""
+        if factor != 1:
+            self.note(rows, CONVERTED, f"{column} in {entry.unit} to {unit}")
+        elif entry.unit is None and unit not in ("", "1"):
+            self.note(rows, FLAGGED, f"{column} has no unit, taken in {unit}")
+
+    # doses -----------------------------------------------------------------------------------------
+
+    def doses(self) -> list[list[Dose]]:
+        """Every patient's doses, in the treatment's unit and the model's time."""
+        table = self.table
+        found: list[list[Dose]] = [[] for _ in table.ids]
+        for rows, label in _groups(np.flatnonzero(table.dosed), (table.compartment,)):
+            codes = dose_codes(*label)
+            entries = self.feeds(codes, ("treatment",), int(rows[0]), f"a dose in CMT {label[0] or '(none)'}")
+            if not entries:
+                self.note(rows, UNUSED, f"dose: {codes[0].system} {codes[0].value} is mapped to nothing")
+            for entry in entries:
+                self._give(found, rows, entry)
+        for doses in found:
+            doses.sort(key=lambda dose: dose.record)
+        return found
+
+    def _give(self, found: list[list[Dose]], rows: np.ndarray, entry: Entry) -> None:
+        """Adds the doses that some rows give."""
+        table, hour = self.table, self.hour
+        unit = self.model.treatments()[entry.to].unit
+        factor = ucum.factor(entry.unit, unit, molar_mass=entry.molar_mass) if entry.unit else 1.0
+        if entry.each is not None:
+            raise TwinError(f"mapping of '{entry.to}': AMT is an amount, not a count; leave 'each' out")
+        patients, amounts = self.patient[rows], table.amount[rows] * factor
+        columns = (
+            patients, rows - table.starts[patients], amounts, table.time[rows] * hour, table.rate[rows],
+            table.interval[rows] * hour, table.more[rows], table.steady[rows],
         )  # fmt: skip
+        for i, record, amount, time, rate, interval, more, steady in zip(*(c.tolist() for c in columns), strict=True):
+            dose = Dose(
+                amount, None, Span(time), None, entry.to, None, Span(interval) if interval > 0 else None, 1 + more,
+                None, rate * factor / hour if rate > 0 else None, _MODELLED.get(rate), steady, record,
+            )  # fmt: skip
+            found[i].append(dose)
+        self.note(rows, USED, f"dose -> {entry.to}")
+        self.say_unit(rows, "AMT", entry, unit, factor)
+        self._warn_of_large(patients[amounts > self.model.domain.largest_dose.get(entry.to, math.inf)], entry.to, unit)
 
-    def _given(self, row: int) -> Given:
-        unit = f" {self.time_unit}" if self.time_unit else ""
-        repeated = self.interval[row] > 0
-        return Given(
-            dose_codes(self.compartment.at(row)), float(self.amount[row]), None, self._when(row),
-            every=f"{self.interval[row]:.17g}{unit}" if repeated else None,
-            doses=1 + int(self.more[row]) if repeated else None,
-            over=f"{self.amount[row] / self.rate[row]:.17g}{unit}" if self.rate[row] > 0 else None,
-            steady_state=bool(self.steady[row]), where=self._where(row),
-        )  # fmt: skip
+    def _warn_of_large(self, patients: np.ndarray, name: str, unit: str) -> None:
+        for i, count in zip(*(a.tolist() for a in np.unique(patients, return_counts=True)), strict=True):
+            largest = self.model.domain.largest_dose[name]
+            what = f"{count} dose{'s' if count > 1 else ''} of '{name}' above {largest:g} {unit}, the largest studied"
+            self.warnings.setdefault(i, []).append(what)
 
-    def _where(self, row: int) -> str:
-        return f"{self.source}: line {self.lines[row]}"
+    # readings --------------------------------------------------------------------------------------
 
-    def _check_plain(self) -> None:
-        for mask, what in (
-            (self.event >= 3, "EVID 3 or 4 (a reset)"), (self.dosed & (self.rate < 0), "a modelled RATE"),
-            (self.steady == 2, "SS 2"), (self.dosed & (self.amount == 0), "an infusion for ever (AMT 0)"),
-        ):  # fmt: skip
-            if mask.any():
-                place = self.place(int(np.argmax(mask)))
-                raise TwinError(f"{place}: {what} has no place in a chart; use the table's bind() or regimens()")
+    def observations(self) -> list[tuple[Measured, ...]]:
+        """Every patient's readings, in order of time."""
+        table = self.table
+        rows, names, values = [np.zeros(0, np.int64)], [np.zeros(0, object)], [np.zeros(0)]
+        for group, label in _groups(np.flatnonzero(table.observed), (table.kind, table.compartment)):
+            codes = reading_codes(*label)
+            what = f"a reading with {codes[0].system.upper()} {codes[0].value}"
+            entries = self.feeds(codes, ("observable",), int(group[0]), what)
+            if not entries:
+                self.note(group, UNUSED, f"reading: {codes[0].system} {codes[0].value} is mapped to nothing")
+            for entry in entries:
+                rows.append(group)
+                names.append(np.full(len(group), entry.to, object))
+                values.append(self._measured(group, entry))
+        return self._by_patient(np.concatenate(rows), np.concatenate(names), np.concatenate(values))
+
+    def _measured(self, rows: np.ndarray, entry: Entry) -> np.ndarray:
+        """The readings in the observable's unit."""
+        declared = self.model.observables()[entry.to]
+        factor = ucum.factor(entry.unit, declared.unit, molar_mass=entry.molar_mass) if entry.unit else 1.0
+        values = self.table.value[rows] * factor
+        self.note(rows, USED, f"reading -> {entry.to}")
+        self.say_unit(rows, "DV", entry, declared.unit, factor)
+        low, high = declared.plausible or (-math.inf, math.inf)
+        outside = (values < low) | (values > high)
+        self.note(rows[outside], FLAGGED, f"{entry.to} outside {low:g} to {high:g} {declared.unit}, which is plausible")
+        return values
+
+    def _by_patient(self, rows: np.ndarray, names: np.ndarray, values: np.ndarray) -> list[tuple[Measured, ...]]:
+        order = np.argsort(rows, kind="stable")
+        rows, names, values = rows[order], names[order], values[order]
+        times, bounds = self.table.time[rows] * self.hour, self.table.bound[rows].astype(int)
+        same = (
+            (names[1:] == names[:-1]) & (times[1:] == times[:-1]) & (self.patient[rows[1:]] == self.patient[rows[:-1]])
+        )
+        self.note(rows[1:][same], FLAGGED, "second reading of one kind at one time, both taken")
+        every = list(map(Measured, names.tolist(), times.tolist(), values.tolist(), bounds.tolist()))
+        edges = np.searchsorted(rows, self.table.starts).tolist()
+        return [tuple(every[low:high]) for low, high in itertools.pairwise(edges)]
+
+    # covariates and inputs -------------------------------------------------------------------------
+
+    def covariates(self) -> tuple[list[dict[str, float]], list[dict[str, Changes]], list[tuple[str, ...]]]:
+        """Every patient's values at the start, the series of those that change, and what was not said."""
+        declared, inputs = self.model.covariates(), self.model.inputs()
+        starting = {name: np.full(len(self.table.ids), np.nan) for name in declared}
+        series: list[dict[str, Changes]] = [{} for _ in self.table.ids]
+        for name, column in self.table.covariates.items():
+            codes = column_codes(name)
+            known = next((self.mapping.entries[c.system, c.value] for c in codes if c[:2] in self.mapping.entries), ())
+            if not known:
+                self.note(self.table.starts[:-1], UNUSED, f"column {name}: nothing in the mapping takes it")
+            for entry in known:
+                if entry.kind not in ("covariate", "input"):
+                    raise TwinError(
+                        f"mapping 'column {name}': a column of covariates feeds no {entry.kind} ('{entry.to}'); "
+                        f"read the table with names={{'{name}': 'DV'}} or 'AMT'"
+                    )
+                kind = declared[entry.to] if entry.kind == "covariate" else inputs[entry.to]
+                said = self._converted(name, column, entry, kind)
+                self._changes(said, entry, series)
+                if entry.kind == "covariate":
+                    starting[entry.to] = self._start(said, entry, kind)
+        values = [
+            dict(zip(starting, row, strict=True)) for row in zip(*(a.tolist() for a in starting.values()), strict=True)
+        ]
+        return self._assumed(values or [{} for _ in self.table.ids], series)
+
+    def _assumed(self, values: list[dict[str, float]], series: list[dict[str, Changes]]) -> Any:
+        """Reference values where nothing is said."""
+        reference = {n: _reference(d) for n, d in self.model.covariates().items()}
+        absent = [tuple(name for name, value in one.items() if math.isnan(value)) for one in values]
+        for one, names in zip(values, absent, strict=True):
+            one.update({name: reference[name] for name in names})
+        return values, series, absent
+
+    def _converted(self, name: str, column: Column, entry: Entry, declared: Any) -> Column:
+        """The column in the declared unit, or as numbers of the declared levels."""
+        levels = getattr(declared, "levels", None)
+        if levels is not None:
+            return self._levels(name, column, entry, levels)
+        if column.levels is not None:
+            row = int(np.argmax(~np.isnan(column.values)))
+            raise TwinError(f"{self.table.place(row)}: column {name} holds words, and '{entry.to}' is a number")
+        factor = ucum.factor(entry.unit, declared.unit, molar_mass=entry.molar_mass) if entry.unit else 1.0
+        self.say_unit(np.flatnonzero(~np.isnan(column.values)), name, entry, declared.unit, factor)
+        values = column.values * factor
+        negative = values < 0
+        if negative.any() and getattr(declared, "low", -math.inf) >= 0:
+            raise TwinError(f"{self.table.place(int(np.argmax(negative)))}: {name} is negative; '{entry.to}' never is")
+        return Column(values)
+
+    def _levels(self, name: str, column: Column, entry: Entry, levels: tuple[str, ...]) -> Column:
+        values = np.full(len(self.table), np.nan)
+        for value in np.unique(column.values[~np.isnan(column.values)]):
+            rows = column.values == value
+            said = column.said(value)
+            level = said if isinstance(said, str) else f"{said:.15g}"
+            level = entry.levels.get(level, level)
+            if level not in levels:
+                raise TwinError(
+                    f"{self.table.place(int(np.argmax(rows)))}: column {name} holds no level of '{entry.to}'; "
+                    f"say in the mapping which of its words is which of {', '.join(levels)} (levels: ...)"
+                )
+            values[rows] = levels.index(level)
+        return Column(values)
+
+    def _start(self, column: Column, entry: Entry, declared: Any) -> np.ndarray:
+        """Each patient's value at the start; a warning where it lies outside what was studied."""
+        first = self.table.first(column)
+        self.note(self.table.starts[:-1][~np.isnan(first)], USED, f"{entry.to} at the start")
+        low, high = getattr(declared, "low", -math.inf), getattr(declared, "high", math.inf)
+        for i, value in enumerate(first if hasattr(declared, "refused") else ()):
+            if not math.isnan(value) and (reason := declared.refused(float(value), self.model.name)):
+                raise TwinError(f"patient '{self.table.ids[i]}', {entry.to}: {reason}")
+        for i in np.flatnonzero((first < low) | (first > high)):
+            studied = f"{low:g} to {high:g} {declared.unit}".strip()
+            words = f"{entry.to} is outside {studied}, where model '{self.model.name}' was studied"
+            self.warnings.setdefault(int(i), []).append(words)
+        return first
+
+    def _changes(self, column: Column, entry: Entry, series: list[dict[str, Changes]]) -> None:
+        """Adds the changes of patients whose value changes."""
+        table = self.table
+        values, rows = table.course(column)
+        first = table.first(column)[self.patient[rows]]
+        new = (rows != table.starts[self.patient[rows]]) | (values[rows] != first) | (entry.kind == "input")
+        who = self.patient[rows[new]]
+        edges = np.searchsorted(who, np.arange(len(table.ids) + 1))
+        times, changed = (table.time[rows[new]] * self.hour).tolist(), values[rows[new]].tolist()
+        several = np.flatnonzero(np.diff(edges)).tolist()
+        for i in several:
+            series[i][entry.to] = tuple(
+                zip(times[edges[i] : edges[i + 1]], changed[edges[i] : edges[i + 1]], strict=True)
+            )
+        if several:
+            rule = "carried backward (NOCB)" if table.carry == "backward" else "carried forward (LOCF)"
+            self.note(rows[new], USED, f"change of {entry.to}, {rule}")
 
 
-def reading_codes(kind: str | None, compartment: str | None) -> tuple[Code, ...]:
-    """What an observation row is called: by its DVID, its CMT, and as DV."""
-    named = [Code("dvid", kind)] if kind is not None else []
-    named += [Code("cmt", compartment)] if compartment is not None else []
-    return (*named, *column_codes("DV"))
+def _reference(declared: Any) -> float:
+    levels = getattr(declared, "levels", None)
+    return declared.reference if levels is None else float(levels.index(declared.reference))
 
 
-def dose_codes(compartment: str | None) -> tuple[Code, ...]:
-    """What a dose row is called: by its CMT, and as AMT."""
-    named = [Code("cmt", compartment)] if compartment is not None else []
-    return (*named, *column_codes("AMT"))
-
-
-def column_codes(name: str) -> tuple[Code, ...]:
-    """What a covariate's column is called; capitals make no difference."""
-    return tuple(Code("column", one) for one in dict.fromkeys((name, name.lower(), name.capitalize())))
-
-
-def _filled(values: np.ndarray, starts: np.ndarray, carry: Carry) -> np.ndarray:
-    """Missing values from the nearest row before, or after, of the same patient; at the ends from the other side."""
-    rows, known = np.arange(len(values)), ~np.isnan(values)
-    lengths = np.diff(starts)
-    first, last = np.repeat(starts[:-1], lengths), np.repeat(starts[1:] - 1, lengths)
-    before = np.maximum.accumulate(np.where(known, rows, -1))
-    after = np.minimum.accumulate(np.where(known, rows, len(values))[::-1])[::-1]
-    before, after = np.where(before >= first, before, -1), np.where(after <= last, after, -1)
-    one, other = (before, after) if carry == "forward" else (after, before)
-    source = np.where(one >= 0, one, other)
-    return np.where(source >= 0, values[source], np.nan)
+def _groups(rows: np.ndarray, columns: tuple[Labels, ...]) -> Iterator[tuple[np.ndarray, tuple[str | None, ...]]]:
+    """Rows by what some columns say."""
+    key = np.zeros(len(rows), np.int64)
+    for column in columns:
+        key = key * (len(column.names) + 1) + column.codes[rows] + 1
+    for one in np.unique(key):
+        group = rows[key == one]
+        yield group, tuple(column.at(int(group[0])) for column in columns)
