@@ -87,7 +87,7 @@ def calibrate_all(paths: Sequence[str], *, out: Path, instead: Mapping[str, Any]
     """Calibrates the patients of every scenario into a folder of its own; returns how many scenarios failed."""
     from twin.result import dataset
 
-    from .workflow import arguments, each_scenario, writing
+    from .scenarios import arguments, each_scenario, writing
 
     def work(scenario: Scenario, folder: Path) -> str:
         asked = arguments(scenario, instead)
@@ -128,8 +128,8 @@ def _written_steps(replayed: Replay, model: Any, folder: Path) -> str:
 
     from calibration.posterior import SURPRISING
 
-    from .report.replay import draw
-    from .report.table import readable_time
+    from .report.replay_figure import draw
+    from .report.text import readable_time
 
     steps, forecasts = replayed
     unknowns = steps["unknown"].values
@@ -172,7 +172,7 @@ def _csv(path: Path, columns: Mapping[str, Any]) -> None:
 
 def _written(posterior: Posterior, folder: Path) -> str:
     """Stores a posterior as a dataset, a table and a figure, and returns what is said of it."""
-    from .report.posterior import draw
+    from .report.posterior_figure import draw
 
     folder.mkdir(parents=True, exist_ok=True)
     posterior.save(folder / "posterior.zarr")

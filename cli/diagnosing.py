@@ -14,7 +14,7 @@ from twin.scenario import load_scenario
 
 from . import calibrating
 from .runtime import prepare_jax
-from .workflow import arguments, writing
+from .scenarios import arguments, writing
 
 _COHORT = 5  # measured patients from which a predictive check over time says something
 
@@ -24,7 +24,7 @@ def diagnose_one(path: str, *, out: Path, replicates: int | None, instead: Mappi
     prepare_jax()
     import calibration
 
-    from .report.diagnosis import draw
+    from .report.diagnosis_figure import draw
 
     scenario = load_scenario(path)
     asked = arguments(scenario, instead)

@@ -14,8 +14,8 @@ import xarray as xr
 
 from cli.main import COMMANDS, main
 from cli.report.figure import _share, draw
-from cli.report.table import to_text, write_csv
-from cli.workflow import find_scenarios
+from cli.report.text import to_text, write_csv
+from cli.scenarios import find_scenarios
 from twin.result.summary import EVERYONE, summarise
 
 FOLDER = Path(__file__).parents[1]

@@ -15,8 +15,8 @@ import twin
 from tests.reference import courses
 from tests.toys import One, Turnover
 from twin.run import program
-from twin.run.plan import _prepare
-from twin.run.settings import _Settings
+from twin.run.plan import prepare
+from twin.run.settings import Settings
 
 COMPILED = "/jax/core/compile/backend_compile_duration"
 
@@ -127,12 +127,12 @@ def equations(jaxpr: Any) -> int:
 @pytest.mark.parametrize("name", LARGEST)
 def test_a_block_stays_small(name, solver):
     regimen, times = courses()[name]
-    settings = _Settings(
+    settings = Settings(
         draws=range(64), seed=1, until=None, times=times, solver=solver, dtype="float64", rtol=None, atol=None,
         spread=True, uncertainty=False, noise=False, individuals={},
     )  # fmt: skip
     model = twin.load_model(name)
-    batch = _prepare(model, twin.Patient("ana"), {"one": regimen}, None, settings)
+    batch = prepare(model, twin.Patient("ana"), {"one": regimen}, None, settings)
     _, given = program.described(batch.arrays, (1, 2, 64))
     count = equations(jax.make_jaxpr(program.solver(batch.task(batch.choice)))(*given).jaxpr)
     assert 0.5 * LARGEST[name][solver] < count <= LARGEST[name][solver], f"{count:,} equations"

@@ -9,7 +9,7 @@ import click
 @click.argument("paths", nargs=-1, required=True, metavar="SCENARIO...")
 def check(paths: tuple[str, ...]) -> None:
     """Check scenario files and the patient files they name; folders stand for the scenarios in them."""
-    from ..workflow import check_all
+    from ..scenarios import check_all
 
     failed = check_all(paths)
     raise SystemExit(1 if failed else 0)

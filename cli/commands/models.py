@@ -9,6 +9,6 @@ import click
 @click.argument("name", required=False)
 def models(name: str | None) -> None:
     """List the disease models, or show one: parameters, sources, treatments, observables, outcomes, limits."""
-    from ..report.model import describe_all, describe_model
+    from ..report.model_text import describe_all, describe_model
 
     click.echo(describe_model(name) if name else describe_all())

@@ -29,7 +29,7 @@ def simulate(paths: tuple[str, ...], out: Path, dry_run: bool, **instead: int | 
     Each result folder holds the dataset, summary.csv and figure.png. A scenario that fails is reported and
     does not stop the others; the exit code is then 1.
     """
-    from ..workflow import simulate_all
+    from ..simulating import simulate_all
 
     chosen = {name: value for name, value in instead.items() if value is not None}
     failed = simulate_all(paths, out=out, instead=chosen, dry_run=dry_run)

@@ -13,7 +13,7 @@ import numpy as np
 
 from twin.result.summary import quantiles
 
-from .table import readable_time
+from .text import readable_time
 
 # Okabe and Ito's palette, which survives the common colour-vision deficiencies; black is kept for data.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")

@@ -12,7 +12,7 @@ import xarray as xr
 from click.testing import CliRunner
 
 from cli.main import twin as command
-from cli.report.posterior import _courses
+from cli.report.posterior_figure import _courses
 from tests.ingest.records import PERSON, RXNORM, bundle, concept, drug, line, observation, quantity, written
 from twin.errors import TwinError
 from twin.ingest import READERS, Source, fhir, join_patients, read_patients

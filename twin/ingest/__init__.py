@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["READERS", "Source", "join_patients", "read_patients"]
 
+
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'twin.ingest' has no attribute '{name}'")

@@ -18,13 +18,10 @@ import numpy as np
 
 from ...errors import TwinError
 from ..chart import Chart, Code, Given, Reading, When
-from ..report import Report
 from .clock import moment
 
 if TYPE_CHECKING:
-    from ...model import DiseaseModel
-    from ...patient import BoundPatient
-    from ...regimen import Regimen
+    pass
 
 Carry = Literal["forward", "backward"]
 AFTER_DOSE = "reading at the time of a dose above it, taken before the dose"

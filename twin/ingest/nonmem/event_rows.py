@@ -10,8 +10,8 @@ from ...errors import TwinError
 from ...regimen.dose import MOST_DOSES
 from ..report import CONVERTED, DROPPED, FLAGGED, READ, UNUSED
 from . import clock
-from .delimited import Sheet, Words
 from .columns import Carry, Column, Labels
+from .delimited import Sheet, Words
 from .table import Table
 
 NUMBERS = ("EVID", "AMT", "RATE", "ADDL", "II", "SS", "DV", "MDV", "LLOQ", "BLQ", "CENS", "LIMIT")

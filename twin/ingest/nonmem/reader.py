@@ -21,9 +21,9 @@ from ..chart import Chart
 from ..privacy import pseudonym
 from ..report import DROPPED, FLAGGED, NOBODY, READ, Report
 from . import clock, delimited
+from .columns import AFTER_DOSE, Carry
 from .delimited import Sheet
 from .event_rows import Rows
-from .columns import AFTER_DOSE, Carry
 from .table import Table
 
 

@@ -14,7 +14,7 @@ from ..text.people import identifiers
 from ..text.rows import Row, Rows, number
 from ..text.stamps import read_stamps
 from .glucose import checked_unit, read_glucose, unit_in
-from .samples import (  # fmt: skip
+from .samples import (
     BOLUS,
     DIASTOLIC,
     GLUCOSE,

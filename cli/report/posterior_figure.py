@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .figure import COLOURS, INK, STYLE, labelled
-from .table import readable_time
+from .text import readable_time
 
 if TYPE_CHECKING:
     from calibration import Posterior

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from .table import aligned, shown_unit
+from .text import aligned, shown_unit
 
 
 def describe_all() -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from calibration.posterior import SURPRISING
 
 from .figure import COLOURS, INK, STYLE, labelled
-from .table import readable_time
+from .text import readable_time
 
 _PATIENTS, _OBSERVABLES, _PARAMETERS = 4, 2, 4  # shown at most
 
