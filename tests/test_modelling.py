@@ -16,6 +16,7 @@ from twin.errors import TwinError, TwinErrors
 from twin.library import model_classes
 from twin.model import (
     Category,
+    Combined,
     Delivery,
     DiseaseModel,
     Domain,
@@ -23,6 +24,7 @@ from twin.model import (
     LogNormal,
     Nothing,
     Peak,
+    Proportional,
     category,
     contract,
     covariate,
@@ -38,7 +40,6 @@ from twin.model import (
     zeros,
 )
 from twin.model.contract import check_model
-from twin.model.noise import Combined, Proportional
 from twin.parts.compartments import OneCompartment, OralOneCompartment
 from twin.types import Scalar
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from twin.model.noise import Additive, Autocorrelated, Combined, LogNormalNoise, Proportional, Seen
+from twin.model import Additive, Autocorrelated, Combined, LogNormalNoise, Proportional
+from twin.model.noise import Seen
 
 P = SimpleNamespace(additive=0.5, proportional=0.2, log_sd=0.3, memory=2.0)
 N = 40_000

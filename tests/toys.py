@@ -15,6 +15,7 @@ from twin.model import (
     Nothing,
     Peak,
     PeakTime,
+    Proportional,
     Transit,
     Trough,
     exogenous,
@@ -25,7 +26,6 @@ from twin.model import (
     state,
     treatment,
 )
-from twin.model.noise import Proportional
 from twin.parts.compartments import (
     OneCompartment,
     OralOneCompartment,

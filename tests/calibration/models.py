@@ -11,10 +11,15 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from twin.model import (
+    Additive,
     Category,
+    Combined,
+    CombinedSum,
     Delivery,
     DiseaseModel,
     LogNormal,
+    LogNormalNoise,
+    Proportional,
     category,
     covariate,
     log_normal,
@@ -24,7 +29,6 @@ from twin.model import (
     state,
     treatment,
 )
-from twin.model.noise import Additive, Combined, CombinedSum, LogNormalNoise, Proportional
 from twin.parts.compartments import OralOneCompartment, OralTwoCompartment, TwoCompartment
 from twin.patient import DoseRecord, Observation, Patient
 from twin.types import Scalar

@@ -18,7 +18,7 @@ import twin
 from calibration.prior import Prior
 from tests.calibration.models import W4_PRIORS, LogOral, closed_form
 from twin.errors import TwinError
-from twin.model.noise import (
+from twin.model import (
     Additive,
     Autocorrelated,
     Binary,
@@ -31,9 +31,9 @@ from twin.model.noise import (
     Ordinal,
     Poisson,
     Proportional,
-    Seen,
     StudentT,
 )
+from twin.model.noise import Seen
 from twin.patient import DoseRecord, Observation, Patient
 
 P = types.SimpleNamespace(a=0.3, b=0.2, memory=4.0, dispersion=0.4, low=-1.0, high=1.5)

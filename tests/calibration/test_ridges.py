@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 import calibration
-from twin.model import DiseaseModel, Normal, observable, parameter, state
-from twin.model.noise import Additive
+from twin.model import Additive, DiseaseModel, Normal, observable, parameter, state
 from twin.patient import Observation, Patient
 from twin.types import Scalar
 

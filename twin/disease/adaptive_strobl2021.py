@@ -15,6 +15,7 @@ from ..model import (
     Final,
     FirstTime,
     LogitNormal,
+    LogNormalNoise,
     Trough,
     Uniform,
     exogenous,
@@ -23,7 +24,6 @@ from ..model import (
     parameter,
     state,
 )
-from ..model.noise import LogNormalNoise
 from ..types import Scalar
 
 LIBRARY, ASSUMED = Evidence.LIBRARY, Evidence.ASSUMED

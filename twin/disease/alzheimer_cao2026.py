@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from ..model import (
     Category,
+    Combined,
     DiseaseModel,
     Domain,
     Evidence,
@@ -16,6 +17,7 @@ from ..model import (
     FirstTime,
     LogNormal,
     Normal,
+    Proportional,
     category,
     covariate,
     exogenous,
@@ -26,7 +28,6 @@ from ..model import (
     state,
     zeros,
 )
-from ..model.noise import Combined, Proportional
 from ..parts.effects import power
 from ..types import Scalar
 

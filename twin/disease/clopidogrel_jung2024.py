@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from ..model import (
+    Additive,
     Average,
     Category,
     Delivery,
@@ -20,6 +21,7 @@ from ..model import (
     LogitNormal,
     LogNormal,
     Peak,
+    Proportional,
     TimeShare,
     category,
     observable,
@@ -30,7 +32,6 @@ from ..model import (
     treatment,
     zeros,
 )
-from ..model.noise import Additive, Proportional
 from ..parts.compartments import OneCompartment, TwoCompartment
 from ..parts.effects import hill
 from ..types import Scalar

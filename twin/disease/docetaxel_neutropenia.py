@@ -15,6 +15,8 @@ from ..model import (
     Duration,
     Evidence,
     Final,
+    LogNormalNoise,
+    Proportional,
     Recovery,
     Trough,
     TroughTime,
@@ -27,7 +29,6 @@ from ..model import (
     replace,
     treatment,
 )
-from ..model.noise import LogNormalNoise, Proportional
 from ..parts.compartments import ThreeCompartment
 from ..parts.neutrophils import Neutrophils, maturation
 from ..types import Scalar

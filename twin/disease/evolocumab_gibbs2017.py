@@ -9,11 +9,13 @@ import equinox as eqx
 from ..model import (
     Average,
     Category,
+    Combined,
     Delivery,
     DiseaseModel,
     Domain,
     Evidence,
     Final,
+    Proportional,
     TimeShare,
     Trough,
     TroughTime,
@@ -26,7 +28,6 @@ from ..model import (
     treatment,
     zeros,
 )
-from ..model.noise import Combined, Proportional
 from ..parts.target_binding import Bound, quasi_steady
 from ..types import Scalar
 

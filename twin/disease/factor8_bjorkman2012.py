@@ -7,6 +7,7 @@ from typing import ClassVar
 import equinox as eqx
 
 from ..model import (
+    Additive,
     Delivery,
     DiseaseModel,
     Domain,
@@ -23,7 +24,6 @@ from ..model import (
     replace,
     treatment,
 )
-from ..model.noise import Additive
 from ..parts.compartments import TwoCompartment
 from ..types import Scalar
 

@@ -16,8 +16,10 @@ from ..model import (
     Evidence,
     Final,
     FirstTime,
+    LogNormalNoise,
     Normal,
     Peak,
+    Proportional,
     Trough,
     category,
     covariate,
@@ -31,7 +33,6 @@ from ..model import (
     treatment,
     zeros,
 )
-from ..model.noise import LogNormalNoise, Proportional
 from ..parts.compartments import TwoCompartment, chain
 from ..parts.effects import hill, power
 from ..types import Scalar

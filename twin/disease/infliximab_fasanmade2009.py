@@ -8,6 +8,7 @@ import equinox as eqx
 
 from ..model import (
     Category,
+    Combined,
     Delivery,
     DiseaseModel,
     Domain,
@@ -21,7 +22,6 @@ from ..model import (
     replace,
     treatment,
 )
-from ..model.noise import Combined
 from ..parts.compartments import TwoCompartment
 from ..types import Scalar
 from .infliximab_hanzel2021 import ALBUMIN_CODES, ANTIBODIES, INFLIXIMAB_LEVELS, INFLIXIMAB_OUTCOMES, WEIGHT_CODES

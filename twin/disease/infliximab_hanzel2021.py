@@ -9,6 +9,7 @@ import equinox as eqx
 from ..model import (
     Average,
     Category,
+    Combined,
     Delivery,
     DiseaseModel,
     Domain,
@@ -25,7 +26,6 @@ from ..model import (
     replace,
     treatment,
 )
-from ..model.noise import Combined
 from ..parts.compartments import OralTwoCompartment
 from ..types import Scalar
 

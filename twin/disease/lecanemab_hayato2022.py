@@ -10,6 +10,8 @@ import jax.numpy as jnp
 
 from ..model import (
     Category,
+    Combined,
+    CombinedSum,
     Delivery,
     DiseaseModel,
     Domain,
@@ -19,6 +21,7 @@ from ..model import (
     LogNormal,
     Normal,
     Peak,
+    Proportional,
     category,
     covariate,
     observable,
@@ -30,7 +33,6 @@ from ..model import (
     treatment,
     zeros,
 )
-from ..model.noise import Combined, CombinedSum, Proportional
 from ..parts.compartments import TwoCompartment
 from ..types import Scalar
 

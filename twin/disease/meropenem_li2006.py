@@ -8,7 +8,9 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from ..model import (
+    Additive,
     Category,
+    Combined,
     Delivery,
     DiseaseModel,
     Domain,
@@ -29,7 +31,6 @@ from ..model import (
     treatment,
     zeros,
 )
-from ..model.noise import Additive, Combined
 from ..parts.compartments import TwoCompartment
 from ..parts.effects import hill, power
 from ..types import Scalar

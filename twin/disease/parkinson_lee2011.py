@@ -9,7 +9,9 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from ..model import (
+    Additive,
     Category,
+    Combined,
     Delivery,
     DiseaseModel,
     Domain,
@@ -33,7 +35,6 @@ from ..model import (
     treatment,
     zeros,
 )
-from ..model.noise import Additive, Combined
 from ..parts.compartments import OneCompartment, chain
 from ..parts.effects import hill
 from ..types import Scalar

@@ -18,6 +18,8 @@ from ..model import (
     Final,
     FirstTime,
     LogitNormal,
+    LogNormalNoise,
+    NegativeBinomial,
     Trough,
     TroughTime,
     category,
@@ -30,7 +32,6 @@ from ..model import (
     state,
     treatment,
 )
-from ..model.noise import LogNormalNoise, NegativeBinomial
 from ..parts.compartments import TwoCompartment
 from ..parts.effects import hill
 from ..parts.tumour_dna import (

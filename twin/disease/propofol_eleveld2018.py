@@ -8,6 +8,7 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from ..model import (
+    Additive,
     Category,
     Delivery,
     DiseaseModel,
@@ -15,6 +16,7 @@ from ..model import (
     Duration,
     Evidence,
     FirstTime,
+    LogNormalNoise,
     Recovery,
     TimeShare,
     Trough,
@@ -28,7 +30,6 @@ from ..model import (
     state,
     treatment,
 )
-from ..model.noise import Additive, LogNormalNoise
 from ..parts.clinic import fat_free_mass
 from ..parts.compartments import ThreeCompartment
 from ..parts.effects import hill, power

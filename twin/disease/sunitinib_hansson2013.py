@@ -11,13 +11,17 @@ import jax.numpy as jnp
 from ..model import (
     Average,
     Category,
+    Combined,
     DiseaseModel,
     Domain,
     Duration,
     Evidence,
     Final,
+    LogNormalNoise,
+    MarkovOrdinal,
     Normal,
     Peak,
+    Proportional,
     Trough,
     category,
     exogenous,
@@ -29,7 +33,6 @@ from ..model import (
     state,
     zeros,
 )
-from ..model.noise import Combined, LogNormalNoise, MarkovOrdinal, Proportional
 from ..parts.effects import hill
 from ..parts.neutrophils import Neutrophils, maturation
 from ..types import Scalar

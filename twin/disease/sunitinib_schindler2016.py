@@ -13,6 +13,7 @@ from ..model import (
     Domain,
     EventTime,
     Final,
+    LogNormalNoise,
     Trough,
     TroughTime,
     log_normal,
@@ -22,7 +23,6 @@ from ..model import (
     state,
     zeros,
 )
-from ..model.noise import LogNormalNoise
 from ..types import Scalar
 from .sunitinib_hansson2013 import WEEK, Covariates, Exposure, Inputs, SunitinibHansson2013, clearance_by_gene
 

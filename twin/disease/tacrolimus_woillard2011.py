@@ -10,6 +10,7 @@ from ..model import (
     Area,
     Average,
     Category,
+    Combined,
     Delivery,
     DiseaseModel,
     Domain,
@@ -25,7 +26,6 @@ from ..model import (
     replace,
     treatment,
 )
-from ..model.noise import Combined
 from ..parts.compartments import TwoCompartment, chain
 from ..types import Scalar
 

@@ -17,6 +17,7 @@ from ..model import (
     Final,
     FirstTime,
     Normal,
+    Proportional,
     Trough,
     category,
     covariate,
@@ -30,7 +31,6 @@ from ..model import (
     treatment,
     zeros,
 )
-from ..model.noise import Proportional
 from ..parts.compartments import OralTwoCompartment
 from ..parts.effects import power
 from ..types import Scalar

@@ -8,6 +8,8 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from ..model import (
+    Additive,
+    Autocorrelated,
     Delivery,
     DiseaseModel,
     Domain,
@@ -24,7 +26,6 @@ from ..model import (
     state,
     treatment,
 )
-from ..model.noise import Additive, Autocorrelated
 from ..model.noise.glucose_monitor import GlucoseMonitor
 from ..parts.glucose import CARBOHYDRATE, GLUCOSE_MASS, MONITOR, PLASMA_GLUCOSE, RAPID_INSULIN, TRACE
 from ..types import Scalar

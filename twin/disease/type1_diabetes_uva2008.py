@@ -8,6 +8,7 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from ..model import (
+    Additive,
     Average,
     Delivery,
     DiseaseModel,
@@ -24,7 +25,6 @@ from ..model import (
     treatment,
     zeros,
 )
-from ..model.noise import Additive
 from ..model.noise.glucose_monitor import GlucoseMonitor
 from ..parts.glucose import (
     CARBOHYDRATE,

@@ -11,6 +11,7 @@ from ..model import (
     Area,
     AreaWithin,
     Category,
+    Combined,
     Delivery,
     DiseaseModel,
     Domain,
@@ -26,7 +27,6 @@ from ..model import (
     replace,
     treatment,
 )
-from ..model.noise import Combined
 from ..parts.clinic import creatinine_clearance
 from ..parts.compartments import TwoCompartment
 from ..types import Scalar

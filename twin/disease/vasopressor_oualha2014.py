@@ -15,6 +15,7 @@ from ..model import (
     Final,
     LogNormal,
     Peak,
+    Proportional,
     Trough,
     category,
     covariate,
@@ -25,7 +26,6 @@ from ..model import (
     replace,
     zeros,
 )
-from ..model.noise import Proportional
 from ..parts.compartments import OneCompartment
 from ..parts.effects import hill
 from ..types import Scalar

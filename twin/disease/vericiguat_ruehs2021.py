@@ -9,11 +9,13 @@ import jax.numpy as jnp
 
 from ..model import (
     Average,
+    Combined,
     Delivery,
     DiseaseModel,
     Domain,
     Evidence,
     Final,
+    LogNormalNoise,
     Trough,
     log_normal,
     observable,
@@ -23,7 +25,6 @@ from ..model import (
     treatment,
     zeros,
 )
-from ..model.noise import Combined, LogNormalNoise
 from ..parts.compartments import OralOneCompartment
 from ..types import Scalar
 

@@ -15,6 +15,7 @@ from ..model import (
     Evidence,
     Final,
     FirstTime,
+    LogNormalNoise,
     Peak,
     TimeShare,
     Trough,
@@ -29,7 +30,6 @@ from ..model import (
     treatment,
     zeros,
 )
-from ..model.noise import LogNormalNoise
 from ..parts.compartments import OralTwoCompartment, chain
 from ..parts.effects import hill, power
 from ..types import Scalar

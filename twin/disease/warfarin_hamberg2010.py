@@ -12,6 +12,7 @@ from ..model import (
     DiseaseModel,
     Domain,
     Evidence,
+    LogNormalNoise,
     category,
     covariate,
     log_normal,
@@ -22,7 +23,6 @@ from ..model import (
     treatment,
     zeros,
 )
-from ..model.noise import LogNormalNoise
 from ..parts.compartments import OralOneCompartment, chain
 from ..parts.effects import hill
 from ..types import Scalar

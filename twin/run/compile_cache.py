@@ -1,6 +1,6 @@
 """Compiled programs kept on disk between runs, so that a second run starts in seconds.
 
-from twin.compile_cache import keep_programs
+from twin.run.compile_cache import keep_programs
 keep_programs()    # before anything compiles; the command line does
 
 JAX writes an entry in place and never again, so a process that is killed while it writes leaves one that can never
