@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from twin.errors import TwinError
-from twin.files.document import parse, read, show, spell
+from twin.errors import TwinError, show
+from twin.files.document import parse, read, spell
 
 SCALARS = [  # YAML 1.2's core schema, but for octal-looking and hexadecimal numbers, which stay text
     ("null", None), ("~", None), ("", None),

@@ -1,9 +1,10 @@
-"""The one exception a user is meant to read: what was wrong, where, and what to do."""
+"""The one exception a user is meant to read (what was wrong, where, and what to do), and how values stand in it."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 
 class TwinError(Exception):
@@ -31,3 +32,28 @@ def suggest(word: str, known: Iterable[str]) -> str:
     if not known:
         return "none is defined here"
     return "known: " + ", ".join(known)
+
+
+def show(value: Any) -> str:
+    """A value short enough to stand in a sentence, on one line."""
+    text = repr(value) if isinstance(value, str) else _plain(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, list | tuple):
+        return "a list"
+    if value is None:
+        return "nothing"
+    return str(value).lower() if isinstance(value, bool) else f"{value}"
+
+
+def short(value: Any) -> str:
+    """A value as it may stand in a sentence."""
+    try:
+        text = " ".join(str(value).split())
+    except ValueError:  # Python spells no integer of more than 4300 digits
+        return "(a very long number)"
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from . import units
-from .errors import TwinError
+from .errors import TwinError, short, show
 
 if TYPE_CHECKING:
     pass
@@ -101,10 +101,28 @@ def positive(value: float, text: Any) -> float:
     return float(value)
 
 
-def short(value: Any) -> str:
-    """A value as it may stand in a sentence."""
+def parse_quantity(value: Any, unit: str) -> float:
+    """A finite number in `unit` from a bare number (already in it) or from text such as '70 kg'."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise TwinError(f"{show(value)} is not a number; write one such as {_example(unit)}")
+    if isinstance(value, str):
+        match = re.fullmatch(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*", value)
+        if not match:
+            raise TwinError(f"{show(value)} is not a number with a unit; write one such as {_example(unit)}")
+        value = float(match[1]) * _factor(match[2], unit, value)
+    if not is_finite(value):
+        raise TwinError(f"{show(value)} is not a finite number; write one such as {_example(unit)}")
+    return float(value)
+
+
+def _factor(source: str, unit: str, value: str) -> float:
+    if not source and unit not in ("", "1"):
+        raise TwinError(f"{show(value)} has no unit; write '{value.strip()} {unit}', or the number without quotes")
     try:
-        text = " ".join(str(value).split())
-    except ValueError:  # Python spells no integer of more than 4300 digits
-        return "(a very long number)"
-    return text if len(text) <= 60 else text[:57] + "..."
+        return units.factor(source or "1", unit)
+    except TwinError as problem:
+        raise TwinError(f"{show(value)}: {problem}; write one such as {_example(unit)}") from None
+
+
+def _example(unit: str) -> str:
+    return "1" if unit in ("", "1") else f"1 or '1 {unit}'"

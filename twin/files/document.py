@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from ..errors import TwinError
+from ..errors import TwinError, show
 
 LARGEST_FILE = 5_000_000  # bytes; a year of five-minute glucose readings is about 4 MB
 DEEPEST = 40
@@ -59,22 +59,6 @@ def spell(at: Location) -> str:
     """A location as a person writes it: ('doses', 2, 'amount') is 'doses[2].amount'."""
     words = "".join(f"[{part}]" if isinstance(part, int) else f".{part[:60]}" for part in at)
     return words.removeprefix(".")
-
-
-def show(value: Any) -> str:
-    """A value short enough to stand in a sentence, on one line."""
-    text = repr(value) if isinstance(value, str) else _plain(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "a mapping"
-    if isinstance(value, list | tuple):
-        return "a list"
-    if value is None:
-        return "nothing"
-    return str(value).lower() if isinstance(value, bool) else f"{value}"
 
 
 def read(path: str | os.PathLike[str]) -> Document:

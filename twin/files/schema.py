@@ -12,7 +12,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -20,9 +19,9 @@ import pydantic
 from pydantic import BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from .. import units
-from ..errors import TwinError, suggest
-from .document import Location, show
+from ..errors import show, suggest
+from ..quantity import is_finite
+from .document import Location
 
 
 class Closed(pydantic.BaseModel):
@@ -47,7 +46,7 @@ def _whole(value: Any) -> Any:
 def _number_or_text(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float | str) or value == "":
         raise complaint(f"{show(value)} is neither a number nor text; write one such as 12 or '12 h'")
-    if not isinstance(value, str) and not _finite(value):
+    if not isinstance(value, str) and not is_finite(value):
         raise complaint(f"{show(value)} is not a finite number; write one such as 12")
     return value
 
@@ -62,43 +61,12 @@ Whole = Annotated[int, BeforeValidator(_whole)]
 Text = Annotated[str, Field(min_length=1, max_length=10_000)]
 Name = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[^\s/\\].*$")]
 Quantity = Annotated[
-    Any,  # read by `quantity` or `parse_span`, which know the unit
+    Any,  # read by `parse_quantity` or `parse_span`, which know the unit
     PlainValidator(_number_or_text),
     WithJsonSchema({"type": ["number", "string"], "examples": [12, "12 h"]}),
 ]
 
 Schema = TypeVar("Schema", bound=Closed)
-
-
-def quantity(value: Any, unit: str) -> float:
-    """A finite number in `unit` from a bare number (already in it) or from text such as '70 kg'."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise TwinError(f"{show(value)} is not a number; write one such as {_example(unit)}")
-    if isinstance(value, str):
-        match = re.fullmatch(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*", value)
-        if not match:
-            raise TwinError(f"{show(value)} is not a number with a unit; write one such as {_example(unit)}")
-        value = float(match[1]) * _factor(match[2], unit, value)
-    if not _finite(value):
-        raise TwinError(f"{show(value)} is not a finite number; write one such as {_example(unit)}")
-    return float(value)
-
-
-def _factor(source: str, unit: str, value: str) -> float:
-    if not source and unit not in ("", "1"):
-        raise TwinError(f"{show(value)} has no unit; write '{value.strip()} {unit}', or the number without quotes")
-    try:
-        return units.factor(source or "1", unit)
-    except TwinError as problem:
-        raise TwinError(f"{show(value)}: {problem}; write one such as {_example(unit)}") from None
-
-
-def _example(unit: str) -> str:
-    return "1" if unit in ("", "1") else f"1 or '1 {unit}'"
-
-
-def _finite(value: float) -> bool:
-    return abs(value) <= 1e300  # also false for NaN, and for integers that no float holds
 
 
 @dataclasses.dataclass(frozen=True)

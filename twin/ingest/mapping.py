@@ -15,7 +15,7 @@ from collections.abc import Mapping as Words
 from typing import TYPE_CHECKING, Any, Literal
 
 from .. import units
-from ..errors import TwinError, TwinErrors, suggest
+from ..errors import TwinError, TwinErrors, short, suggest
 from ..model.codes import SYSTEMS
 from ..quantity import parse_amount
 from .chart import Code
@@ -61,7 +61,7 @@ class Mapping:
                 code = _code(text)
                 found[code] = tuple(_entries(code, words, model))
             except TwinError as problem:
-                problems += [f"mapping '{_short(text)}': {one}" for one in str(problem).splitlines()]
+                problems += [f"mapping '{short(text)}': {one}" for one in str(problem).splitlines()]
         if problems:
             raise TwinErrors(problems)
         return cls(found)
@@ -87,7 +87,7 @@ def kind_of(name: str, model: DiseaseModel) -> Kind:
         if name in group:
             return kind
     known = [one for group in groups.values() for one in group]
-    raise TwinError(f"model '{model.name}' has no '{_short(name)}'; {suggest(name, known)}")
+    raise TwinError(f"model '{model.name}' has no '{short(name)}'; {suggest(name, known)}")
 
 
 def _declared(model: DiseaseModel) -> Iterator[Entry]:
@@ -117,7 +117,7 @@ def _code(text: str) -> tuple[str, str]:
     if ":" not in system:
         system = system.lower()
         if system not in SYSTEMS:
-            raise TwinError(f"unknown vocabulary '{_short(system)}'; {suggest(system, SYSTEMS)}")
+            raise TwinError(f"unknown vocabulary '{short(system)}'; {suggest(system, SYSTEMS)}")
     return system, value
 
 
@@ -130,7 +130,7 @@ def _entries(code: tuple[str, str], words: Any, model: DiseaseModel) -> Iterator
     said = {"to": words} if isinstance(words, str) else dict(words)
     for key in said:
         if key not in _KEYS:
-            raise TwinError(f"unknown key '{_short(str(key))}'; {suggest(str(key), _KEYS)}")
+            raise TwinError(f"unknown key '{short(str(key))}'; {suggest(str(key), _KEYS)}")
     names = said.get("to")
     for name in [names] if isinstance(names, str) else names or ():
         yield _checked(Entry(code, name, kind_of(name, model), **{k: said[k] for k in _KEYS[1:] if k in said}), model)
@@ -171,9 +171,4 @@ def _check_levels(entry: Entry, model: DiseaseModel) -> None:
         raise TwinError(f"'levels' are for categories; '{entry.to}' is none")
     for level in entry.levels.values():
         if level not in known:
-            raise TwinError(f"'{entry.to}' has no level '{_short(level)}'; {suggest(level, known)}")
-
-
-def _short(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= 60 else text[:57] + "..."
+            raise TwinError(f"'{entry.to}' has no level '{short(level)}'; {suggest(level, known)}")

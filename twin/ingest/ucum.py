@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from .. import units
-from ..errors import TwinError
+from ..errors import TwinError, short
 from . import ucum_grammar
 
 # What laboratories write that no grammar knows, in small letters. 'K' is a thousand there, no kelvin.
@@ -68,13 +68,13 @@ def _factor(source: str, target: str, molar_mass: float | None) -> float:
     bridged = {**here.dimensions, _SUBSTANCE: there.dimensions.get(_SUBSTANCE, 0)}
     bridged[_MASS] = bridged.get(_MASS, 0) + moles
     if not _alike(bridged, there.dimensions):
-        raise TwinError(f"unit '{_short(source)}' does not fit '{target}'")
+        raise TwinError(f"unit '{short(source)}' does not fit '{target}'")
     if moles and molar_mass is None:
-        raise TwinError(f"unit '{_short(source)}' becomes '{target}' only with a molar mass; declare one")
+        raise TwinError(f"unit '{short(source)}' becomes '{target}' only with a molar mass; declare one")
     weight = (molar_mass or 0.0) / 1000 if moles else 1.0  # kg/mol, as base units are
     found = here.size / there.size * weight**moles
     if not 0 < found < math.inf:
-        raise TwinError(f"unit '{_short(source)}' does not fit '{target}'")
+        raise TwinError(f"unit '{short(source)}' does not fit '{target}'")
     return units.tidy(found)
 
 
@@ -106,7 +106,7 @@ def _ucum(text: str) -> _Size:
             raise ValueError("no unit is as long")
         return _of(ucum_grammar.quantity(re.sub("[μµ]", "u", text)))
     except (ValueError, OverflowError, TwinError) as problem:
-        message = f"unit '{_short(text)}' is not known; write it in UCUM, such as mg/dL or 10*9/L"
+        message = f"unit '{short(text)}' is not known; write it in UCUM, such as mg/dL or 10*9/L"
         raise TwinError(message) from problem
 
 
@@ -116,7 +116,3 @@ def _of(quantity: Any) -> _Size:
     if not 0 < size < math.inf:
         raise TwinError("a unit has no size")
     return _Size(size, {str(k): float(v) for k, v in base.dimensionality.items()})
-
-
-def _short(text: str) -> str:
-    return " ".join(text.split())[:30]

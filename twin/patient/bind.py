@@ -11,10 +11,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import units
-from ..errors import TwinError, suggest
-from ..files.document import show
-from ..files.schema import Problem, examine, quantity
-from ..quantity import Span, parse_span
+from ..errors import TwinError, show, suggest
+from ..files.schema import Problem, examine
+from ..quantity import Span, parse_quantity, parse_span
 from ..regimen import Dose
 from ..regimen.dose import find_treatment
 from ..regimen.regimen import parse_doses
@@ -177,7 +176,7 @@ class _Binding:
         """A number in the declared unit, or the number of a level."""
         levels = getattr(declared, "levels", None)
         if levels is None:
-            number = quantity(given, declared.unit)
+            number = parse_quantity(given, declared.unit)
             self.check_domain(name, number, declared)
             return number
         if given not in levels:
@@ -283,7 +282,7 @@ def _measured(entry: ObservationEntry, unit: str) -> tuple[float, int]:
     if isinstance(value, str) and value.strip()[:1] in ("<", ">"):
         bound = -1 if value.strip()[0] == "<" else 1
         value = _bare(value.strip()[1:])
-    return quantity(value, own) * units.factor(own, unit), bound
+    return parse_quantity(value, own) * units.factor(own, unit), bound
 
 
 def _bare(text: str) -> float | str:

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..errors import TwinError, suggest
-from ..quantity import Span, is_finite, short
+from ..errors import TwinError, short, suggest
+from ..quantity import Span, is_finite
 from .dose import Dose
 
 

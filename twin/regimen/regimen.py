@@ -15,8 +15,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..errors import TwinError, suggest
-from ..quantity import Span, duration, finite, interval, parse_amount, parse_span, short
+from ..errors import TwinError, short, suggest
+from ..quantity import Span, duration, finite, interval, parse_amount, parse_span
 from .dose import MOST_DOSES, Dose, find_treatment, is_count
 from .event_table import read_events
 from .shorthand import parse_text

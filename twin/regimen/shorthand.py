@@ -6,8 +6,8 @@ import dataclasses
 import math
 import re
 
-from ..errors import TwinError
-from ..quantity import NUMBER, Span, duration, interval, parse_amount, parse_span, short
+from ..errors import TwinError, short
+from ..quantity import NUMBER, Span, duration, interval, parse_amount, parse_span
 from .dose import MOST_DOSES, Dose
 
 _EVERY_WORDS = {

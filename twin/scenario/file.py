@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, PlainValidator, Tag, WithJsonSchema
 
-from ..files.document import show
+from ..errors import show
 from ..files.schema import Closed, Name, Number, Quantity, Text, Whole, complaint
 from ..patient.file import ChangeEntry, DoseEntry, PatientFile
 from .outcome_entry import OutcomeEntry

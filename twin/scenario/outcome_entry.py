@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from ..errors import TwinError, suggest
-from ..files.schema import Closed, Name, Quantity, Text, quantity
-from ..quantity import parse_time
+from ..files.schema import Closed, Name, Quantity, Text
+from ..quantity import parse_quantity, parse_time
 
 if TYPE_CHECKING:
     from ..model import DiseaseModel, Outcome
@@ -114,7 +114,7 @@ def _limits(kind: str, entry: OutcomeEntry, unit: str, time_unit: str, at: At) -
             if key in ("since", "until"):
                 found[key] = parse_time(getattr(entry, key), time_unit)
             elif key in KINDS[kind].limits:
-                found[key] = quantity(getattr(entry, key), unit)
+                found[key] = parse_quantity(getattr(entry, key), unit)
             else:
                 raise TwinError(f"a {kind} has no '{key}'; leave it out")
     return found if len(found) == len(asked) else None

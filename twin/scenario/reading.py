@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import units
-from ..errors import TwinError, TwinErrors, suggest
-from ..files.document import Document, Location, read, show
-from ..files.schema import Examined, quantity
+from ..errors import TwinError, TwinErrors, show, suggest
+from ..files.document import Document, Location, read
+from ..files.schema import Examined
 from ..patient import BoundPatient
 from ..patient.bind import bind
 from ..patient.file import PatientFile
-from ..quantity import parse_time
+from ..quantity import parse_quantity, parse_time
 from ..regimen import Regimen
 from ..regimen.dose import SIZES, find_treatment
 from .file import MOST_TIMES, ScenarioFile, TimeGrid
@@ -106,7 +106,7 @@ class Reading:
                 declared = model.parameters().get(name)
                 if declared is None:
                     raise TwinError(f"unknown parameter '{name}'; {suggest(name, model.parameters())}")
-                values[name] = quantity(value, declared.unit)
+                values[name] = parse_quantity(value, declared.unit)
         return model.with_values(**values) if values else model
 
     # patients --------------------------------------------------------------------------------------
