@@ -96,7 +96,7 @@ class Posterior:
         declared = self.model.covariates()
         found: dict[str, dict[str, float]] = {}
         for name, table in self.patients[i].chances.items():
-            levels = getattr(declared[name], "levels", None)
+            levels = declared[name].levels
             for value, _ in table:
                 said = levels[int(value)] if levels else f"{value:g}"
                 found.setdefault(name, {})[said] = float(np.mean(self.covariates[name][i] == value))

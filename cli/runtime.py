@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 
 import click
 
-from twin.errors import TwinError
+from twin.errors import DomainWarning, TwinError
 from twin.run.compile_cache import keep_programs
 from twin.run.processor import fast_cpu
 
 
 def prepare_jax() -> None:
     """Fast loops, 64-bit numbers, and compiled programs kept between runs (a second run starts in seconds)."""
+    warnings.simplefilter("ignore", DomainWarning)  # checking a scenario says them, and its results keep them
     fast_cpu()
     import jax
 

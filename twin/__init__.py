@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .api.simulate import simulate, stream
     from .api.solve import solve
     from .api.solve_many import solve_many
-    from .errors import TwinError
+    from .errors import DomainWarning, TwinError
     from .library import load_model, model_names
     from .model import DiseaseModel
     from .patient import Observation, Patient, load_patient
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DiseaseModel",
+    "DomainWarning",
     "Dose",
     "Observation",
     "Patient",
@@ -52,6 +53,7 @@ __all__ = [
 # wait for JAX.
 _HOME = {
     "DiseaseModel": "model",
+    "DomainWarning": "errors",
     "Dose": "regimen",
     "Observation": "patient",
     "Patient": "patient",

@@ -23,6 +23,10 @@ class TwinErrors(TwinError):
         super().__init__("\n".join(self.problems))
 
 
+class DomainWarning(UserWarning):
+    """A model is used outside what it was studied or meant for: the result stands, and says so, too."""
+
+
 def suggest(word: str, known: Iterable[str]) -> str:
     """The tail of an error about an unknown name: the nearest known one, or all of them."""
     known = sorted(known)

@@ -74,7 +74,7 @@ def _evidence(model: Any) -> Iterator[str]:
 
 
 def _covariate(name: str, declared: Any) -> list[str]:
-    levels = getattr(declared, "levels", None)
+    levels = declared.levels
     if levels is not None:
         return [name, declared.reference, ", ".join(levels), declared.meaning, declared.source]
     known = not math.isinf(declared.low) or not math.isinf(declared.high)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,7 @@ def _notes(tree: Any) -> Iterator[str]:
     if failed:
         said = ", ".join(f"{meanings.get(str(c), f'status {c}')} {n}" for c, n in failed.items())
         yield f"{sum(failed.values())} of {status.size} trajectories failed and are left out ({said})"
+    yield from (f"warning: {doubt}" for doubt in json.loads(tree.attrs.get("outside_domain", "[]")))
     if "end" in tree.attrs:
         start, end = float(tree.attrs["start"]), float(tree.attrs["end"])
         unit, scale = readable_time(str(tree.attrs["time_unit"]), end - start)

@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import gc
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from ..errors import TwinError
+from ..errors import DomainWarning, TwinError
 from ..model import DiseaseModel, Outcome
 from ..patient import BoundPatient, Patient
 from ..result import dataset
@@ -151,6 +152,8 @@ def _answer(
 ) -> xr.DataTree:  # fmt: skip
     began = time.perf_counter()
     batch = prepare(model, patients, regimens, outcomes, how)
+    for doubt in batch.doubts:
+        warnings.warn(doubt, DomainWarning, stacklevel=3)
     values, told = run(batch, chunk=chunk, workers=workers, progress=progress)
     seconds = time.perf_counter() - began - told["compile_seconds"]
     attributes = {"seed": how.seed, "spread": how.spread, "uncertainty": how.uncertainty}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,8 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import TwinError, suggest
-from ..model import CategoryDeclaration, DiseaseModel, Individual, Outcome
+from ..errors import DomainWarning, TwinError, suggest
+from ..model import DiseaseModel, Individual, Outcome
+from ..model.domain import admit
 from ..population.individual import Draw, individual_at, reference_covariates, with_own
 from ..quantity import parse_time
 from ..regimen import Regimen
@@ -140,12 +142,7 @@ def _covariate_values(model: DiseaseModel, given: Mapping[str, float | str]) -> 
         declared = model.covariates().get(name)
         if declared is None:
             raise TwinError(f"model '{model.name}' has no covariate '{name}'; {suggest(name, model.covariates())}")
-        if isinstance(declared, CategoryDeclaration):
-            if value not in declared.levels:
-                raise TwinError(f"covariate '{name}': no level '{value}'; {suggest(str(value), declared.levels)}")
-            values[name] = float(declared.levels.index(str(value)))
-        else:
-            values[name] = float(value)
+        values[name] = _admitted("covariate", name, value, declared, model)
     return values
 
 
@@ -153,7 +150,15 @@ def _constant(model: DiseaseModel, inputs: Mapping[str, Any], start: float) -> d
     for name in inputs:
         if name not in model.inputs():
             raise TwinError(f"model '{model.name}' has no input '{name}'; {suggest(name, model.inputs())}")
-    return {name: ((start, float(value)),) for name, value in inputs.items()}
+    declared = model.inputs()
+    return {n: ((start, _admitted("input", n, value, declared[n], model)),) for n, value in inputs.items()}
+
+
+def _admitted(word: str, name: str, value: Any, declared: Any, model: DiseaseModel) -> float:
+    try:
+        return admit(name, value, declared, model.name, lambda doubt: warnings.warn(doubt, DomainWarning, stacklevel=5))
+    except TwinError as problem:
+        raise TwinError(f"{word} '{name}', {problem}") from None
 
 
 def _with_amounts(schedule: Schedule, amounts: Array) -> Schedule:

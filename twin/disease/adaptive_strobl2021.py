@@ -33,7 +33,9 @@ MONTH = 30.4375  # day
 
 
 class Inputs(eqx.Module):
-    drug: Scalar = exogenous(0.0, "1", "1 while the drug is given, 0 while it is not")
+    drug: Scalar = exogenous(
+        0.0, "1", "1 while the drug is given, 0 while it is not", low=0.0, high=1.0, refuse=(0.0, 1.0)
+    )
 
 
 class Parameters(eqx.Module):

@@ -62,7 +62,9 @@ class Covariates(eqx.Module):
 
 
 class Inputs(eqx.Module):
-    lecanemab: Scalar = exogenous(0.0, "ug/mL", "average lecanemab in serum at steady state")
+    lecanemab: Scalar = exogenous(
+        0.0, "ug/mL", "average lecanemab in serum at steady state", low=0.0, high=300.0, refuse=(0.0, 3000.0)
+    )
 
 
 class Parameters(eqx.Module):

@@ -47,8 +47,9 @@ class Covariates(eqx.Module):
     )
     prior_chemotherapy: Category = category("naive", ("naive", "treated"), "earlier chemotherapy", source=RESPONSE)
     aag: Scalar = covariate(
-        1.34, "g/L", "alpha-1 acid glycoprotein", low=0.3, high=3.0, source="reference: Kloft 2006; range: assumed"
-    )
+        1.34, "g/L", "alpha-1 acid glycoprotein", low=0.3, high=3.0, refuse=(0.1, 4.0),
+        source="reference: Kloft 2006; range: assumed",
+    )  # fmt: skip
     body_surface_area: Scalar = covariate(
         1.8,
         "m^2",

@@ -52,7 +52,7 @@ class Covariates(eqx.Module):
         source="reference: Li 2006; range: assumed",
     )  # fmt: skip
     creatinine_clearance: Scalar = covariate(
-        83.0, "mL/min", "creatinine clearance, as measured", low=10.0, high=200.0, refuse=(0.0, 500.0),
+        83.0, "mL/min", "creatinine clearance, as measured", low=10.0, high=200.0, refuse=(5.0, 500.0),
         source="reference: Li 2006; range: assumed",
     )  # fmt: skip
     strain: Category = category(

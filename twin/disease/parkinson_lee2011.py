@@ -67,8 +67,10 @@ class Covariates(eqx.Module):
 
 
 class Inputs(eqx.Module):
-    treated: Scalar = exogenous(0.0, "1", "1 on the trial's drug, 0 without it")
-    entacapone: Scalar = exogenous(0.0, "1", "1 while entacapone is given with the gel")
+    treated: Scalar = exogenous(0.0, "1", "1 on the trial's drug, 0 without it", low=0.0, high=1.0, refuse=(0.0, 1.0))
+    entacapone: Scalar = exogenous(
+        0.0, "1", "1 while entacapone is given with the gel", low=0.0, high=1.0, refuse=(0.0, 1.0)
+    )
 
 
 class Parameters(eqx.Module):

@@ -64,7 +64,7 @@ class Covariates(eqx.Module):
 
 
 class Inputs(eqx.Module):
-    daily_dose: Scalar = exogenous(0.0, "mg/day", "sunitinib taken a day")
+    daily_dose: Scalar = exogenous(0.0, "mg/day", "sunitinib taken a day", low=0.0, high=50.0, refuse=(0.0, 200.0))
 
 
 class Exposure(eqx.Module):

@@ -48,7 +48,10 @@ class Covariates(eqx.Module):
 
 class Inputs(eqx.Module):
     # Acts at once: the delay of 8 min is modelled for boluses only.
-    basal_factor: Scalar = exogenous(1.0, "1", "basal insulin delivered, over the usual; 0 while the pump is suspended")
+    basal_factor: Scalar = exogenous(
+        1.0, "1", "basal insulin delivered, over the usual; 0 while the pump is suspended",
+        low=0.0, high=3.0, refuse=(0.0, 20.0),
+    )  # fmt: skip
 
 
 class Parameters(eqx.Module):

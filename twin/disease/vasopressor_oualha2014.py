@@ -39,7 +39,7 @@ TERM = 40.0  # weeks of gestation that the paper counts as 9 months
 
 
 class Covariates(eqx.Module):
-    age: Scalar = covariate(0.63, "year", "age since birth", low=0.0, high=15.2, source=SAMPLE, refuse=(0.0, 18.0))
+    age: Scalar = covariate(0.63, "year", "age since birth", low=0.0, high=15.2, source=SAMPLE, refuse=(0.0, 17.99))
     gestation: Scalar = covariate(
         40.0, "week", "gestation at birth", low=32.0, high=42.0, refuse=(22.0, 45.0),
         source="range: Oualha 2014; reference: assumed, born at term",
@@ -54,7 +54,7 @@ class Covariates(eqx.Module):
 
 
 class Inputs(eqx.Module):
-    infused: Scalar = exogenous(0.0, "ug/kg/min", "noradrenaline from the pump")
+    infused: Scalar = exogenous(0.0, "ug/kg/min", "noradrenaline from the pump", low=0.0, high=2.0, refuse=(0.0, 20.0))
 
 
 class Parameters(eqx.Module):

@@ -45,14 +45,18 @@ ThreeStages = chain(3)
 
 
 class Covariates(eqx.Module):
-    age: Scalar = covariate(71.0, "year", "age", low=18.0, high=95.0, source="reference: Hamberg 2010; range: assumed")
+    age: Scalar = covariate(
+        71.0, "year", "age", low=18.0, high=95.0, refuse=(18.0, 120.0), source="reference: Hamberg 2010; range: assumed"
+    )
     cyp2c9: Category = category(
         "*1/*1", tuple(CYP2C9), "CYP2C9 diplotype", frequencies=CYP2C9, source=SAMPLE, codes={"gene": ("CYP2C9",)}
     )
     vkorc1: Category = category(
         "GG", tuple(VKORC1), "VKORC1 -1639 genotype", frequencies=VKORC1, source=SAMPLE, codes={"gene": ("VKORC1",)}
     )
-    baseline_inr: Scalar = covariate(1.0, "1", "INR before warfarin", low=0.8, high=1.5, source="range: assumed")
+    baseline_inr: Scalar = covariate(
+        1.0, "1", "INR before warfarin", low=0.8, high=1.5, refuse=(0.5, 5.0), source="range: assumed"
+    )
 
 
 class Parameters(eqx.Module):

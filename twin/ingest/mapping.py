@@ -166,9 +166,7 @@ def _check_each(entry: Entry, model: DiseaseModel) -> None:
 
 def _check_levels(entry: Entry, model: DiseaseModel) -> None:
     declared = model.covariates().get(entry.to)
-    known = getattr(declared, "levels", None)
-    if known is None:
+    if declared is None or not declared.levels:
         raise TwinError(f"'levels' are for categories; '{entry.to}' is none")
     for level in entry.levels.values():
-        if level not in known:
-            raise TwinError(f"'{entry.to}' has no level '{short(level)}'; {suggest(level, known)}")
+        declared.number(entry.to, level)

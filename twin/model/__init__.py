@@ -5,7 +5,7 @@ from twin.model import DiseaseModel, Domain, Peak, covariate, log_normal, observ
 `base` is the model itself, `contract` what is checked of it, `noise` how measurements differ from the truth.
 """
 
-from .base import DiseaseModel, Domain, Nothing, pack, replace, unpack, zeros
+from .base import DiseaseModel, Nothing, pack, replace, unpack, zeros
 from .declarations import (
     Category,
     CategoryDeclaration,
@@ -30,6 +30,7 @@ from .declarations import (
     state,
     treatment,
 )
+from .domain import Domain
 from .noise import (
     Additive,
     Autocorrelated,

@@ -42,6 +42,7 @@ from .declarations import (
     StateDeclaration,
     Treatment,
 )
+from .domain import Domain
 from .outcome import Outcome
 
 replace = dataclasses.replace  # the way `individual` returns changed parameters
@@ -49,18 +50,6 @@ replace = dataclasses.replace  # the way `individual` returns changed parameters
 
 class Nothing(eqx.Module):
     """The covariates or inputs of a model that has none."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Domain:
-    """Where a model may be believed: the population it was built on, and what it leaves out.
-
-    Numeric ranges stand beside the covariates (`low`, `high`); `largest_dose` is per treatment, in its unit.
-    """
-
-    population: str
-    limits: str = ""
-    largest_dose: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
 class DiseaseModel:

@@ -16,7 +16,6 @@ import numpy as np
 from .. import units
 from ..errors import TwinError, TwinErrors, suggest
 from .codes import SYSTEMS
-from .declarations import CategoryDeclaration
 
 Model = Any  # a class of models (`base.DiseaseModel`, which asks for its contract)
 
@@ -74,7 +73,7 @@ def _names(kind: Model) -> Iterator[str]:
 def _units(kind: Model) -> Iterator[str]:
     groups: dict[str, Mapping[str, Any]] = {
         "parameter": kind.parameters(),
-        "covariate": {n: c for n, c in kind.covariates().items() if not isinstance(c, CategoryDeclaration)},
+        "covariate": {n: c for n, c in kind.covariates().items() if not c.levels},
         "input": kind.inputs(),
         "state": kind.states(),
         "treatment": kind.treatments(),

@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 import enum
 import math
+import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
 
-from ..errors import TwinError, suggest
+from ..errors import TwinError, show, suggest
+from ..quantity import parse_quantity
 from ..types import Scalar
 from .noise import Noise
 from .spread import Spread
@@ -57,14 +59,17 @@ class Covariate:
     source: str
     codes: Codes = dataclasses.field(default_factory=dict)
     refuse: tuple[float, float] = (-math.inf, math.inf)
+    levels: ClassVar[tuple[str, ...]] = ()  # a number has none
+    frequencies: ClassVar[None] = None
 
-    def refused(self, value: float, model: str) -> str | None:
-        """Why a patient of this value is not the model's, if so."""
-        low, high = self.refuse
-        if low <= value <= high:
-            return None
-        within = f"{low:g} to {high:g} {self.unit}".rstrip()
-        return f"model '{model}' is not for such patients: {self.meaning} must be within {within}"
+    @property
+    def standard(self) -> float:
+        """The reference as a number."""
+        return self.reference
+
+    def number(self, name: str, given: float | str) -> float:
+        """What a patient's author wrote, as a number in the declared unit."""
+        return parse_quantity(given, self.unit)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +83,22 @@ class CategoryDeclaration:
     source: str
     codes: Codes = dataclasses.field(default_factory=dict)
 
+    @property
+    def standard(self) -> float:
+        """The reference as the number of its level."""
+        return float(self.levels.index(self.reference))
+
+    def number(self, name: str, given: float | str) -> float:
+        """The number of the level that a patient's author wrote; a genotype's alleles may stand in either order."""
+        if given in self.levels:
+            return float(self.levels.index(str(given)))
+        alleles = [_alleles(level) for level in self.levels]
+        if any(alleles) and isinstance(given, str):
+            if (own := _alleles(given)) in alleles and own:
+                return float(alleles.index(own))
+            raise TwinError(f"unknown genotype {show(given)} of '{name}'; known: {', '.join(self.levels)}")
+        raise TwinError(f"unknown level {show(given)} of '{name}'; {suggest(str(given), self.levels)}")
+
 
 @dataclasses.dataclass(frozen=True)
 class Exogenous:
@@ -86,6 +107,14 @@ class Exogenous:
     default: float
     unit: str
     meaning: str
+    low: float = -math.inf
+    high: float = math.inf
+    refuse: tuple[float, float] = (-math.inf, math.inf)
+    levels: ClassVar[tuple[str, ...]] = ()
+
+    def number(self, name: str, given: float | str) -> float:
+        """What a regimen's or a patient's author wrote, as a number in the declared unit."""
+        return parse_quantity(given, self.unit)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,6 +132,13 @@ class PartDeclaration:
     kind: type
     unit: str
     meaning: str
+
+
+def _alleles(level: str) -> tuple[str, ...]:
+    """The alleles of a genotype such as '*1/*3' or 'GA', in an order of their own; nothing of any other text."""
+    if re.fullmatch(r"[ACGT]{2}", level):
+        return tuple(sorted(level))
+    return tuple(sorted(level.split("/"))) if re.fullmatch(r"[*\w+]+/[*\w+]+", level) else ()
 
 
 def _field(declaration: Any, default: Any = dataclasses.MISSING) -> Any:
@@ -169,9 +205,20 @@ def category(
     return _field(declaration, Category(float(levels.index(reference)), tuple(levels)))
 
 
-def exogenous(default: float, unit: str, meaning: str) -> Any:
-    """An input over time given by the patient file or the regimen, held constant between its changes."""
-    return _field(Exogenous(default, unit, meaning), default)
+def exogenous(
+    default: float,
+    unit: str,
+    meaning: str,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    refuse: tuple[float, float] = (-math.inf, math.inf),
+) -> Any:
+    """An input over time given by the patient file or the regimen, held constant between its changes.
+
+    Values outside `low` to `high`, the range studied, are a warning; outside `refuse` they are an error.
+    """
+    return _field(Exogenous(default, unit, meaning, low, high, refuse), default)
 
 
 def state(unit: str, meaning: str) -> Any:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .. import units
 from ..errors import TwinError, show, suggest
 from ..files.schema import Problem, examine
+from ..model.domain import admit, is_meant, not_meant
 from ..quantity import Span, parse_quantity, parse_span
 from ..regimen import Dose
 from ..regimen.dose import find_treatment
@@ -21,7 +22,7 @@ from .bound import BoundPatient, Measured
 from .file import ChancesEntry, ChangeEntry, DoseEntry, ObservationEntry, PatientFile, SeriesEntry
 
 if TYPE_CHECKING:
-    from ..model import Covariate, DiseaseModel
+    from ..model import DiseaseModel
 
 Changes = tuple[tuple[float, float], ...]
 
@@ -62,7 +63,7 @@ class _Binding:
         declared = self.model.covariates()
         return BoundPatient(
             id=self.name,
-            covariates={n: covariates.get(n, _reference(d)) for n, d in declared.items()},
+            covariates={n: covariates.get(n, d.standard) for n, d in declared.items()},
             series=series | self.inputs(),
             doses=doses,
             observations=observations,
@@ -173,20 +174,12 @@ class _Binding:
         return tuple(found)
 
     def value(self, name: str, given: Any, declared: Any) -> float:
-        """A number in the declared unit, or the number of a level."""
-        levels = getattr(declared, "levels", None)
-        if levels is None:
-            number = parse_quantity(given, declared.unit)
-            self.check_domain(name, number, declared)
-            return number
-        if given not in levels:
-            hint = suggest(str(given), levels)
-            raise TwinError(f"unknown level {show(given)} of '{name}'; {hint}")
-        return float(levels.index(given))
+        """A number in the declared unit, or the number of a level; the model must admit it."""
+        return admit(name, given, declared, self.model.name, self.warn)
 
     def chances(self, name: str, given: ChancesEntry, declared: Any) -> Changes:
         """Values with probabilities that add up to 1."""
-        told = getattr(declared, "frequencies", None) if given.chances == "population" else given.chances
+        told = declared.frequencies if given.chances == "population" else given.chances
         if not told:
             raise TwinError(
                 f"model '{self.model.name}' declares no frequencies of '{name}'; write chances: {{value: probability}}"
@@ -197,16 +190,6 @@ class _Binding:
         if given.chances != "population" and abs(total - 1) > _ROUNDING:
             raise TwinError(f"the chances add up to {total:g}, not 1; give every possible value")
         return tuple((value, share / total) for value, share in found)
-
-    def check_domain(self, name: str, number: float, declared: Covariate) -> None:
-        low, high = getattr(declared, "low", float("-inf")), getattr(declared, "high", float("inf"))
-        if number < 0 <= low:
-            raise TwinError(f"{number:g} {declared.unit} is negative; '{name}' never is")
-        if hasattr(declared, "refused") and (reason := declared.refused(number, self.model.name)):
-            raise TwinError(f"{number:g} {declared.unit}: {reason}")
-        if not low <= number <= high:
-            studied = f"{low:g} to {high:g} {declared.unit}".strip()
-            self.warn(f"{name} {number:.4g} is outside {studied}, where model '{self.model.name}' was studied")
 
     def inputs(self) -> dict[str, Changes]:
         found = {}
@@ -230,9 +213,9 @@ class _Binding:
         except TwinError as problem:
             raise TwinError(str(problem).removeprefix("dose 1: ")) from None
         treatment = list(self.model.treatments().values())[find_treatment(dose, self.model)]
-        largest = self.model.domain.largest_dose.get(treatment.name, float("inf"))
-        if dose.per is None and units.convert(dose.amount, dose.unit or treatment.unit, treatment.unit) > largest:
-            self.warn(f"dose {i + 1}, {entry.amount}, is above {largest:g} {treatment.unit}, the largest studied")
+        amount = units.convert(dose.amount, dose.unit or treatment.unit, treatment.unit)
+        if dose.per is None and not is_meant(treatment.name, amount, self.model):
+            self.warn(f"dose {i + 1}, {entry.amount}, {not_meant(treatment.name, self.model)}")
         with self.at("doses", i, "time"):
             dose = dataclasses.replace(dose, time=Span(self.time(entry.time)))
             if dose.count is None:
@@ -269,11 +252,6 @@ def _known(name: str, declared: Mapping[str, Any], kind: str) -> Any:
     if name not in declared:
         raise TwinError(f"unknown {kind} '{name}'; {suggest(name, declared)}")
     return declared[name]
-
-
-def _reference(declared: Any) -> float:
-    levels = getattr(declared, "levels", None)
-    return declared.reference if levels is None else float(levels.index(declared.reference))
 
 
 def _measured(entry: ObservationEntry, unit: str) -> tuple[float, int]:

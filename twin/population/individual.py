@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..model import Category, CategoryDeclaration, DiseaseModel, Individual, replace
+from ..model import Category, DiseaseModel, Individual, replace
 from ..types import Array
 
 # Drawn in this precision whatever the solver's, so that float32 and float64 runs meet the same individuals.
@@ -44,8 +44,7 @@ def covariates_of(model: DiseaseModel, values: Array) -> Any:
     """The Covariates object whose entries are `values`, in declared order."""
     made = {}
     for i, (name, declared) in enumerate(model.covariates().items()):
-        levels = declared.levels if isinstance(declared, CategoryDeclaration) else ()
-        made[name] = Category(values[i], levels) if levels else values[i]
+        made[name] = Category(values[i], declared.levels) if declared.levels else values[i]
     return model.Covariates(**made)
 
 
@@ -127,10 +126,4 @@ def _uncertain(model: DiseaseModel, population: dict[str, Array], key: Array, dt
 
 def reference_covariates(model: DiseaseModel) -> dict[str, float]:
     """Every covariate's reference value; a category's is its level's number."""
-    found = {}
-    for name, declared in model.covariates().items():
-        if isinstance(declared, CategoryDeclaration):
-            found[name] = float(declared.levels.index(declared.reference))
-        else:
-            found[name] = declared.reference
-    return found
+    return {name: declared.standard for name, declared in model.covariates().items()}

@@ -15,9 +15,11 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .. import units
 from ..errors import TwinError, short, suggest
+from ..model.domain import is_meant, is_studied, not_meant, not_studied, refusal
 from ..quantity import Span, duration, finite, interval, parse_amount, parse_span
-from .dose import MOST_DOSES, Dose, find_treatment, is_count
+from .dose import MOST_DOSES, SIZES, Dose, find_treatment, is_count
 from .event_table import read_events
 from .shorthand import parse_text
 
@@ -74,10 +76,42 @@ class Regimen:
                         span.within(model.time_unit)
             except TwinError as problem:
                 problems.append(f"dose {number}: {problem}")
-        for name in self.inputs:
-            if name not in model.inputs():
+        for name, changes in self.inputs.items():
+            declared = model.inputs().get(name)
+            if declared is None:
                 problems.append(f"model '{model.name}' has no input '{name}'; {suggest(name, model.inputs())}")
+                continue
+            for value in dict.fromkeys(value for _, value in changes):
+                if reason := refusal(name, value, declared, model.name):
+                    problems.append(f"input '{name}', {value:g} {declared.unit}: {reason}")
         return problems
+
+    def doubts(self, model: DiseaseModel, sizes: Mapping[str, float]) -> list[str]:
+        """What a user is told of a regimen that goes beyond what the model was studied or is meant for.
+
+        `sizes` are the largest covariates of whom it is given to, for doses by size. Of each treatment and input the
+        worst is told.
+        """
+        treatments = list(model.treatments().values())
+        most: dict[str, float] = {}
+        for dose in self.doses:
+            treatment = treatments[find_treatment(dose, model)]
+            amount = dose.amount if dose.unit is None else units.convert(dose.amount, dose.unit, treatment.unit)
+            amount *= sizes.get(SIZES[dose.per], 0.0) if dose.per else 1.0
+            most[treatment.name] = max(most.get(treatment.name, 0.0), amount)
+        found = [
+            f"{amount:g} {model.treatments()[name].unit} of '{name}' {not_meant(name, model)}"
+            for name, amount in most.items()
+            if not is_meant(name, amount, model)
+        ]
+        for name, changes in self.inputs.items():
+            declared, values = model.inputs()[name], [value for _, value in changes]
+            found += [
+                f"{name} {value:.4g} {not_studied(declared, model.name)}"
+                for value in dict.fromkeys((min(values), max(values)))
+                if not is_studied(value, declared)
+            ]
+        return found
 
 
 def parse_doses(entries: Sequence[Any]) -> tuple[Dose, ...]:

@@ -26,7 +26,7 @@ import numpy as np
 import xarray as xr
 
 from ..errors import TwinError
-from ..model import CategoryDeclaration, DiseaseModel
+from ..model import DiseaseModel
 
 if TYPE_CHECKING:
     from ..ingest.report import Report
@@ -151,7 +151,7 @@ def _drawn(batch: Batch, name: str, drawn: np.ndarray) -> tuple[np.ndarray, dict
     declared = batch.model.covariates()[name]
     own = np.array([p.covariates[name] for p in batch.patients])[:, None]
     values = np.where(np.isnan(drawn), own, drawn)
-    if isinstance(declared, CategoryDeclaration):
+    if declared.levels:
         return np.array(declared.levels, object)[values.astype(int)], {"description": declared.meaning}
     return values, {"description": declared.meaning, "unit": declared.unit}
 
@@ -174,7 +174,7 @@ def _covariates(batch: Batch) -> xr.Dataset:
     for name, declared in batch.model.covariates().items():
         column = [p.covariates[name] for p in batch.patients]
         attributes: dict[str, Any] = {"description": declared.meaning}
-        if isinstance(declared, CategoryDeclaration):
+        if declared.levels:
             variables[name] = (PATIENT, words(declared.levels[int(v)] for v in column), attributes)
         else:
             variables[name] = (PATIENT, np.array(column, float), attributes | {"unit": declared.unit})
@@ -213,6 +213,7 @@ def provenance(batch: Batch) -> dict[str, Any]:
         "model_citation": batch.model.citation,
         "model_evidence": json.dumps({str(tag): count for tag, count in batch.model.evidence().items()}),
         "model_domain": batch.model.domain.population,
+        "outside_domain": json.dumps(list(batch.doubts)),
         "parameters_changed": json.dumps(batch.model.values),
         "time_unit": batch.model.time_unit,
         "start": float(batch.arrays["span"][0]),

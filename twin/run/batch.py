@@ -29,6 +29,7 @@ class Batch:
     noise: bool
     spread: bool
     uncertainty: bool
+    doubts: tuple[str, ...] = ()  # where the model is used outside what it was studied or meant for
 
     @property
     def shape(self) -> tuple[int, int, int]:

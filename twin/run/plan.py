@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import TwinError, suggest
 from ..model import DiseaseModel, Outcome
+from ..model.domain import is_studied, not_studied, refusal
 from ..patient import BoundPatient, Patient
 from ..population.keys import patient_key, study_key
 from ..population.uncertain import draw_covariates
@@ -80,7 +81,23 @@ def prepare(model: DiseaseModel, patients: Any, regimens: Mapping[str, Any], out
     return Batch(
         model, choice, question, tuple(people), tuple(arms), how.draws, number, arrays | keys,
         noise=how.noise, spread=how.spread, uncertainty=how.uncertainty,
+        doubts=_doubts(model, people, arms, how.covariates),
     )  # fmt: skip
+
+
+def _doubts(
+    model: DiseaseModel, people: Sequence[BoundPatient], arms: Mapping[str, Regimen], covariates: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """Where the model is used outside what it was studied or meant for, one sentence each."""
+    sizes = {n: max(p.covariates[n] for p in people) for n in model.covariates()}
+    found = [doubt for p in people for doubt in p.warnings]
+    found += [f"regimen '{name}': {doubt}" for name, arm in arms.items() for doubt in arm.doubts(model, sizes)]
+    for name, values in covariates.items():
+        declared = model.covariates()[name]
+        if not declared.levels:
+            odd = sum(not is_studied(value, declared) for value in np.ravel(values).tolist() if value == value)
+            found += [f"{name} of {odd} draws {not_studied(declared, model.name)}"] if odd else []
+    return tuple(found)
 
 
 def _individuals(
@@ -106,9 +123,25 @@ def _own_covariates(model: DiseaseModel, people: Sequence[BoundPatient], how: Se
     for name, values in how.covariates.items():
         if name not in model.covariates():
             raise TwinError(f"model '{model.name}' has no covariate '{name}'; {suggest(name, model.covariates())}")
-        found[name] = np.asarray(values, float)
+        found[name] = _numbers_of(name, values, model)
         if found[name].shape != shape:
             raise TwinError(f"covariates['{name}'] has shape {found[name].shape}; {shape} (patient, draw) is needed")
+    return found
+
+
+def _numbers_of(name: str, values: Any, model: DiseaseModel) -> np.ndarray:
+    """Values of a covariate as numbers, each one that the model admits; not a number stays so."""
+    declared, given = model.covariates()[name], np.asarray(values)
+    if given.dtype.kind in "UO":  # levels by their names
+        return np.array([declared.number(name, one) for one in given.ravel().tolist()], float).reshape(given.shape)
+    found = given.astype(float)
+    for value in np.unique(found[~np.isnan(found)]).tolist():
+        if declared.levels and value not in range(len(declared.levels)):
+            raise TwinError(
+                f"covariates['{name}']: {value:g} is the number of no level; known: 0 to {len(declared.levels) - 1}"
+            )
+        if not declared.levels and (reason := refusal(name, value, declared, model.name)):
+            raise TwinError(f"covariates['{name}']: {value:g} {declared.unit}: {reason}")
     return found
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import units
 from ..errors import TwinError, TwinErrors, show, suggest
 from ..files.document import Document, Location, read
 from ..files.schema import Examined
@@ -18,7 +17,6 @@ from ..patient.bind import bind
 from ..patient.file import PatientFile
 from ..quantity import parse_quantity, parse_time
 from ..regimen import Regimen
-from ..regimen.dose import SIZES, find_treatment
 from .file import MOST_TIMES, ScenarioFile, TimeGrid
 from .outcome_entry import build_outcome
 from .record_entry import JoinEntry, SourceEntry, is_record
@@ -88,9 +86,10 @@ class Reading:
         if until is not None and times and times[-1] > until:
             self.problem(("times",), f"the last, {times[-1]:g} {model.time_unit}, is after until; end them together")
         self.replay(model)
-        large = [warning for name, given in regimens.items() for warning in _large(name, given, model, patients)]
+        sizes = {n: max((p.covariates[n] for p in patients), default=0.0) for n in model.covariates()}
+        doubts = [f"regimen '{name}': {one}" for name, given in regimens.items() for one in given.doubts(model, sizes)]
         reported = {patient.id for bound, _ in self.ingested.values() for patient in bound}
-        return [*(w for patient in patients if patient.id not in reported for w in _notes(patient)), *large]
+        return [*(w for patient in patients if patient.id not in reported for w in _notes(patient)), *doubts]
 
     def model(self) -> DiseaseModel | None:
         from ..library import load_model
@@ -271,24 +270,3 @@ def _yaml_files(folder: Path, base: Path) -> list[str]:
         return [os.path.relpath(path, base) for path in folder.glob("*.y*ml")]
     except (OSError, ValueError):
         return []
-
-
-def _large(name: str, regimen: Regimen, model: DiseaseModel, patients: Sequence[BoundPatient]) -> Iterator[str]:
-    """Doses above the largest for which the model is meant, the largest of each treatment."""
-    treatments = list(model.treatments().values())
-    most: dict[str, float] = {}
-    for dose in regimen.doses:
-        treatment = treatments[find_treatment(dose, model)]
-        amount = dose.amount if dose.unit is None else units.convert(dose.amount, dose.unit, treatment.unit)
-        if dose.per:
-            size = SIZES[dose.per]
-            amount *= max((p.covariates[size] for p in patients), default=0.0)
-        most[treatment.name] = max(most.get(treatment.name, 0.0), amount)
-    for treatment in treatments:
-        limit = model.domain.largest_dose.get(treatment.name)
-        given = most.get(treatment.name, 0.0)
-        if limit is not None and given > limit:
-            yield (
-                f"regimen '{name}': {given:g} {treatment.unit} of '{treatment.name}' is more than {limit:g} "
-                f"{treatment.unit}, the most for which model '{model.name}' is meant"
-            )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ... import units
 from ...errors import TwinError
+from ...model.domain import is_meant
 from ...patient import DoseRecord
 from ...quantity import is_finite, parse_amount, parse_span
 from ..chart import Chart, Given
@@ -130,7 +131,7 @@ def above_studied(dose: DoseRecord, model: DiseaseModel) -> bool:
         return False
     value, unit, per = parse_amount(dose.amount)
     own = model.treatments()[name].unit
-    return per is None and units.convert(value, unit or own, own) > model.domain.largest_dose.get(name, math.inf)
+    return per is None and not is_meant(name, units.convert(value, unit or own, own), model)
 
 
 def flag_overlaps(doses: Sequence[DoseRecord], time_unit: str, flag: Callable[[str], None]) -> None:

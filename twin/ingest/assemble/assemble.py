@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from ...errors import TwinError
+from ...model.domain import is_studied
 from ...patient import Change, DoseRecord, Observation, Patient, Series
 from ...quantity import parse_span
 from ..chart import Chart, Code, Reading, When
@@ -175,7 +176,7 @@ class _Assembly:
             self.note(DROPPED, f"{entry.to}: before birth")
             return
         declared = self.model.covariates()[entry.to]
-        if getattr(declared, "levels", None) is not None:
+        if declared.levels:
             value = level_of(reading, entry, declared.levels, self.note)
         else:
             value = self.numbers.exact(entry, likeliest(reading, entry, self.note), declared.unit)
@@ -221,7 +222,7 @@ class _Assembly:
         found = {}
         for name, declared in self.model.covariates().items():
             held = self.held.get(name, [])
-            if getattr(declared, "levels", None) is None:
+            if not declared.levels:
                 held = [h for h in held if self.possible(name, h.value, declared.low)]
             if not held:
                 self.flag(f"{name} not given: the reference value is taken")
@@ -237,7 +238,7 @@ class _Assembly:
 
     def check_studied(self, name: str, value: Any, declared: Any) -> None:
         values = [change.value for change in value.series] if isinstance(value, Series) else [value]
-        if any(isinstance(v, float) and not declared.low <= v <= declared.high for v in values):
+        if any(isinstance(v, float) and not is_studied(v, declared) for v in values):
             self.flag(f"{name} outside the range in which the model was studied")
 
     def given(self) -> list[tuple[DoseRecord, Entry]]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ... import units
 from ...errors import TwinError
+from ...model.domain import is_meant, is_studied, not_meant, not_studied, refusal
 from ...patient import BoundPatient, Measured
 from ...quantity import Span
 from ...regimen import Dose, Regimen
@@ -22,7 +23,7 @@ from ..report import CONVERTED, FLAGGED, UNUSED, USED, Report
 from .columns import AFTER_DOSE, Column, Columns, Labels, column_codes, dose_codes, reading_codes
 
 if TYPE_CHECKING:
-    from ...model import DiseaseModel
+    from ...model import CategoryDeclaration, DiseaseModel
 
 Changes = tuple[tuple[float, float], ...]
 _MODELLED = {-1.0: "rate", -2.0: "duration"}
@@ -154,12 +155,13 @@ class _Binding:
             found[i].append(dose)
         self.note(rows, USED, f"dose -> {entry.to}")
         self.say_unit(rows, "AMT", entry, unit, factor)
-        self._warn_of_large(patients[amounts > self.model.domain.largest_dose.get(entry.to, math.inf)], entry.to, unit)
+        large = [not is_meant(entry.to, amount, self.model) for amount in amounts.tolist()]
+        self._warn_of_large(patients[np.array(large, bool)], entry.to)
 
-    def _warn_of_large(self, patients: np.ndarray, name: str, unit: str) -> None:
+    def _warn_of_large(self, patients: np.ndarray, name: str) -> None:
         for i, count in zip(*(a.tolist() for a in np.unique(patients, return_counts=True)), strict=True):
-            largest = self.model.domain.largest_dose[name]
-            what = f"{count} dose{'s' if count > 1 else ''} of '{name}' above {largest:g} {unit}, the largest studied"
+            each = f"{count} doses of '{name}': each" if count > 1 else f"a dose of '{name}'"
+            what = f"{each} {not_meant(name, self.model)}"
             self.warnings.setdefault(i, []).append(what)
 
     # readings --------------------------------------------------------------------------------------
@@ -234,7 +236,7 @@ class _Binding:
 
     def _assumed(self, values: list[dict[str, float]], series: list[dict[str, Changes]]) -> Any:
         """Reference values where nothing is said."""
-        reference = {n: _reference(d) for n, d in self.model.covariates().items()}
+        reference = {n: d.standard for n, d in self.model.covariates().items()}
         absent = [tuple(name for name, value in one.items() if math.isnan(value)) for one in values]
         for one, names in zip(values, absent, strict=True):
             one.update({name: reference[name] for name in names})
@@ -242,9 +244,8 @@ class _Binding:
 
     def _converted(self, name: str, column: Column, entry: Entry, declared: Any) -> Column:
         """The column in the declared unit, or as numbers of the declared levels."""
-        levels = getattr(declared, "levels", None)
-        if levels is not None:
-            return self._levels(name, column, entry, levels)
+        if declared.levels:
+            return self._levels(name, column, entry, declared)
         if column.levels is not None:
             row = int(np.argmax(~np.isnan(column.values)))
             raise TwinError(f"{self.table.place(row)}: column {name} holds words, and '{entry.to}' is a number")
@@ -252,37 +253,38 @@ class _Binding:
         self.say_unit(np.flatnonzero(~np.isnan(column.values)), name, entry, declared.unit, factor)
         values = column.values * factor
         negative = values < 0
-        if negative.any() and getattr(declared, "low", -math.inf) >= 0:
+        if negative.any() and declared.low >= 0:
             raise TwinError(f"{self.table.place(int(np.argmax(negative)))}: {name} is negative; '{entry.to}' never is")
         return Column(values)
 
-    def _levels(self, name: str, column: Column, entry: Entry, levels: tuple[str, ...]) -> Column:
+    def _levels(self, name: str, column: Column, entry: Entry, declared: CategoryDeclaration) -> Column:
         values = np.full(len(self.table), np.nan)
         for value in np.unique(column.values[~np.isnan(column.values)]):
             rows = column.values == value
             said = column.said(value)
             level = said if isinstance(said, str) else f"{said:.15g}"
-            level = entry.levels.get(level, level)
-            if level not in levels:
+            try:
+                values[rows] = declared.number(entry.to, entry.levels.get(level, level))
+            except TwinError:
                 raise TwinError(
                     f"{self.table.place(int(np.argmax(rows)))}: column {name} holds no level of '{entry.to}'; "
-                    f"say in the mapping which of its words is which of {', '.join(levels)} (levels: ...)"
-                )
-            values[rows] = levels.index(level)
+                    f"say in the mapping which of its words is which of {', '.join(declared.levels)} (levels: ...)"
+                ) from None
         return Column(values)
 
     def _start(self, column: Column, entry: Entry, declared: Any) -> np.ndarray:
         """Each patient's value at the start; a warning where it lies outside what was studied."""
         first = self.table.first(column)
         self.note(self.table.starts[:-1][~np.isnan(first)], USED, f"{entry.to} at the start")
-        low, high = getattr(declared, "low", -math.inf), getattr(declared, "high", math.inf)
-        for i, value in enumerate(first if hasattr(declared, "refused") else ()):
-            if not math.isnan(value) and (reason := declared.refused(float(value), self.model.name)):
+        if declared.levels:
+            return first
+        for i, value in enumerate(first.tolist()):
+            if math.isnan(value):
+                continue
+            if reason := refusal(entry.to, value, declared, self.model.name):
                 raise TwinError(f"patient '{self.table.ids[i]}', {entry.to}: {reason}")
-        for i in np.flatnonzero((first < low) | (first > high)):
-            studied = f"{low:g} to {high:g} {declared.unit}".strip()
-            words = f"{entry.to} is outside {studied}, where model '{self.model.name}' was studied"
-            self.warnings.setdefault(int(i), []).append(words)
+            if not is_studied(value, declared):
+                self.warnings.setdefault(i, []).append(f"{entry.to} {not_studied(declared, self.model.name)}")
         return first
 
     def _changes(self, column: Column, entry: Entry, series: list[dict[str, Changes]]) -> None:
@@ -302,11 +304,6 @@ class _Binding:
         if several:
             rule = "carried backward (NOCB)" if table.carry == "backward" else "carried forward (LOCF)"
             self.note(rows[new], USED, f"change of {entry.to}, {rule}")
-
-
-def _reference(declared: Any) -> float:
-    levels = getattr(declared, "levels", None)
-    return declared.reference if levels is None else float(levels.index(declared.reference))
 
 
 def _groups(rows: np.ndarray, columns: tuple[Labels, ...]) -> Iterator[tuple[np.ndarray, tuple[str | None, ...]]]:
