@@ -29,7 +29,7 @@ from tests.reference import courses  # noqa: E402
 from twin.run import program  # noqa: E402
 from twin.run.batch import Batch  # noqa: E402
 from twin.run.plan import prepare  # noqa: E402
-from twin.run.settings import Settings  # noqa: E402
+from twin.settings import Settings  # noqa: E402
 from twin.solver.ensemble import backend  # noqa: E402
 
 SHAPE = (1, 16, 64)  # devices, blocks and lanes of the call that is compiled; a kernel's code does not depend on it
@@ -61,10 +61,7 @@ def targets() -> dict[str, Target]:
 def asked(model: str, solver: str, dtype: str) -> Batch:
     """One patient under the model's reference course, with every observable and every outcome of the model."""
     regimen, times = courses()[model]
-    settings = Settings(
-        draws=range(8), seed=1, until=None, times=[float(t) for t in times[::8]], solver=solver, dtype=dtype,
-        rtol=None, atol=None, spread=True, uncertainty=False, noise=False, individuals={},
-    )  # fmt: skip
+    settings = Settings(draws=8, seed=1, times=[float(t) for t in times[::8]], solver=solver, dtype=dtype)
     return prepare(twin.load_model(model), twin.Patient("ana"), {"one": regimen}, None, settings)
 
 

@@ -7,6 +7,7 @@
 This package sits between `twin`, which it imports, and `cli`, which imports it.
 """
 
+from .answer import Answer, run_scenario
 from .check.forecast import forecast
 from .check.predictive import checks, vpc
 from .check.sbc import sbc
@@ -19,6 +20,6 @@ from .target import Target
 from .update import update
 
 __all__ = [
-    "METHODS", "Posterior", "Prior", "Replay", "Target", "calibrate", "checks", "forecast", "replay", "sbc", "update",
-    "vpc",
+    "METHODS", "Answer", "Posterior", "Prior", "Replay", "Target", "calibrate", "checks", "forecast", "replay",
+    "run_scenario", "sbc", "update", "vpc",
 ]  # fmt: skip

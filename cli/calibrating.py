@@ -6,44 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twin.errors import TwinError
+from .scenarios import each_scenario, writing
 
 if TYPE_CHECKING:
     from calibration import Posterior, Replay
     from twin.scenario import Scenario
-
-
-def wanted(scenario: Scenario, asked: Mapping[str, Any]) -> bool:
-    """Whether observations change what is simulated."""
-    chosen = scenario.settings.calibration
-    return (
-        asked["spread"]
-        and any(patient.observations for patient in asked["patients"])
-        and (chosen is None or chosen.method != "none")
-    )
-
-
-def calibrated(scenario: Scenario, asked: Mapping[str, Any]) -> Posterior:
-    """The posterior of a scenario's patients."""
-    from calibration import calibrate
-
-    if asked["uncertainty"]:
-        raise TwinError(
-            "uncertainty: true cannot be combined with observations; leave it out, or set calibration: {method: none}"
-        )
-    chosen = scenario.settings.calibration
-    return calibrate(
-        asked["model"], asked["patients"], method=chosen.method if chosen else "auto", draws=asked["draws"],
-        seed=asked["seed"], priors=priors_of(scenario), rtol=asked["rtol"], atol=asked["atol"],
-        censored=chosen.censored if chosen else "m3",
-    )  # fmt: skip
-
-
-def priors_of(scenario: Scenario) -> dict[str, dict[str, Any]]:
-    """The scenario's changes of priors."""
-    chosen = scenario.settings.calibration
-    entries = chosen.priors.items() if chosen else ()
-    return {name: entry.model_dump(exclude_none=True) for name, entry in entries}
 
 
 def told(posterior: Posterior) -> str:
@@ -85,41 +52,18 @@ def table(posterior: Posterior) -> list[dict[str, Any]]:
 
 def calibrate_all(paths: Sequence[str], *, out: Path, instead: Mapping[str, Any]) -> int:
     """Calibrates the patients of every scenario into a folder of its own; returns how many scenarios failed."""
+    from calibration.answer import calibrate_patients, replay_patients
     from twin.result import dataset
 
-    from .scenarios import arguments, each_scenario, writing
-
     def work(scenario: Scenario, folder: Path) -> str:
-        asked = arguments(scenario, instead)
-        posterior = demanded(scenario, asked)
-        replayed = _replayed(scenario, asked)
+        scenario = scenario.but(**instead)
+        posterior, replayed = calibrate_patients(scenario), replay_patients(scenario)
         with writing(folder):
             said = _written(posterior, folder)
-            dataset.add_ingest(folder / "posterior.zarr", scenario.reports())
+            dataset.add_ingest(folder / "posterior.zarr", scenario.reports)
             return said if replayed is None else f"{said}\n\n{_written_steps(replayed, posterior.model, folder)}"
 
     return each_scenario(paths, out, work, did="calibrated")
-
-
-def demanded(scenario: Scenario, asked: Mapping[str, Any]) -> Posterior:
-    """The posterior where one was asked for; an error if there is nothing to calibrate on."""
-    if not wanted(scenario, asked):
-        raise TwinError("no patient has observations to calibrate on, or calibration is switched off")
-    return calibrated(scenario, asked)
-
-
-def _replayed(scenario: Scenario, asked: Mapping[str, Any]) -> Replay | None:
-    """The measurements replayed, if the scenario asks for it."""
-    from calibration import replay
-
-    chosen = scenario.settings.calibration
-    if chosen is None or chosen.replay is None:
-        return None
-    return replay(
-        asked["model"], [p for p in asked["patients"] if p.observations], every=chosen.replay, seed=asked["seed"],
-        method=chosen.method, draws=asked["draws"], priors=priors_of(scenario), censored=chosen.censored,
-        rtol=asked["rtol"], atol=asked["atol"],
-    )  # fmt: skip
 
 
 def _written_steps(replayed: Replay, model: Any, folder: Path) -> str:

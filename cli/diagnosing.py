@@ -10,11 +10,11 @@ import click
 import numpy as np
 
 from twin.errors import TwinError
-from twin.scenario import load_scenario
+from twin.scenario import Scenario, load_scenario
 
 from . import calibrating
 from .runtime import prepare_jax
-from .scenarios import arguments, writing
+from .scenarios import writing
 
 _COHORT = 5  # measured patients from which a predictive check over time says something
 
@@ -23,25 +23,25 @@ def diagnose_one(path: str, *, out: Path, replicates: int | None, instead: Mappi
     """Prints what the checks show, and stores them."""
     prepare_jax()
     import calibration
+    from calibration.answer import calibrate_patients, how_to_calibrate
 
     from .report.diagnosis_figure import draw
 
-    scenario = load_scenario(path)
-    asked = arguments(scenario, instead)
-    posterior = calibrating.demanded(scenario, asked)
+    scenario = load_scenario(path).but(**instead)
+    posterior, seed = calibrate_patients(scenario), scenario.settings.seed
     click.echo(calibrating.told(posterior) + "\n")
-    found = calibration.checks(posterior, seed=asked["seed"])
+    found = calibration.checks(posterior, seed=seed)
     click.echo("\n".join(_predictive(found)))
     click.echo("\n".join(["", *_identified(posterior)]))
-    priors = calibrating.priors_of(scenario)
-    click.echo("\n".join(["", *_forecast(asked, priors)]))
+    priors = how_to_calibrate(scenario)["priors"]
+    click.echo("\n".join(["", *_forecast(scenario, priors)]))
     predictive = None
-    if sum(bool(p.observations) for p in asked["patients"]) >= _COHORT:
-        predictive = calibration.vpc(posterior.target, corrected=True, seed=asked["seed"])
+    if sum(bool(p.observations) for p in scenario.patients) >= _COHORT:
+        predictive = calibration.vpc(posterior.target, corrected=True, seed=seed)
     ranks = None
     if replicates:
-        first = next(p for p in asked["patients"] if p.observations)
-        ranks = calibration.sbc(asked["model"], first, replicates, seed=asked["seed"], priors=priors)
+        first = next(p for p in scenario.patients if p.observations)
+        ranks = calibration.sbc(scenario.model, first, replicates, seed=seed, priors=priors)
         click.echo("\n".join(["", *_ranked(first.id, ranks, replicates)]))
     folder = out / scenario.name
     with writing(folder):
@@ -77,11 +77,11 @@ def _identified(posterior: Any) -> list[str]:
     return lines
 
 
-def _forecast(asked: Mapping[str, Any], priors: Any) -> list[str]:
+def _forecast(scenario: Scenario, priors: Any) -> list[str]:
     import calibration
 
     try:
-        skills = calibration.forecast(asked["model"], asked["patients"], seed=asked["seed"], priors=priors)
+        skills = calibration.forecast(scenario.model, scenario.patients, seed=scenario.settings.seed, priors=priors)
     except TwinError as problem:
         return [f"no forecast: {problem}"]
     lines = ["the later half of measurements, predicted from the earlier (CRPS: smaller is better)"]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -17,7 +16,6 @@ from twin.scenario import check as check_scenario
 
 from .runtime import prepare_jax, print_lines, print_problems
 
-_PASSED_ON = ("draws", "seed", "solver", "dtype", "spread", "uncertainty", "noise")
 _HAS_MODEL = re.compile(rb"""^\s*["']?model["']?\s*:""", re.MULTILINE)
 
 
@@ -68,7 +66,7 @@ def check_all(paths: Sequence[str]) -> int:
         _say(found)
         failed += found.scenario is None
         if found.scenario is not None:
-            for report in found.scenario.reports():
+            for report in found.scenario.reports:
                 click.echo(report.text())
             click.echo(f"{path}: ok")
     return failed
@@ -112,24 +110,6 @@ def _folders(files: Sequence[str], out: Path) -> dict[str, Path]:
             name += "-2"
         taken[file] = out / name
     return taken
-
-
-def arguments(scenario: Scenario, instead: Mapping[str, Any]) -> dict[str, Any]:
-    """What `twin.simulate` is called with."""
-    settings = scenario.settings.model_copy(update=dict(instead))
-    model = scenario.build_model()
-    tolerance = settings.tolerance
-    return {
-        "model": model,
-        "patients": scenario.build_patients(model),
-        "regimens": scenario.build_regimens(model),
-        "outcomes": scenario.build_outcomes(model),
-        "until": scenario.build_until(model),
-        "times": scenario.build_times(model),
-        "rtol": tolerance.relative if tolerance else None,
-        "atol": tolerance.absolute if tolerance else None,
-        **{name: getattr(settings, name) for name in _PASSED_ON},
-    }
 
 
 @contextlib.contextmanager

@@ -48,16 +48,16 @@ def variants(patient: BoundPatient, model: DiseaseModel) -> list[BoundPatient]:
 def computed() -> dict[str, dict[str, np.ndarray]]:
     """Draws of each quantity, by variant."""
     scenario = twin.load_scenario(SCENARIO)
-    model = scenario.build_model()
-    (patient,) = scenario.build_patients(model)
+    model = scenario.model
+    (patient,) = scenario.patients
     posterior = calibration.calibrate(model, variants(patient, model), draws=DRAWS, seed=SEED)
     for one, method, verdict, k in zip(
         posterior.patients, posterior.method, posterior.verdict, posterior.stats["k_hat"], strict=True
     ):
         print(f"{one.id}: {len(one.observations)} measurements, {method}, k-hat {k:.2f}, {verdict}", file=sys.stderr)
     result = twin.simulate(
-        model, posterior.patients, regimens={REGIMEN: scenario.build_regimens(model)[REGIMEN]},
-        outcomes=scenario.build_outcomes(model), until=scenario.build_until(model), draws=DRAWS, seed=SEED,
+        model, posterior.patients, regimens={REGIMEN: scenario.regimens[REGIMEN]},
+        outcomes=scenario.outcomes, until=scenario.settings.until, draws=DRAWS, seed=SEED,
         **posterior.individuals,
     )  # fmt: skip
     found: dict[str, dict[str, np.ndarray]] = {}

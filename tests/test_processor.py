@@ -90,10 +90,10 @@ RUN = """\
 import sys, twin
 if sys.argv[1] == "fast": assert twin.fast_cpu()
 scenario = twin.load_scenario(sys.argv[2])
-model = scenario.build_model()
+model = scenario.model
 result = twin.simulate(
-    model, scenario.build_patients(model), regimens=scenario.build_regimens(model),
-    outcomes=scenario.build_outcomes(model), until=scenario.build_until(model), times=[0, 24, 48, 72, 96, 120],
+    model, scenario.patients, regimens=scenario.regimens,
+    outcomes=scenario.outcomes, until=scenario.settings.until, times=[0, 24, 48, 72, 96, 120],
     draws=12, seed=3,
 )
 twin.save_result(result, sys.argv[3])

@@ -16,7 +16,7 @@ from tests.reference import courses
 from tests.toys import One, Turnover
 from twin.run import program
 from twin.run.plan import prepare
-from twin.run.settings import Settings
+from twin.settings import Settings
 
 COMPILED = "/jax/core/compile/backend_compile_duration"
 
@@ -127,10 +127,7 @@ def equations(jaxpr: Any) -> int:
 @pytest.mark.parametrize("name", LARGEST)
 def test_a_block_stays_small(name, solver):
     regimen, times = courses()[name]
-    settings = Settings(
-        draws=range(64), seed=1, until=None, times=times, solver=solver, dtype="float64", rtol=None, atol=None,
-        spread=True, uncertainty=False, noise=False, individuals={},
-    )  # fmt: skip
+    settings = Settings(draws=64, seed=1, times=times, solver=solver, dtype="float64")
     model = twin.load_model(name)
     batch = prepare(model, twin.Patient("ana"), {"one": regimen}, None, settings)
     _, given = program.described(batch.arrays, (1, 2, 64))

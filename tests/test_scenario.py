@@ -69,13 +69,13 @@ def good(folder) -> Scenario:
 
 
 def test_it_builds_the_model_with_its_own_values(good):
-    model = good.build_model()
+    model = good.model
     assert model.name == "warfarin_hamberg2010"
     assert model.values == {"volume": pytest.approx(15.0)}
 
 
 def test_it_builds_patients_from_files_and_from_the_text(good):
-    ana, ben = good.build_patients(good.build_model())
+    ana, ben = good.patients
     assert (ana.id, ben.id) == ("ana", "ben")
     assert ana.assumed == ("vkorc1", "baseline_inr")
     assert ben.assumed == ()
@@ -101,10 +101,10 @@ FEW = ("genotype_guided", "adjusting", "from_records", "dose_reduction", "auc_gu
 )
 def test_no_trajectory_of_a_shipped_scenario_fails(path):
     scenario = load_scenario(path)
-    model = scenario.build_model()
+    model = scenario.model
     result = simulate(
-        model, scenario.build_patients(model), regimens=scenario.build_regimens(model),
-        outcomes=scenario.build_outcomes(model), until=scenario.build_until(model), draws=8, seed=1, times=[],
+        model, scenario.patients, regimens=scenario.regimens,
+        outcomes=scenario.outcomes, until=scenario.settings.until, draws=8, seed=1, times=[],
     )  # fmt: skip
     assert int((result["sample_stats/status"] != 0).sum()) == 0
 
@@ -122,23 +122,23 @@ outcomes: [highest_inr]
     path = tmp_path / "events.yaml"
     path.write_text(text)
     scenario = load_scenario(path)
-    model = scenario.build_model()
-    built = scenario.build_regimens(model)
+    model = scenario.model
+    built = scenario.regimens
     schedules = [build_schedule(model, r, end=336.0, covariates=reference_covariates(model)) for r in built.values()]
     np.testing.assert_array_equal(schedules[0].time, schedules[1].time)
     np.testing.assert_array_equal(schedules[0].amount, schedules[1].amount)
 
 
 def test_it_builds_regimens(good):
-    regimens = good.build_regimens(good.build_model())
+    regimens = good.regimens
     assert list(regimens) == ["usual", "nothing", "listed"]
     assert regimens["nothing"].doses == ()
     assert regimens["usual"].doses[0].amount == regimens["listed"].doses[0].amount == 5.0
 
 
 def test_it_builds_outcomes_in_the_units_of_the_model(good):
-    model = good.build_model()
-    found = good.build_outcomes(model)
+    model = good.model
+    found = good.outcomes
     assert found["highest_inr"] is model.outcomes["highest_inr"]
     assert found["early_peak"] == Peak(of="inr", until=72.0)
     assert found["time_share_inr"] == TimeShare(of="inr", low=2.0, high=3.0)
@@ -147,9 +147,8 @@ def test_it_builds_outcomes_in_the_units_of_the_model(good):
 
 
 def test_its_times_are_in_model_units(good):
-    model = good.build_model()
-    assert good.build_until(model) == 336.0
-    times = good.build_times(model)
+    assert good.settings.until == 336.0
+    times = good.settings.times
     assert (times[0], times[1], times[-1], len(times)) == (0.0, 12.0, 336.0, 29)
 
 
@@ -161,9 +160,9 @@ def test_settings_are_frozen_and_draws_may_be_written_1e3(good):
 
 def test_all_outcomes_of_the_model_are_meant_when_none_is_named(folder):
     scenario = load_scenario(write(folder, "model: warfarin\npatients: [{}]\nregimens: {usual: 5 mg q24h x3}\n"))
-    model = scenario.build_model()
-    assert scenario.build_outcomes(model) == model.outcomes
-    assert [p.id for p in scenario.build_patients(model)] == ["patient 1"]
+    model = scenario.model
+    assert scenario.outcomes == model.outcomes
+    assert [p.id for p in scenario.patients] == ["patient 1"]
 
 
 MANY = """\
@@ -214,7 +213,7 @@ def test_shipped_scenarios_are_right_and_assume_nothing(path):
     found = check(path)
     assumed = [w for w in found.warnings if "the most for which model" not in w]
     assert (found.problems, assumed) == ((), [])
-    assert found.scenario.settings.question, "a shipped scenario says what it asks"
+    assert found.scenario.file.question, "a shipped scenario says what it asks"
 
 
 def _described(shape, where=""):

@@ -11,6 +11,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from calibration.answer import run_scenario
+
     from .api.simulate import simulate, stream
     from .api.solve import solve
     from .api.solve_many import solve_many
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from .result.summary import summarise
     from .run.processor import fast_cpu
     from .scenario import load_scenario
+    from .settings import Settings
 
 __all__ = [
     "DiseaseModel",
@@ -33,6 +36,7 @@ __all__ = [
     "Observation",
     "Patient",
     "Regimen",
+    "Settings",
     "TwinError",
     "contrast",
     "fast_cpu",
@@ -41,6 +45,7 @@ __all__ = [
     "load_result",
     "load_scenario",
     "model_names",
+    "run_scenario",
     "save_result",
     "simulate",
     "solve",
@@ -58,6 +63,7 @@ _HOME = {
     "Observation": "patient",
     "Patient": "patient",
     "Regimen": "regimen",
+    "Settings": "settings",
     "TwinError": "errors",
     "contrast": "result.contrast",
     "fast_cpu": "run.processor",
@@ -66,6 +72,7 @@ _HOME = {
     "load_result": "result.dataset",
     "load_scenario": "scenario",
     "model_names": "library",
+    "run_scenario": "calibration.answer",
     "save_result": "result.dataset",
     "simulate": "api.simulate",
     "solve": "api.solve",
@@ -79,7 +86,8 @@ _OTHER_NAME = {"load_result": "load", "save_result": "save"}
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'twin' has no attribute '{name}'")
-    module = importlib.import_module(f".{_HOME[name]}", __name__)
+    home = _HOME[name]
+    module = importlib.import_module(home if home.startswith("calibration") else f".{home}", __name__)
     value = getattr(module, _OTHER_NAME.get(name, name))
     globals()[name] = value
     return value

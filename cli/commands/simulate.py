@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-_SOLVERS = ["auto", "linear", "ensemble", "tsit5", "rosenbrock", "adaptive", "stiff"]
+from twin.settings import MOST_DRAWS, SOLVERS
 
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option("--draws", type=click.IntRange(1, 1_000_000), help="Draws per patient, instead of the scenario's.")
+@click.option("--draws", type=click.IntRange(1, MOST_DRAWS), help="Draws per patient, instead of the scenario's.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed, instead of the scenario's.")
 @click.option(
     "--out",
@@ -20,7 +20,7 @@ _SOLVERS = ["auto", "linear", "ensemble", "tsit5", "rosenbrock", "adaptive", "st
     show_default=True,
     help="Where result folders go: OUT/<scenario name>.",
 )
-@click.option("--solver", type=click.Choice(_SOLVERS), help="Solver to use.")
+@click.option("--solver", type=click.Choice(SOLVERS), help="Solver to use.")
 @click.option("--dtype", type=click.Choice(["float64", "float32"]), help="Precision of the arithmetic.")
 @click.option("--dry-run", is_flag=True, help="Check everything and say what would be run.")
 def simulate(paths: tuple[str, ...], out: Path, dry_run: bool, **instead: int | str | None) -> None:

@@ -23,19 +23,19 @@ def checked():
 
 @pytest.fixture(scope="module")
 def model(checked):
-    return checked.scenario.build_model()
+    return checked.scenario.model
 
 
 @pytest.fixture(scope="module")
 def patient(checked, model):
-    (found,) = checked.scenario.build_patients(model)
+    (found,) = checked.scenario.patients
     return found
 
 
 def test_the_scenario_checks(checked, patient):
     assert not checked.problems
     assert not checked.warnings
-    (report,) = checked.scenario.reports()
+    (report,) = checked.scenario.reports
     assert report.total(DROPPED) == report.total(FLAGGED) == 0
 
 

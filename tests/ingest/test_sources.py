@@ -168,13 +168,12 @@ def test_a_table_and_a_bundle(tmp_path):
 
 def test_a_scenario_reads_records(folder):
     scenario = load_scenario(folder / "ask.yaml")
-    model = scenario.build_model()
-    (patient,) = scenario.build_patients(model)
+    (patient,) = scenario.patients
     assert (patient.id, len(patient.observations), len(patient.doses)) == ("ana", 1, 1)
     assert patient.assumed == ("cyp2c9", "vkorc1", "baseline_inr")
     raw = (folder / "records" / "bundle.json").read_bytes()
-    assert scenario.fingerprints()["records/bundle.json"] == hashlib.sha256(raw).hexdigest()
-    (report,) = scenario.reports()
+    assert scenario.fingerprints["records/bundle.json"] == hashlib.sha256(raw).hexdigest()
+    (report,) = scenario.reports
     assert report.total(USED) == 3
 
 
@@ -188,8 +187,7 @@ def test_records_are_read_once(folder, monkeypatch):
         return own(path, **options)
 
     monkeypatch.setattr(fhir, "read", read)
-    scenario = load_scenario(folder / "ask.yaml")
-    scenario.build_patients(scenario.build_model())
+    load_scenario(folder / "ask.yaml")
     assert len(calls) == 1
 
 
@@ -232,7 +230,7 @@ def test_joined_in_a_scenario(folder):
     join = "}\n  - {join: [{from: fhir, path: records/bundle.json}, {from: fhir, path: records/bundle.json}], id: both"
     written(folder, SCENARIO % join, "ask.yaml")
     scenario = load_scenario(folder / "ask.yaml")
-    ana, both = scenario.build_patients(scenario.build_model())
+    ana, both = scenario.patients
     assert dataclasses.replace(both, id="ana") == ana
 
 
@@ -245,22 +243,22 @@ def test_products_are_counted_pieces(folder):
     more = ", orders: use, mapping: {rxnorm 855332: {to: tablet, each: 5 mg}}"
     written(folder, SCENARIO % more, "ask.yaml")
     scenario = load_scenario(folder / "ask.yaml")
-    (patient,) = scenario.build_patients(scenario.build_model())
+    (patient,) = scenario.patients
     (dose,) = patient.doses
     assert (dose.amount, dose.unit, dose.count) == (5.0, "mg", 7)
 
 
 def test_the_report_is_stored_with_a_result(folder, tmp_path):
     scenario = load_scenario(folder / "ask.yaml")
-    tree = dataset.with_ingest(xr.DataTree.from_dict({"/outcomes": xr.Dataset()}), scenario.reports())
+    tree = dataset.with_ingest(xr.DataTree.from_dict({"/outcomes": xr.Dataset()}), scenario.reports)
     dataset.save(tree, tmp_path / "out")
     stored = dataset.load(tmp_path / "out")["ingest"].to_dataset()
-    (report,) = scenario.reports()
+    (report,) = scenario.reports
     columns = ("of_patient", "kind", "reason", "count")
     assert list(zip(*(stored[c].values.tolist() for c in columns), strict=True)) == report.rows()
     assert set(stored["source"].values.tolist()) == {"bundle.json"}
     assert "jane" not in json.dumps(stored.to_dict(), default=str)
-    dataset.add_ingest(tmp_path / "out" / dataset.FILE, scenario.reports())
+    dataset.add_ingest(tmp_path / "out" / dataset.FILE, scenario.reports)
     assert dataset.load(tmp_path / "out")["ingest"].to_dataset().identical(stored)
 
 
@@ -274,7 +272,7 @@ def test_a_posteriors_course_begins_with_what_is_simulated(folder, monkeypatch):
     before = observation(**INR, effectiveDateTime="2024-05-05T08:00:00Z")
     written(folder / "records", bundle(PERSON, TAKEN, before, observation(**INR)))
     scenario = load_scenario(folder / "ask.yaml")
-    patients = scenario.build_patients(scenario.build_model())
+    patients = scenario.patients
     assert [o.time for o in patients[0].observations] == [-12.0, 12.0]
     monkeypatch.setattr("twin.simulate", lambda *_, **__: {"predictions": xr.Dataset()}, raising=False)
     _, _, times = _courses(types.SimpleNamespace(model=WARFARIN, patients=patients, draws=5, individuals={}), 0)

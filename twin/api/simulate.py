@@ -25,9 +25,12 @@ from ..errors import DomainWarning, TwinError
 from ..model import DiseaseModel, Outcome
 from ..patient import BoundPatient, Patient
 from ..result import dataset
+from ..run.batch import Own
 from ..run.plan import prepare
 from ..run.runner import run
-from ..run.settings import Settings
+from ..settings import MOST_DRAWS, Settings
+
+DEFAULT = Settings()
 
 
 def simulate(
@@ -36,17 +39,18 @@ def simulate(
     *,
     regimens: Mapping[str, Any],
     outcomes: Sequence[str] | Mapping[str, Outcome] | None = None,
-    draws: int = 100,
-    seed: int = 0,
+    settings: Settings = DEFAULT,
+    draws: int | None = None,
+    seed: int | None = None,
     until: float | str | None = None,
     times: Sequence[float] | np.ndarray | None = None,
-    solver: str = "auto",
-    dtype: str = "float64",
+    solver: str | None = None,
+    dtype: str | None = None,
     rtol: float | None = None,
     atol: float | None = None,
-    spread: bool = True,
-    uncertainty: bool = False,
-    noise: bool = False,
+    spread: bool | None = None,
+    uncertainty: bool | None = None,
+    noise: bool | None = None,
     individuals: Mapping[str, Any] | None = None,
     deviations: Mapping[str, Any] | None = None,
     covariates: Mapping[str, Any] | None = None,
@@ -61,11 +65,14 @@ def simulate(
         patients: one patient or several. Each is drawn `draws` times from the model's between-patient spread.
         regimens: name -> text ("5 mg q24h x14"), an explicit list, None, or a `Regimen`.
         outcomes: names of the model's outcomes, or name -> `Outcome` of your own; all the model's if None.
+        settings: all of what follows in one object; what is said beside it replaces its values.
+        draws, seed: of each patient, and what makes them the same again.
         until: the end, in the model's time unit or as text ("90 day"); by default when the last dose has had
             its interval, or at the model's own horizon where no regimen repeats a dose.
         times: when to store the course of every observable, in the model's time unit; 100 times if None, none
             if empty. A time at which a dose is given shows the moment before it.
-        solver: "auto", or "linear", "adaptive", "stiff", which are used or refused, never replaced.
+        solver: "auto", or one by name, which is used or refused, never replaced: "linear", "adaptive", "stiff" and
+            "ode" (each trajectory by itself), "ensemble", "tsit5" and "rosenbrock" (many at once).
         rtol, atol: tolerances of the adaptive solvers.
         spread: False simulates the typical patient with these covariates.
         uncertainty: also draw the population's typical values from their standard errors.
@@ -83,25 +90,14 @@ def simulate(
         A DataTree: /outcomes (patient, regimen, draw), /predictions (patient, regimen, draw, time), /prior
         (parameters: patient, draw), /sample_stats (status), /constant_data, /observed_data; provenance in attrs.
     """
-    if not 1 <= draws <= 10**7:
-        raise TwinError(f"draws {draws} is not between 1 and 10000000; for more, take twin.stream")
-    settings = Settings(
-        range(draws),
-        seed,
-        until,
-        times,
-        solver,
-        dtype,
-        rtol,
-        atol,
-        spread,
-        uncertainty,
-        noise,
-        individuals or {},
-        deviations or {},
-        covariates or {},
-    )
-    return _answer(model, patients, regimens, outcomes, settings, chunk, workers, progress)
+    how = settings.but(
+        draws=draws, seed=seed, until=until, times=times, solver=solver, dtype=dtype, rtol=rtol, atol=atol,
+        spread=spread, uncertainty=uncertainty, noise=noise,
+    )  # fmt: skip
+    if how.draws > MOST_DRAWS:
+        raise TwinError(f"draws {how.draws} is not between 1 and {MOST_DRAWS}; for more, take twin.stream")
+    own = Own(individuals or {}, deviations or {}, covariates or {})
+    return _answer(model, patients, regimens, outcomes, how, own, range(how.draws), chunk, workers, progress)
 
 
 def stream(
@@ -109,19 +105,20 @@ def stream(
     patients: Patient | BoundPatient | Sequence[Patient | BoundPatient],
     *,
     regimens: Mapping[str, Any],
-    draws: int,
     part: int = 100_000,
     outcomes: Sequence[str] | Mapping[str, Outcome] | None = None,
-    seed: int = 0,
+    settings: Settings = DEFAULT,
+    draws: int | None = None,
+    seed: int | None = None,
     until: float | str | None = None,
     times: Sequence[float] | np.ndarray | None = (),
-    solver: str = "auto",
-    dtype: str = "float64",
+    solver: str | None = None,
+    dtype: str | None = None,
     rtol: float | None = None,
     atol: float | None = None,
-    spread: bool = True,
-    uncertainty: bool = False,
-    noise: bool = False,
+    spread: bool | None = None,
+    uncertainty: bool | None = None,
+    noise: bool | None = None,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[xr.DataTree]:
@@ -135,23 +132,24 @@ def stream(
     Returns:
         An iterator of results as `simulate` gives them; their `draw` coordinates follow one another.
     """
-    if not 1 <= draws < 2**31:
-        raise TwinError(f"draws {draws} is not between 1 and {2**31 - 1}")
-    for first in range(0, draws, part):
-        numbers = range(first, min(first + part, draws))
-        settings = Settings(numbers, seed, until, times, solver, dtype, rtol, atol, spread, uncertainty, noise, {}, {})
-        yield _answer(model, patients, regimens, outcomes, settings, None, workers, None)
+    how = settings.but(
+        draws=draws, seed=seed, until=until, times=times, solver=solver, dtype=dtype, rtol=rtol, atol=atol,
+        spread=spread, uncertainty=uncertainty, noise=noise,
+    )  # fmt: skip
+    for first in range(0, how.draws, part):
+        numbers = range(first, min(first + part, how.draws))
+        yield _answer(model, patients, regimens, outcomes, how, Own(), numbers, None, workers, None)
         gc.collect()  # a tree refers to itself, and would stay until Python looks for such
         if progress:
-            progress(numbers.stop, draws)
+            progress(numbers.stop, how.draws)
 
 
 def _answer(
     model: DiseaseModel, patients: Any, regimens: Mapping[str, Any], outcomes: Any, how: Settings,
-    chunk: int | None, workers: int | None, progress: Any,
+    own: Own, draws: range, chunk: int | None, workers: int | None, progress: Any,
 ) -> xr.DataTree:  # fmt: skip
     began = time.perf_counter()
-    batch = prepare(model, patients, regimens, outcomes, how)
+    batch = prepare(model, patients, regimens, outcomes, how, own=own, draws=draws)
     for doubt in batch.doubts:
         warnings.warn(doubt, DomainWarning, stacklevel=3)
     values, told = run(batch, chunk=chunk, workers=workers, progress=progress)

@@ -10,6 +10,7 @@ schema, so `no`, `12:30` and `012` stay text and `1e3` is a number.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -42,6 +43,7 @@ class Document:
     text: str
     value: Any
     lines: Mapping[Location, int]
+    fingerprint: str = ""  # SHA-256 of the file's bytes
 
     def line(self, at: Location) -> int:
         """The line of the value at `at`, or of the nearest thing around it that exists."""
@@ -64,7 +66,8 @@ def spell(at: Location) -> str:
 def read(path: str | os.PathLike[str]) -> Document:
     """The document in a file; every way in which it can be no document is a TwinError of one sentence."""
     name = os.fspath(path)
-    return parse(_text(Path(path), name), name)
+    raw = _bytes(Path(path), name)
+    return dataclasses.replace(parse(_decoded(raw, name), name), fingerprint=hashlib.sha256(raw).hexdigest())
 
 
 def parse(text: str, name: str = "text") -> Document:
@@ -78,7 +81,7 @@ def parse(text: str, name: str = "text") -> Document:
     return Document(name, text, value, lines)
 
 
-def _text(path: Path, name: str) -> str:
+def _bytes(path: Path, name: str) -> bytes:
     shown = " ".join(name.split()) or "(empty name)"
     try:
         if path.is_dir():
@@ -87,10 +90,9 @@ def _text(path: Path, name: str) -> str:
             raise TwinError(f"{shown}: no such file; check the path")
         if path.stat().st_size > LARGEST_FILE:
             raise TwinError(f"{shown}: larger than {LARGEST_FILE // 10**6} MB; split it, or keep raw data elsewhere")
-        raw = path.read_bytes()
+        return path.read_bytes()
     except OSError as problem:
         raise TwinError(f"{shown}: cannot be read ({problem.strerror}); check its permissions") from problem
-    return _decoded(raw, shown)
 
 
 def _decoded(raw: bytes, name: str) -> str:

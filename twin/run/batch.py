@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -51,3 +52,12 @@ class Batch:
     def task(self, choice: Choice) -> Task:
         """What a program for this batch is compiled from."""
         return Task(type(self.model), choice, self.question, self.dtype, self.noise, self.spread, self.uncertainty)
+
+
+@dataclasses.dataclass(frozen=True)
+class Own:
+    """What draws have of their own instead of being drawn: name -> values (patient, draw)."""
+
+    individuals: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    deviations: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    covariates: Mapping[str, Any] = dataclasses.field(default_factory=dict)

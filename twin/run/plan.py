@@ -19,6 +19,7 @@ from ..population.uncertain import draw_covariates
 from ..quantity import parse_time
 from ..regimen import Regimen
 from ..regimen.schedule import SAMPLE_BEFORE, Mode, Schedule, build_schedule, repeats, span_of, stack
+from ..settings import Settings
 from ..solver.choose import choose
 from ..solver.doses import targets, transit_treatments
 from ..solver.ensemble import windows
@@ -26,21 +27,25 @@ from ..solver.ensemble.event_table import fixed_ranks, times_are_fixed
 from ..solver.linear.proof import has_exact_area, linear_block, states_used
 from ..solver.linear.structure import exact_in_time
 from ..solver.question import Question
-from .batch import Batch
-from .settings import Settings
+from .batch import Batch, Own
 
+NOTHING_OWN = Own()
 _LOOKS = 200  # times at which outcomes look if the model does not say
 _LARGEST_RESULT = 0.5  # of the machine's memory
 
 
-def prepare(model: DiseaseModel, patients: Any, regimens: Mapping[str, Any], outcomes: Any, how: Settings) -> Batch:
-    """Everything checked, in the model's units and in arrays; nothing solved."""
+def prepare(
+    model: DiseaseModel, patients: Any, regimens: Mapping[str, Any], outcomes: Any, settings: Settings, *,
+    own: Own = NOTHING_OWN, draws: range | None = None,
+) -> Batch:  # fmt: skip
+    """Everything checked, in the model's units and in arrays; nothing solved. `draws` are some of the settings'."""
+    draws = range(settings.draws) if draws is None else draws
     people = bound_patients(model, patients)
     arms = _arms(model, regimens)
     asked = select_outcomes(model, outcomes)
-    start, end = _span(model, people, arms, how.until, how.times)
+    start, end = _span(model, people, arms, settings.until, settings.times)
     covers(asked, end, model.time_unit)
-    samples = _sample_times(how.times, start, end, model.time_unit)
+    samples = _sample_times(settings.times, start, end, model.time_unit)
     schedules = stack(
         [
             build_schedule(
@@ -53,11 +58,17 @@ def prepare(model: DiseaseModel, patients: Any, regimens: Mapping[str, Any], out
     seen = tuple(model.observables()) if samples.size else ()
     question = make_question(model, asked, schedules, observables=seen)
     choice = choose(
-        model, how.solver, relative=how.rtol, absolute=how.atol, dtype=how.dtype, together=True, steady=question.steady
+        model,
+        settings.solver,
+        relative=settings.rtol,
+        absolute=settings.atol,
+        dtype=settings.dtype,
+        together=True,
+        steady=question.steady,
     )
-    _fits_in_memory(len(people) * len(arms) * len(how.draws), len(asked) + len(seen) * samples.size * (1 + how.noise))
+    _fits_in_memory(len(people) * len(arms) * len(draws), len(asked) + len(seen) * samples.size * (1 + settings.noise))
     resolution = resolution_of(model, start, end)
-    number = np.dtype(how.dtype)
+    number = np.dtype(settings.dtype)
     arrays = {
         "schedule": schedules,
         "population": {n: np.asarray(getattr(model.typical(), n), float) for n in model.parameters()},
@@ -68,20 +79,20 @@ def prepare(model: DiseaseModel, patients: Any, regimens: Mapping[str, Any], out
     arrays["windows"], arrays["bounds"] = windows(samples, end)
     if question.fixed and choice.method:
         arrays["rank"] = fixed_ranks(model, schedules, end, infused=question.infused)
-    shape = (len(people), len(how.draws))
-    arrays["individuals"] = _individuals(model, "individuals", how.individuals, shape)
-    arrays["deviations"] = _individuals(model, "deviations", how.deviations, shape)
-    arrays["covariates"] = _own_covariates(model, people, how)
-    for name in how.deviations:
-        if model.parameters()[name].spread is None or name in how.individuals:
+    shape = (len(people), len(draws))
+    arrays["individuals"] = _individuals(model, "individuals", own.individuals, shape)
+    arrays["deviations"] = _individuals(model, "deviations", own.deviations, shape)
+    arrays["covariates"] = _own_covariates(model, people, own.covariates, settings.seed, draws)
+    for name in own.deviations:
+        if model.parameters()[name].spread is None or name in own.individuals:
             raise TwinError(f"deviations['{name}']: it has no declared spread, or a value in individuals")
     arrays = jax.tree.map(lambda x: x.astype(number) if x.dtype.kind == "f" else x, arrays)
-    arrays["first"] = np.int32(how.draws.start)
-    keys = {"keys": np.stack([patient_key(how.seed, p.id) for p in people]), "shared": study_key(how.seed)}
+    arrays["first"] = np.int32(draws.start)
+    keys = {"keys": np.stack([patient_key(settings.seed, p.id) for p in people]), "shared": study_key(settings.seed)}
     return Batch(
-        model, choice, question, tuple(people), tuple(arms), how.draws, number, arrays | keys,
-        noise=how.noise, spread=how.spread, uncertainty=how.uncertainty,
-        doubts=_doubts(model, people, arms, how.covariates),
+        model, choice, question, tuple(people), tuple(arms), draws, number, arrays | keys,
+        noise=settings.noise, spread=settings.spread, uncertainty=settings.uncertainty,
+        doubts=_doubts(model, people, arms, own.covariates),
     )  # fmt: skip
 
 
@@ -113,14 +124,16 @@ def _individuals(
     return found
 
 
-def _own_covariates(model: DiseaseModel, people: Sequence[BoundPatient], how: Settings) -> dict[str, np.ndarray]:
+def _own_covariates(
+    model: DiseaseModel, people: Sequence[BoundPatient], own: Mapping[str, Any], seed: int, draws: range
+) -> dict[str, np.ndarray]:
     """Covariates that differ between a patient's draws (patient, draw); not a number where they do not."""
-    shape = (len(people), len(how.draws))
+    shape = (len(people), len(draws))
     found = {name: np.full(shape, np.nan) for name in sorted({n for p in people for n in p.chances})}
     for i, person in enumerate(people):
-        for name, values in draw_covariates(person.chances, person.id, how.seed, how.draws).items():
+        for name, values in draw_covariates(person.chances, person.id, seed, draws).items():
             found[name][i] = values
-    for name, values in how.covariates.items():
+    for name, values in own.items():
         if name not in model.covariates():
             raise TwinError(f"model '{model.name}' has no covariate '{name}'; {suggest(name, model.covariates())}")
         found[name] = _numbers_of(name, values, model)

@@ -10,10 +10,10 @@ from pydantic import ConfigDict, Discriminator, Field, PlainValidator, Tag, With
 from ..errors import show
 from ..files.schema import Closed, Name, Number, Quantity, Text, Whole, complaint
 from ..patient.file import ChangeEntry, DoseEntry, PatientFile
+from ..settings import MOST_DRAWS, SOLVERS
 from .outcome_entry import OutcomeEntry
 from .record_entry import JoinEntry, SourceEntry, is_record
 
-MOST_DRAWS = 1_000_000
 MOST_TIMES = 100_000
 
 
@@ -173,7 +173,7 @@ class ScenarioFile(Closed):
     noise: bool = Field(False, description="Whether measured values, with residual error, are stored too")
     parameters: dict[Name, Quantity] = Field(default_factory=dict, description="Other typical values, by name")
     calibration: Calibration | None = Field(None, description="How patients' observations are used; by default, auto")
-    solver: Literal["auto", "linear", "ensemble", "tsit5", "rosenbrock", "adaptive", "stiff"] = Field(
+    solver: Literal[SOLVERS] = Field(  # type: ignore[valid-type]
         "auto", description="How the equations are solved"
     )
     dtype: Literal["float64", "float32"] = Field("float64", description="Precision of the arithmetic")

@@ -7,7 +7,7 @@ import functools
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import TwinError, TwinErrors, show, suggest
 from ..files.document import Document, Location, read
@@ -17,6 +17,7 @@ from ..patient.bind import bind
 from ..patient.file import PatientFile
 from ..quantity import parse_quantity, parse_time
 from ..regimen import Regimen
+from ..settings import Settings
 from .file import MOST_TIMES, ScenarioFile, TimeGrid
 from .outcome_entry import build_outcome
 from .record_entry import JoinEntry, SourceEntry, is_record
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from ..ingest.sources import Source
     from ..model import DiseaseModel, Outcome
 
-    # By the entry's place in `patients`: the people of a record, and what happened to everything in it.
-    Ingested = dict[int, tuple[list[BoundPatient], Report]]
+_PASSED_ON = ("draws", "seed", "solver", "dtype", "spread", "uncertainty", "noise")
 
 
 class Reading:
@@ -37,13 +37,14 @@ class Reading:
         self,
         document: Document,
         folder: Path,
-        settings: ScenarioFile,
+        file: ScenarioFile,
         examined: Examined[ScenarioFile],
-        ingested: Ingested | None = None,
     ):
-        self.document, self.folder, self.settings, self.examined = document, folder, settings, examined
+        self.document, self.folder, self.file, self.examined = document, folder, file, examined
         self.found: dict[str, int] = {}  # sentences, and the line of this file each belongs to
-        self.ingested = ingested if ingested is not None else {}
+        self.warnings: list[str] = []
+        self.reports: list[Report] = []
+        self.fingerprints = {"scenario": document.fingerprint}
         for problem in examined.problems:
             self.add(problem.at, document.sentence(problem.at, problem.message))
 
@@ -70,37 +71,47 @@ class Reading:
         except TwinError as problem:
             self.problem(place, str(problem))
 
-    def everything(self) -> list[str]:
-        """Reads every part; returns warnings."""
-        compare = self.settings.compare
-        if compare and compare.reference not in self.settings.regimens:
-            hint = suggest(compare.reference, self.settings.regimens)
+    def everything(self) -> dict[str, Any] | None:
+        """Reads every part, and returns them as fields of a `Scenario`; None if anything is wrong."""
+        compare = self.file.compare
+        if compare and compare.reference not in self.file.regimens:
+            hint = suggest(compare.reference, self.file.regimens)
             self.problem(("compare", "reference"), f"unknown regimen '{compare.reference}'; {hint}")
         model = self.model()
         if model is None:
-            return []
+            return None
         patients = self.patients(model)
         regimens = self.regimens(model)
-        self.outcomes(model)
+        outcomes = self.outcomes(model)
         until, times = self.until(model), self.times(model)
         if until is not None and times and times[-1] > until:
             self.problem(("times",), f"the last, {times[-1]:g} {model.time_unit}, is after until; end them together")
         self.replay(model)
         sizes = {n: max((p.covariates[n] for p in patients), default=0.0) for n in model.covariates()}
-        doubts = [f"regimen '{name}': {one}" for name, given in regimens.items() for one in given.doubts(model, sizes)]
-        reported = {patient.id for bound, _ in self.ingested.values() for patient in bound}
-        return [*(w for patient in patients if patient.id not in reported for w in _notes(patient)), *doubts]
+        for name, given in regimens.items():
+            self.warnings += [f"regimen '{name}': {one}" for one in given.doubts(model, sizes)]
+        if self.found:
+            return None
+        tolerance, said = self.file.tolerance, {name: getattr(self.file, name) for name in _PASSED_ON}
+        settings = Settings(
+            until=until, times=times, rtol=tolerance.relative if tolerance else None,
+            atol=tolerance.absolute if tolerance else None, **said,
+        )  # fmt: skip
+        return {
+            "model": model, "patients": tuple(patients), "regimens": regimens, "outcomes": outcomes,
+            "settings": settings, "reports": tuple(self.reports), "fingerprints": self.fingerprints,
+        }  # fmt: skip
 
     def model(self) -> DiseaseModel | None:
         from ..library import load_model
 
         model = None
         with self.at("model"):
-            model = load_model(self.settings.model)
+            model = load_model(self.file.model)
         if model is None:
             return None
         values: dict[str, float] = {}
-        for name, value in self.settings.parameters.items():
+        for name, value in self.file.parameters.items():
             with self.at("parameters", name):
                 declared = model.parameters().get(name)
                 if declared is None:
@@ -112,7 +123,7 @@ class Reading:
 
     def patients(self, model: DiseaseModel) -> list[BoundPatient]:
         found: dict[str, BoundPatient] = {}
-        for i, entry in enumerate(self.settings.patients):
+        for i, entry in enumerate(self.file.patients):
             for patient in self.entry(i, entry, model):
                 if patient.id in found:
                     self.problem(("patients", i), f"a second patient is called '{patient.id}'; give each its own id")
@@ -124,21 +135,25 @@ class Reading:
     ) -> list[BoundPatient]:
         if isinstance(entry, SourceEntry | JoinEntry):
             return self.records(i, entry, model)
-        patient = self.file(i, entry, model) if isinstance(entry, str) else self.inline(i, model)
-        return [] if patient is None else [patient]
+        patient = self.patient_file(i, entry, model) if isinstance(entry, str) else self.inline(i, model)
+        if patient is None:
+            return []
+        self.warnings += _notes(patient)
+        return [patient]
 
     def records(self, i: int, entry: SourceEntry | JoinEntry, model: DiseaseModel) -> list[BoundPatient]:
-        """Patients from their own records, read once; what happened to everything is in `ingested`."""
+        """Patients from their own records; what happened to everything is in `reports`."""
         from ..ingest.sources import bind, join_patients
 
-        if i not in self.ingested:
-            with self.at("patients", i):
-                sources = sources_of(entry, self.folder)
-                patients, report = join_patients(sources, model, mapping=entry.feeds(), id=entry.id, **entry.choices())
-                self.ingested[i] = (bind(patients, model), report)
-        return self.ingested[i][0] if i in self.ingested else []
+        with self.at("patients", i):
+            sources = sources_of(entry, self.folder)
+            patients, report = join_patients(sources, model, mapping=entry.feeds(), id=entry.id, **entry.choices())
+            self.reports.append(report)
+            self.fingerprints |= {p.path: one.fingerprint() for p, one in zip(entry.parts(), sources, strict=True)}
+            return bind(patients, model)
+        return []
 
-    def file(self, i: int, name: str, model: DiseaseModel) -> BoundPatient | None:
+    def patient_file(self, i: int, name: str, model: DiseaseModel) -> BoundPatient | None:
         path = self.folder / name
         if not _is_file(path):
             near = suggest(name, _yaml_files(path.parent, self.folder))
@@ -146,6 +161,7 @@ class Reading:
             return None
         with self.at("patients", i):
             document = read(path)
+            self.fingerprints[name] = document.fingerprint
             patient, problems = bind(document.value, model, path.stem)
             for p in problems:
                 self.add(self.examined.original(("patients", i)), document.sentence(p.at, p.message))
@@ -166,7 +182,7 @@ class Reading:
 
     def regimens(self, model: DiseaseModel) -> dict[str, Regimen]:
         found: dict[str, Regimen] = {}
-        written = self.settings.model_dump(include={"regimens"}, exclude_unset=True)["regimens"]
+        written = self.file.model_dump(include={"regimens"}, exclude_unset=True)["regimens"]
         for name, said in written.items():
             with self.at("regimens", name):
                 built = Regimen.build(said)
@@ -176,10 +192,10 @@ class Reading:
         return found
 
     def outcomes(self, model: DiseaseModel) -> dict[str, Outcome]:
-        if self.settings.outcomes is None:
+        if self.file.outcomes is None:
             return dict(model.outcomes)
         found: dict[str, Outcome] = {}
-        for i, entry in enumerate(self.settings.outcomes):
+        for i, entry in enumerate(self.file.outcomes):
             with self.at("outcomes", i):
                 if isinstance(entry, str):
                     if entry not in model.outcomes:
@@ -196,25 +212,25 @@ class Reading:
     # times -----------------------------------------------------------------------------------------
 
     def until(self, model: DiseaseModel) -> float | None:
-        if self.settings.until is None:
+        if self.file.until is None:
             return None
         with self.at("until"):
-            until = parse_time(self.settings.until, model.time_unit)
+            until = parse_time(self.file.until, model.time_unit)
             if until <= 0:
-                raise TwinError(f"{show(self.settings.until)} is not after time 0; write one such as '90 day'")
+                raise TwinError(f"{show(self.file.until)} is not after time 0; write one such as '90 day'")
             return until
         return None
 
     def replay(self, model: DiseaseModel) -> None:
         """Checks how often measurements are replayed."""
-        chosen = self.settings.calibration
+        chosen = self.file.calibration
         if chosen is not None and chosen.replay is not None:
             with self.at("calibration", "replay"):
                 if not parse_time(chosen.replay, model.time_unit) > 0:
                     raise TwinError(f"{show(chosen.replay)} is not a time above 0; write one such as '7 day'")
 
     def times(self, model: DiseaseModel) -> list[float] | None:
-        said = self.settings.times
+        said = self.file.times
         if said is None:
             return None
         if isinstance(said, TimeGrid):

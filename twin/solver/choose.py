@@ -7,15 +7,10 @@ import functools
 
 from ..errors import TwinError, suggest
 from ..model import DiseaseModel
+from ..settings import COURSE_SOLVERS, METHODS, SOLVERS
 from .doses import uses_transit
 from .linear.proof import linear_block
 from .linear.structure import exact_in_time
-
-# One trajectory at a time, differentiable both ways ("ode" integrates every state, linear ones too) ...
-COURSE_SOLVERS = ("auto", "linear", "adaptive", "stiff", "ode")
-# ... and many at once: "ensemble" chooses its method by itself, the last two name it.
-_METHODS = {"ensemble": "auto", "tsit5": "tsit5", "rosenbrock": "rosenbrock"}
-SOLVERS = (*COURSE_SOLVERS, *_METHODS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +46,7 @@ def _runs_exactly(model: DiseaseModel, solver: str, nonlinear: str) -> bool:
         return True
     kind = type(model)
     beside = bool(linear_block(kind).states) and bool(nonlinear) and exact_in_time(kind) and not uses_transit(model)
-    return solver in ("adaptive", "stiff", *_METHODS) and beside
+    return solver in ("adaptive", "stiff", *METHODS) and beside
 
 
 def _not_together(model: DiseaseModel, steady: bool, nonlinear: str) -> str:
@@ -90,7 +85,7 @@ def choose(
     if asked == "linear" and nonlinear:
         raise TwinError(f"solver 'linear' cannot solve model '{model.name}': {nonlinear}; use 'auto' or 'adaptive'")
     barred = _not_together(model, steady, nonlinear)
-    if asked in _METHODS and barred:
+    if asked in METHODS and barred:
         raise TwinError(f"solver '{asked}' cannot solve model '{model.name}': {barred}; use 'auto' or 'adaptive'")
     if asked != "auto":
         choice = Choice(asked, "asked for by name")
@@ -124,4 +119,4 @@ def _method(model: DiseaseModel, name: str, together: bool, barred: str) -> str:
         return "exact"
     if name == "ensemble" and model.stiff:
         return "rosenbrock"
-    return _METHODS.get(name, "")
+    return METHODS.get(name, "")

@@ -41,7 +41,7 @@ from twin.model import (
 from twin.run import program
 from twin.run.batch import Batch
 from twin.run.plan import prepare
-from twin.run.settings import Settings
+from twin.settings import Settings
 from twin.solver.ensemble import Problem, Setup, solve
 from twin.solver.ensemble.kernel import LANES, solve_in_kernel
 from twin.types import Scalar
@@ -61,10 +61,7 @@ class Case:
 
     def batch(self) -> Batch:
         """As `simulate` would run it, for one patient."""
-        settings = Settings(
-            draws=range(self.draws), seed=1, until=None, times=self.times, solver=self.solver, dtype=self.dtype,
-            rtol=None, atol=None, spread=True, uncertainty=False, noise=False, individuals={},
-        )  # fmt: skip
+        settings = Settings(draws=self.draws, seed=1, times=self.times, solver=self.solver, dtype=self.dtype)
         return prepare(self.model(), twin.Patient("ana"), {"one": self.regimen}, self.outcomes, settings)
 
     def wide(self) -> Any:

@@ -1,0 +1,55 @@
+"""How a question is answered: by how many draws, until when, by what solver, how closely. The same for every door."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from .errors import TwinError, suggest
+
+MOST_DRAWS = 10**7  # of each patient, in one result
+MOST_STREAMED = 2**31 - 1
+DTYPES = ("float64", "float32")
+# One trajectory at a time, differentiable both ways ("ode" integrates every state, linear ones too) ...
+COURSE_SOLVERS = ("auto", "linear", "adaptive", "stiff", "ode")
+# ... and many at once: "ensemble" chooses its method by itself, the last two name it.
+METHODS = {"ensemble": "auto", "tsit5": "tsit5", "rosenbrock": "rosenbrock"}
+SOLVERS = (*COURSE_SOLVERS, *METHODS)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a question is answered, apart from the model, the patients, the regimens and the outcomes.
+
+    `until` is when the course ends and `times` when it is stored. `spread` draws patients from the model's
+    between-patient variability, `uncertainty` also population values from their standard errors, and `noise` adds
+    the error of measurements. `rtol` and `atol` are the tolerances of the adaptive solvers.
+    """
+
+    draws: int = 100
+    seed: int = 0
+    until: float | str | None = None
+    times: Sequence[float] | None = None
+    solver: str = "auto"
+    dtype: str = "float64"
+    rtol: float | None = None
+    atol: float | None = None
+    spread: bool = True
+    uncertainty: bool = False
+    noise: bool = False
+
+    def __post_init__(self):
+        if not 1 <= self.draws <= MOST_STREAMED:
+            raise TwinError(f"draws {self.draws} is not between 1 and {MOST_STREAMED}")
+        if self.solver not in SOLVERS:
+            raise TwinError(f"unknown solver '{self.solver}'; {suggest(self.solver, SOLVERS)}")
+        if self.dtype not in DTYPES:
+            raise TwinError(f"unknown dtype '{self.dtype}'; write {' or '.join(DTYPES)}")
+        for name, value in (("relative", self.rtol), ("absolute", self.atol)):
+            if value is not None and not 0 < value < 1:
+                raise TwinError(f"{name} tolerance {value} is not between 0 and 1")
+
+    def but(self, **said: Any) -> Settings:
+        """The same with other values of what is said; None says nothing."""
+        return dataclasses.replace(self, **{name: value for name, value in said.items() if value is not None})
