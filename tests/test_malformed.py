@@ -86,7 +86,10 @@ SCENARIOS = {
         instead("highest_inr", "inr_highest"),
         "q.yaml:5: key 'outcomes[0]': unknown outcome 'inr_highest'; did you mean 'highest_inr'?",
     ),
-    "unknown observable": (instead("[highest_inr]", "[{peak: inrr}]"), "outcomes[0].peak': unknown observable 'inrr'"),
+    "unknown observable": (
+        instead("[highest_inr]", "[{highest: inrr}]"),
+        "outcomes[0].highest': unknown observable 'inrr'",
+    ),
     "outcome of no kind": (instead("[highest_inr]", "[{name: x}]"), "an outcome has exactly one kind, here none"),
     "range upside down": (
         instead("[highest_inr]", "[{time_share: inr, low: 3, high: 2}]"),

@@ -11,7 +11,7 @@ from twin.api.simulate import simulate
 from twin.errors import TwinErrors
 from twin.files.document import parse
 from twin.files.schema import json_schema
-from twin.model import AreaWithin, FirstTime, Peak, TimeShare
+from twin.model import AreaWithin, FirstTime, Highest, TimeShare
 from twin.patient.file import PatientFile
 from twin.population.individual import reference_covariates
 from twin.regimen.schedule import build_schedule
@@ -35,7 +35,7 @@ regimens:
     - {amount: 5 mg, every: 24 h, doses: 14}
 outcomes:
   - highest_inr
-  - {name: early_peak, peak: inr, until: 3 day}
+  - {name: early_peak, highest: inr, until: 3 day}
   - {time_share: inr, low: 2, high: 3}
   - {area_within: s_warfarin, low: 20, high: 30 h*ug/mL}
   - {first_time: s_warfarin, above: 500 ug/L}
@@ -140,7 +140,7 @@ def test_it_builds_outcomes_in_the_units_of_the_model(good):
     model = good.model
     found = good.outcomes
     assert found["highest_inr"] is model.outcomes["highest_inr"]
-    assert found["early_peak"] == Peak(of="inr", until=72.0)
+    assert found["early_peak"] == Highest(of="inr", until=72.0)
     assert found["time_share_inr"] == TimeShare(of="inr", low=2.0, high=3.0)
     assert found["area_within_s_warfarin"] == AreaWithin(of="s_warfarin", low=20.0, high=pytest.approx(30.0))
     assert found["first_time_s_warfarin"] == FirstTime(of="s_warfarin", above=pytest.approx(0.5))
@@ -169,7 +169,7 @@ MANY = """\
 model: warfarin
 patients: [patients/anna.yaml, 3, {id: x, covariates: {age: old}}]
 regimens: {usual: 5 mg q24h, odd: 5 q24h x, other: [{amount: 5 mg, treatment: pill}]}
-outcomes: [5, higest_inr, {peak: inrr}, {time_share: inr}, {peak: inr, low: 2}, {peak: inr, final: inr}]
+outcomes: [5, higest_inr, {highest: inrr}, {time_share: inr}, {highest: inr, low: 2}, {highest: inr, final: inr}]
 compare: {reference: usuall}
 draws: 0
 parametrs: {}
@@ -183,7 +183,7 @@ def test_every_problem_of_a_file_is_found_in_one_pass(folder):
     assert [(line, key) for line, key in places] == [
         (":2", "key 'patients[1]'"), (":2", "key 'patients[0]'"), (":2", "key 'patients[2].covariates.age'"),
         (":3", "key 'regimens.odd'"), (":3", "key 'regimens.other'"),
-        (":4", "key 'outcomes[0]'"), (":4", "key 'outcomes[1]'"), (":4", "key 'outcomes[2].peak'"),
+        (":4", "key 'outcomes[0]'"), (":4", "key 'outcomes[1]'"), (":4", "key 'outcomes[2].highest'"),
         (":4", "key 'outcomes[3]'"), (":4", "key 'outcomes[4].low'"), (":4", "key 'outcomes[5]'"),
         (":5", "key 'compare.reference'"), (":6", "key 'draws'"), (":7", "key 'parametrs'"),
         (":8", "key 'parameters.volume'"),

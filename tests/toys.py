@@ -11,13 +11,13 @@ from twin.model import (
     Delivery,
     DiseaseModel,
     Final,
+    Highest,
+    HighestTime,
     Individual,
+    Lowest,
     Nothing,
-    Peak,
-    PeakTime,
     Proportional,
     Transit,
-    Trough,
     exogenous,
     log_normal,
     observable,
@@ -71,9 +71,9 @@ def _block(kind: type, **rates: str) -> type[DiseaseModel]:
             return y.drug.central / p.volume
 
         outcomes = {
-            "peak": Peak(of="concentration"),
-            "peak_time": PeakTime(of="concentration"),
-            "trough": Trough(of="concentration"),
+            "peak": Highest(of="concentration"),
+            "peak_time": HighestTime(of="concentration"),
+            "trough": Lowest(of="concentration"),
             "exposure": Area(of="concentration"),
             "average": Average(of="concentration"),
             "final": Final(of="concentration"),
@@ -262,4 +262,4 @@ class Turnover(DiseaseModel):
     def square(self, t, y, p):
         return jnp.square(y.biomarker)
 
-    outcomes = {"highest": Peak(of="biomarker"), "final": Final(of="biomarker")}
+    outcomes = {"highest": Highest(of="biomarker"), "final": Final(of="biomarker")}

@@ -13,9 +13,9 @@ from ..model import (
     Domain,
     Evidence,
     FirstTime,
-    Peak,
+    Highest,
+    Lowest,
     TimeShare,
-    Trough,
     covariate,
     log_normal,
     observable,
@@ -98,8 +98,8 @@ class Factor8Bjorkman2012(DiseaseModel):
         "share_below_1": TimeShare(of="factor8", high=1.0, meaning="share of time below 1 IU/dL"),
         "share_below_3": TimeShare(of="factor8", high=3.0, meaning="share of time below 3 IU/dL"),
         "share_below_5": TimeShare(of="factor8", high=5.0, meaning="share of time below 5 IU/dL"),
-        "trough": Trough(of="factor8", since=24.0, meaning="lowest level after the first day"),
-        "highest_level": Peak(of="factor8", meaning="highest level"),
+        "trough": Lowest(of="factor8", since=24.0, meaning="lowest level after the first day"),
+        "highest_level": Highest(of="factor8", meaning="highest level"),
         "time_to_1": FirstTime(of="factor8", below=1.0, since=1.0, meaning="when the level is first at 1 IU/dL"),
     }
 

@@ -162,6 +162,7 @@ class Body:
                 y[i] = jnp.where(kind == DO_STEADY, state + jnp.where(adds, y[i], 0.0), y[i])
         amount, target = events.amount.pick(now.pointer), events.target.pick(now.pointer)
         entering = (kind == DO_BOLUS) | (kind == DO_EARLY_BOLUS)  # an infusion begins with a bolus of nothing
+        totals = self._before_dose(now, entering)
         for into, states in self.setup.restarts.items():
             for i in states:
                 y[i] = jnp.where(entering & (target == into), 0.0, y[i])
@@ -176,8 +177,19 @@ class Body:
         change = now.change + jnp.where(kind == DO_CHANGE, 1, 0)
         pointer = now.pointer + jnp.where(due, 1, 0)
         return dataclasses.replace(
-            now, y=tuple(y), rate=tuple(rate), running=tuple(running), change=change, pointer=pointer
+            now, y=tuple(y), rate=tuple(rate), running=tuple(running), change=change, pointer=pointer, totals=totals
         )
+
+    def _before_dose(self, now: Now, entering: Array) -> dict[str, Any]:
+        """Outcomes that look at the moments before doses, where one is about to enter."""
+        if not self.setup.at_doses:
+            return now.totals
+        totals, here = dict(now.totals), self._stretch(now, now.time)
+        for name, outcome in self.setup.at_doses:
+            value = here.value(outcome.of, self.zero, list(now.y))
+            after = outcome.add_dose(totals[name], now.time, value)
+            totals[name] = tuple(jnp.where(entering, new, old) for new, old in zip(after, totals[name], strict=True))
+        return totals
 
     def _stretch(self, now: Now, stop: Array) -> Stretch:
         p, block = self.always, None

@@ -111,6 +111,7 @@ def solve_course(
         here = engine.at(jnp.where(failed, y0, y), before, jnp.where(failed, before, time), p)
         y1, solved = engine.forward(here)
         totals = engine.look(totals, here, y1, chances)
+        totals = engine.look_before_dose(totals, time, y1, p, ~failed & (kind == DO_DOSE))
         status = jnp.where(failed | solved, status, Status.STEP_LIMIT)
         status = jnp.where((status == Status.OK) & ~jnp.all(jnp.isfinite(y1)), Status.NOT_FINITE, status)
         seen = jnp.where(status == Status.OK, y1, jnp.nan)
@@ -216,6 +217,17 @@ class _Engine:
             v1, d1 = self._value_and_slope(name, here.finish, y1, here)
             pieces[name] = Piece(here.begin, here.finish, v0, v1, d0, d1, self._area(name, here)).limited()
         return {n: o.update(totals[n], pieces[o.of], chances.get(o.of, 0.0)) for n, o in self.question.outcomes}
+
+    def look_before_dose(
+        self, totals: dict[str, Any], time: Array, y: Array, p: Individual, dosed: Array
+    ) -> dict[str, Any]:
+        """Outcomes that look at the moments before doses, where one is about to enter."""
+        found = dict(totals)
+        for name, outcome in self.question.outcomes:
+            if outcome.at_doses:
+                after = outcome.add_dose(found[name], time, self.value(outcome.of, time, y, p))
+                found[name] = tuple(jnp.where(dosed, new, old) for new, old in zip(after, found[name], strict=True))
+        return found
 
     def _value_and_slope(self, name: str, time: Array, y: Array, here: _Here) -> tuple[Array, Array]:
         flow = pack(self.model.derivatives(time, unpack(self.model.State, list(y)), here.p))
