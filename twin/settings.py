@@ -22,13 +22,15 @@ SOLVERS = (*COURSE_SOLVERS, *METHODS)
 class Settings:
     """How a question is answered, apart from the model, the patients, the regimens and the outcomes.
 
-    `until` is when the course ends and `times` when it is stored. `spread` draws patients from the model's
-    between-patient variability, `uncertainty` also population values from their standard errors, and `noise` adds
-    the error of measurements. `rtol` and `atol` are the tolerances of the adaptive solvers.
+    `until` is when the course ends and `times` when it is stored. What lies before `now` is history: regimens begin
+    there, their times are counted from it, and outcomes look from it on unless they say since when. `spread` draws
+    patients from the model's between-patient variability, `uncertainty` also population values from their standard
+    errors, and `noise` adds the error of measurements. `rtol` and `atol` are the tolerances of the adaptive solvers.
     """
 
     draws: int = 100
     seed: int = 0
+    now: float | str | None = None
     until: float | str | None = None
     times: Sequence[float] | None = None
     solver: str = "auto"

@@ -171,7 +171,9 @@ def _signals(
     start = [*(covariates[name] for name in model.covariates()), *(spec.default for spec in model.inputs().values())]
     changes: dict[str, list[tuple[float, float]]] = {n: list(series.get(n, ())) for n in names}
     for name, given in regimen.inputs.items():
-        changes[name] = [(time.within(model.time_unit), value) for time, value in given]
+        own = [(time.within(model.time_unit), value) for time, value in given]
+        before = [change for change in changes[name] if own and change[0] < own[0][0]]  # the patient's history
+        changes[name] = [*before, *own]
     times = sorted({time for one in changes.values() for time, _ in one})
     table = [list(start)]
     for time in times:

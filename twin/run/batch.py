@@ -30,6 +30,7 @@ class Batch:
     noise: bool
     spread: bool
     uncertainty: bool
+    now: float | None = None  # in model time, if some of the course is history
     doubts: tuple[str, ...] = ()  # where the model is used outside what it was studied or meant for
 
     @property

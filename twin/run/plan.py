@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from ..population.keys import patient_key, study_key
 from ..population.uncertain import draw_covariates
 from ..quantity import parse_time
 from ..regimen import Regimen
+from ..regimen.dose import doses_before
 from ..regimen.schedule import SAMPLE_BEFORE, Mode, Schedule, build_schedule, repeats, span_of, stack
 from ..settings import Settings
 from ..solver.choose import choose
@@ -43,6 +45,14 @@ def prepare(
     people = bound_patients(model, patients)
     arms = _arms(model, regimens)
     asked = select_outcomes(model, outcomes)
+    doubts = _doubts(model, people, arms, own.covariates)
+    now = None
+    if settings.now is not None:
+        now = parse_time(settings.now, model.time_unit)
+        people = [dataclasses.replace(p, doses=doses_before(p.doses, now, model.time_unit)) for p in people]
+        arms = {name: arm.after(now, model.time_unit) for name, arm in arms.items()}
+        asked, told = _from_now_on(asked, now, model.time_unit)
+        doubts = (*doubts, *told)
     start, end = _span(model, people, arms, settings.until, settings.times)
     covers(asked, end, model.time_unit)
     samples = _sample_times(settings.times, start, end, model.time_unit)
@@ -92,8 +102,19 @@ def prepare(
     return Batch(
         model, choice, question, tuple(people), tuple(arms), draws, number, arrays | keys,
         noise=settings.noise, spread=settings.spread, uncertainty=settings.uncertainty,
-        doubts=_doubts(model, people, arms, own.covariates),
+        doubts=doubts, now=now,
     )  # fmt: skip
+
+
+def _from_now_on(outcomes: Mapping[str, Outcome], now: float, unit: str) -> tuple[dict[str, Outcome], tuple[str, ...]]:
+    """Outcomes that look from now on unless they say otherwise; and those that no regimen can change any more."""
+    past = [name for name, outcome in outcomes.items() if outcome.until <= now]
+    told = tuple(f"outcome '{name}' ends before now, {now:g} {unit}: no regimen can change it" for name in past)
+    moved = {
+        name: dataclasses.replace(outcome, since=now) if outcome.since == -math.inf and name not in past else outcome
+        for name, outcome in outcomes.items()
+    }
+    return moved, told
 
 
 def _doubts(

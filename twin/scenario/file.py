@@ -166,6 +166,9 @@ class ScenarioFile(Closed):
     compare: Compare | None = Field(None, description="What the other regimens are compared with")
     draws: Whole = Field(100, ge=1, le=MOST_DRAWS, description="Draws per patient from what is not known of them")
     seed: Whole = Field(0, ge=0, le=2**32 - 1, description="The same seed gives the same results")
+    now: Quantity | None = Field(
+        None, description="What lies before is history: regimens begin here and count their times from it"
+    )
     until: Quantity | None = Field(None, description="When the course ends: '90 day'")
     times: Times | None = Field(None, description="Times of the stored course: a list, or {from, to, every}")
     spread: bool = Field(True, description="Whether draws differ as patients do (between-patient variability)")

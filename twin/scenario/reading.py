@@ -83,7 +83,7 @@ class Reading:
         patients = self.patients(model)
         regimens = self.regimens(model)
         outcomes = self.outcomes(model)
-        until, times = self.until(model), self.times(model)
+        now, until, times = self.now(model), self.until(model), self.times(model)
         if until is not None and times and times[-1] > until:
             self.problem(("times",), f"the last, {times[-1]:g} {model.time_unit}, is after until; end them together")
         self.replay(model)
@@ -94,7 +94,7 @@ class Reading:
             return None
         tolerance, said = self.file.tolerance, {name: getattr(self.file, name) for name in _PASSED_ON}
         settings = Settings(
-            until=until, times=times, rtol=tolerance.relative if tolerance else None,
+            now=now, until=until, times=times, rtol=tolerance.relative if tolerance else None,
             atol=tolerance.absolute if tolerance else None, **said,
         )  # fmt: skip
         return {
@@ -210,6 +210,13 @@ class Reading:
         return found
 
     # times -----------------------------------------------------------------------------------------
+
+    def now(self, model: DiseaseModel) -> float | None:
+        if self.file.now is None:
+            return None
+        with self.at("now"):
+            return parse_time(self.file.now, model.time_unit)
+        return None
 
     def until(self, model: DiseaseModel) -> float | None:
         if self.file.until is None:
