@@ -24,6 +24,7 @@ import numpy as np
 
 from ..model import DiseaseModel, EventTime, Individual
 from ..population.individual import NORMALS, cholesky, draw_individual, individual_at, with_covariates, with_own
+from ..solver.doses import person_over_time
 from ..solver.ensemble import Problem, Setup, Solved, one_by_one
 from ..solver.ensemble.backend import chosen, in_turn, lowering, solve_lanes
 from ..solver.ensemble.event_table import DO_CHANGE, NOTHING, table_of
@@ -197,7 +198,7 @@ def problem_of(
     question, dtype = setup.question, span.dtype
     schedule = jax.tree.map(lambda x: x.astype(dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x, schedule)
     changes = schedule.signal_value[:1] if question.constant else schedule.signal_value
-    over_time = _person_over_time(schedule, person_at, constant=question.constant)
+    over_time = person_over_time(schedule, person_at, constant=question.constant)
     steady = steady_states(setup.model, setup.choice, question, schedule, over_time)
     events = table_of(setup.model, schedule, over_time, span[1], rank, infused=question.infused)
     whole = ~jnp.any(jnp.isnan(events.time))  # when something happens is known of everything
@@ -212,14 +213,6 @@ def problem_of(
         begun=jnp.sum(begun, dtype=jnp.int32),
         resolution=span[2],
     )
-
-
-def _person_over_time(schedule: Any, person_at: Any, *, constant: bool) -> Callable[[Array], Individual]:
-    """The individual at a time: always the same, or by the covariates and inputs that hold then."""
-    if constant:
-        always = person_at(schedule.signal_value[0])
-        return lambda time: always
-    return lambda time: person_at(schedule.signal_value[jnp.sum(schedule.signal_time <= time)])
 
 
 def _measured(

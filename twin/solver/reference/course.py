@@ -19,7 +19,7 @@ from ...model.outcome import Piece
 from ...regimen.schedule import Schedule
 from ...types import Array, Scalar
 from ..choose import Choice
-from ..doses import Given, give, infusions, restarts, uses_transit
+from ..doses import Given, give, infusions, person_over_time, restarts, uses_transit
 from ..linear.proof import linear_block
 from ..linear.propagator import Propagator
 from ..question import Question
@@ -68,7 +68,7 @@ def solve_course(
     """
     dtype = samples.dtype
     schedule = jax.tree.map(lambda x: x.astype(dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x, schedule)
-    person_at = _person_over_time(schedule, person, constant=question.constant)
+    person_at = person_over_time(schedule, person, constant=question.constant)
     given = give(model, schedule, person_at, dtype)
     running = infusions(schedule, given) if question.infused else None
     timeline = build_timeline(
@@ -129,14 +129,6 @@ def solve_course(
         status=status,
         states=states[timeline.sample],
     )
-
-
-def _person_over_time(schedule: Schedule, person: Person, *, constant: bool) -> Callable[[Scalar], Individual]:
-    """The individual at a time: always the same, or by the covariates and inputs that hold then."""
-    if constant:
-        always = person(schedule.signal_value[0])
-        return lambda time: always
-    return lambda time: person(schedule.signal_value[jnp.sum(schedule.signal_time <= time)])
 
 
 def _propagator(
