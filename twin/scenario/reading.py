@@ -138,7 +138,7 @@ class Reading:
         patient = self.patient_file(i, entry, model) if isinstance(entry, str) else self.inline(i, model)
         if patient is None:
             return []
-        self.warnings += _notes(patient)
+        self.warnings += _notes(patient, ends=self.file.now is not None)
         return [patient]
 
     def records(self, i: int, entry: SourceEntry | JoinEntry, model: DiseaseModel) -> list[BoundPatient]:
@@ -274,9 +274,15 @@ def _grid(said: TimeGrid, unit: str) -> list[float]:
 # --- small pieces -------------------------------------------------------------------------------------
 
 
-def _notes(patient: BoundPatient) -> Iterator[str]:
-    """What a reader of the results should know about a patient."""
+def _notes(patient: BoundPatient, *, ends: bool) -> Iterator[str]:
+    """What a reader of the results should know about a patient; `ends`: the history ends when regimens begin."""
     yield from patient.warnings
+    for i, dose in enumerate(patient.doses):
+        if dose.count is None and not ends:
+            yield (
+                f"patient '{patient.id}': dose {i + 1} repeats to the end, beside every regimen; add 'doses: N' if it "
+                "has stopped, or 'now' to the scenario"
+            )
     if patient.assumed:
         yield f"patient '{patient.id}': {', '.join(patient.assumed)} not given, taken at the reference value"
 
