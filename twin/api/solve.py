@@ -21,7 +21,7 @@ from ..quantity import parse_time
 from ..regimen import Regimen
 from ..regimen.schedule import Schedule, build_schedule, span_of
 from ..run.plan import covers, look_times, make_question, resolution_of, select_outcomes
-from ..solver.choose import Choice, choose
+from ..solver.choose import Choice, choose, compile_key
 from ..solver.question import Question
 from ..solver.reference.course import Course, solve_course
 from ..solver.status import Status
@@ -86,9 +86,10 @@ def solve(
             "samples": jnp.asarray(samples, number), "after": jnp.asarray(after), "looks": jnp.asarray(looks, number),
             "start": jnp.asarray(start, number), "end": jnp.asarray(end, number),
             "resolution": jnp.asarray(resolution_of(model, start, end), number),
+            "tolerance": (jnp.asarray(choice.relative, number), jnp.asarray(choice.absolute, number)),
         }  # fmt: skip
         population, own = _parameters(model, parameters or {}, number)
-        course = _solved(type(model), choice, question, arrays, population, own, given)
+        course = _solved(type(model), compile_key(choice), question, arrays, population, own, given)
     if check and int(course.status) != Status.OK:
         raise TwinError(f"the course of model '{model.name}' failed: {Status.meanings[int(course.status)]}")
     states = {f"state.{name}": course.states[:, i] for i, name in enumerate(model.states())}

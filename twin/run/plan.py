@@ -84,7 +84,7 @@ def prepare(
         "population": {n: np.asarray(getattr(model.typical(), n), float) for n in model.parameters()},
         "samples": samples,
         "looks": look_times(asked, start, end, resolution),
-        "span": np.array([start, end, resolution]),
+        "span": np.array([start, end, resolution, choice.relative, choice.absolute]),
     }
     arrays["windows"], arrays["bounds"] = windows(samples, end)
     if question.fixed and choice.method:

@@ -133,11 +133,11 @@ def _alone(task: Task, model: DiseaseModel, shared: dict[str, Any], own: dict[st
 
 def _course(task: Task, model: DiseaseModel, shared: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     lane = _lane(task, model, shared, own)
-    start, end, resolution = shared["span"]
+    start, end, resolution, relative, absolute = shared["span"]
     course = solve_course(
         model, task.choice, task.question, lane.schedule, lane.person_at,
         samples=shared["samples"], after=jnp.zeros(shared["samples"].shape, bool), looks=shared["looks"],
-        start=start, end=end, resolution=resolution, chances=lane.chances,
+        start=start, end=end, resolution=resolution, tolerance=(relative, absolute), chances=lane.chances,
     )  # fmt: skip
     person = lane.person_at(lane.schedule.signal_value[0])
     status = jnp.where(lane.found, course.status, Status.NO_PATIENT)
@@ -194,7 +194,10 @@ def problem_of(
     rank: Array | None,
     chances: dict[str, Array],
 ) -> Problem:
-    """One trajectory for the ensemble engine: its individual, its events in order, and its span."""
+    """One trajectory for the ensemble engine: its individual, its events in order, and its span.
+
+    `span` holds the course's start and end, the longest step over which outcomes look, and the tolerances.
+    """
     question, dtype = setup.question, span.dtype
     schedule = jax.tree.map(lambda x: x.astype(dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x, schedule)
     changes = schedule.signal_value[:1] if question.constant else schedule.signal_value
@@ -212,6 +215,8 @@ def problem_of(
         start=jnp.where(whole, span[0], jnp.nan),
         begun=jnp.sum(begun, dtype=jnp.int32),
         resolution=span[2],
+        relative=span[3],
+        absolute=span[4],
     )
 
 

@@ -30,6 +30,8 @@ class Problem(eqx.Module):
     start: Array  # not a number fails the course
     begun: Array  # how many changes of covariates lie at or before the start
     resolution: Array
+    relative: Array  # tolerances
+    absolute: Array
 
 
 class Rows:

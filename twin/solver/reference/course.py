@@ -54,6 +54,7 @@ def solve_course(
     start: Array,
     end: Array,
     resolution: Array,
+    tolerance: tuple[Array, Array],
     chances: Mapping[str, Array],
 ) -> Course:
     """Solve one trajectory.
@@ -64,6 +65,7 @@ def solve_course(
         looks: times at which outcomes look, besides every event.
         start, end: the first and the last moment; events after `end` do not happen.
         resolution: the longest step over which outcomes look; sets how soon after a dose they look again.
+        tolerance: relative and absolute error a step.
         chances: observable of a cumulative hazard -> the standard exponential draw at which its event happens.
     """
     dtype = samples.dtype
@@ -82,7 +84,8 @@ def solve_course(
         resolution=resolution if question.graded else None,
     )
     always = person_at(start) if question.constant else None
-    engine = _Engine(model, choice, question, given, running, _propagator(model, choice, question, always, dtype))
+    propagator = _propagator(model, choice, question, always, dtype)
+    engine = _Engine(model, choice, question, given, running, propagator, tolerance)
     y0 = engine.initial(person_at(start), dtype)
     steady = _steady_states(engine, schedule, person_at, y0) if schedule.sizes[1] else None
     one_hot = jnp.eye(len(y0), dtype=dtype)
@@ -164,6 +167,7 @@ class _Engine:
     given: Given
     running: tuple[Array, Array, Array, Array] | None
     propagator: Propagator | None  # of an individual who stays the same
+    tolerance: tuple[Array, Array]  # relative and absolute
 
     def initial(self, p: Individual, dtype: Any) -> Array:
         return jnp.stack([jnp.asarray(v, dtype) for v in pack(self.model.initial(p))])
@@ -191,7 +195,7 @@ class _Engine:
         g = self.given
         smooth = (g.start, g.smooth, g.stages, g.transit_rate, g.target, g.cut) if uses_transit(self.model) else None
         stretch = Stretch(here.begin, here.length, here.rate, smooth)
-        return integrate(self.model, self.choice, here.propagator, here.y, here.p, stretch)
+        return integrate(self.model, self.choice, self.tolerance, here.propagator, here.y, here.p, stretch)
 
     def value(self, name: str, time: Array, y: Array, p: Individual) -> Array:
         """An observable."""
@@ -252,7 +256,8 @@ def steady_states(
     given = give(model, schedule, person_at, dtype)
     always = person_at(schedule.time[0]) if question.constant else None
     propagator = _propagator(model, choice, question, always, dtype)
-    engine = _Engine(model, choice, question, given, infusions(schedule, given), propagator)
+    nothing = jnp.zeros((), dtype)  # a wholly linear model is integrated nowhere
+    engine = _Engine(model, choice, question, given, infusions(schedule, given), propagator, (nothing, nothing))
     return _steady_states(engine, schedule, person_at, engine.initial(person_at(schedule.time[0]), dtype))
 
 
