@@ -181,3 +181,10 @@ def test_times_below_a_level_on_random_cubics(seed):
 def test_a_decay_that_is_not_resolved_does_not_swing_through_zero():
     steep = Piece(*(jnp.asarray(x) for x in (0.0, 1.0, 1.0, 0.01, -50.0, -0.01))).limited()
     assert float(jnp.min(steep.at(jnp.linspace(0, 1, 101)))) >= 0.0
+
+
+def test_a_course_by_itself_has_no_chance_and_refuses_what_is_drawn():
+    """With no draw, the event would happen at the start, without a word."""
+    event = {"event": EventTime(of="hazard")}
+    with pytest.raises(twin.TwinError, match="outcome 'event' is when an event happens, which is drawn"):
+        twin.solve(Wave(), None, [END], outcomes=event)

@@ -20,7 +20,7 @@ from ..population.individual import Draw, individual_at, reference_covariates, w
 from ..quantity import parse_time
 from ..regimen import Regimen
 from ..regimen.schedule import Schedule, build_schedule, span_of
-from ..run.plan import covers, look_times, make_question, resolution_of, select_outcomes
+from ..run.plan import covers, look_times, make_question, require_no_chance, resolution_of, select_outcomes
 from ..solver.choose import Choice, choose, compile_key
 from ..solver.question import Question
 from ..solver.reference.course import Course, solve_course
@@ -68,6 +68,7 @@ def solve(
     samples, after = _samples(built, times)
     start, end = _span(model, built, samples, until)
     asked = select_outcomes(model, outcomes)
+    require_no_chance(asked)
     covers(asked, end, model.time_unit)
     series = _constant(model, inputs or {}, start)
     schedule = build_schedule(model, built, end=end, covariates=values, series=series)

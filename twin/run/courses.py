@@ -23,7 +23,7 @@ from ..solver.ensemble.event_table import fixed_ranks
 from ..solver.question import Question
 from ..solver.reference.course import Course, solve_course
 from ..types import Array
-from .plan import bound_patients, covers, look_times, make_question, resolution_of, select_outcomes
+from .plan import bound_patients, covers, look_times, make_question, require_no_chance, resolution_of, select_outcomes
 from .program import problem_of
 
 _TOGETHER = 64  # lanes of a block, where there are so many
@@ -52,6 +52,7 @@ class Courses:
         wanted = _times(times, len(people))
         spans = [_span(model, built, p, t, until) for p, t in zip(people, wanted, strict=True)]
         asked = select_outcomes(model, outcomes)
+        require_no_chance(asked)
         for _, end in spans:
             covers(asked, end, model.time_unit)
         schedules = stack(

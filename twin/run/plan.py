@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from ..errors import TwinError, suggest
-from ..model import DiseaseModel, Outcome
+from ..model import DiseaseModel, EventTime, Outcome
 from ..model.domain import is_studied, not_studied, refusal
 from ..patient import BoundPatient, Patient
 from ..population.keys import patient_key, study_key
@@ -257,6 +257,13 @@ def select_outcomes(model: DiseaseModel, asked: Sequence[str] | Mapping[str, Out
                 f"outcome '{name}': unknown observable '{outcome.of}'; {suggest(outcome.of, model.observables())}"
             )
     return chosen
+
+
+def require_no_chance(outcomes: Mapping[str, Outcome]) -> None:
+    """Refuse what has to be drawn: a course by itself has no chance of its own."""
+    for name, outcome in outcomes.items():
+        if isinstance(outcome, EventTime):
+            raise TwinError(f"outcome '{name}' is when an event happens, which is drawn; ask simulate for it")
 
 
 def covers(outcomes: Mapping[str, Outcome], end: float, unit: str) -> None:
