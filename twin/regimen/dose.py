@@ -7,11 +7,11 @@ import operator
 from typing import TYPE_CHECKING, Any
 
 from .. import units
-from ..errors import TwinError, suggest
+from ..errors import TwinError, short, suggest
+from ..quantity import Span, parse_amount, parse_rate
 
 if TYPE_CHECKING:
     from ..model import DiseaseModel
-from ..quantity import Span
 
 MOST_DOSES = 100_000
 SIZES = {"kg": "weight", "m2": "body_surface_area"}  # the covariate an amount "per" something is multiplied by
@@ -22,6 +22,7 @@ _AT_ONCE = Span(0.0)
 class Dose:
     """One line of a regimen: an amount, repeated `count` times `every` interval (None: until the end).
 
+    Its `unit` is "" where its author wrote none, which only a treatment that is counted takes; None is the treatment's.
     `per` scales the amount by the patient's size ('kg' by covariate weight, 'm2' by body_surface_area).
     `over` is an infusion's duration, `rate` NONMEM's RATE (the duration then follows from the amount and
     the bioavailability), `modelled` says that the model's own 'rate' or 'duration' is used (RATE -1, -2).
@@ -61,6 +62,8 @@ def find_treatment(dose: Dose, model: DiseaseModel) -> int:
     else:
         index = 0
     unit = model.treatments()[names[index]].unit
+    if dose.unit == "" and not units.compatible("1", unit):
+        raise TwinError(f"amount {dose.amount:g} has no unit; write '{dose.amount:g} {unit}'")
     if dose.unit is not None and not units.compatible(dose.unit, unit):
         raise TwinError(f"the amount's unit '{dose.unit}' cannot be converted to '{unit}' of '{names[index]}'")
     needed = SIZES.get(dose.per or "")
@@ -75,3 +78,13 @@ def is_count(value: Any) -> bool:
         return not isinstance(value, bool) and 1 <= operator.index(value) <= MOST_DOSES
     except TypeError:
         return False
+
+
+def read_amount(text: Any, over: Span | None) -> tuple[float, str | None, str | None]:
+    """The number, the unit, and 'kg', 'm2' or None; a rate such as '2 mg/kg/h' is given as long as the dose lasts."""
+    rate = parse_rate(text)
+    if rate is None:
+        return parse_amount(text)
+    if over is None or over.unit is None:
+        raise TwinError(f"'{short(text)}' is a rate; say for how long, with a unit: 'over 4 h'")
+    return rate.during(over), rate.unit, rate.per
