@@ -36,6 +36,7 @@ class Ranged(Protocol):
     high: float
     refuse: tuple[float, float]
     levels: tuple[str, ...]
+    subject: str  # what a model is not for where it refuses a value
 
     def number(self, name: str, given: Any) -> float:
         """What an author wrote, as a number."""
@@ -61,7 +62,7 @@ def refusal(name: str, value: float, declared: Ranged, model: str) -> str | None
     if lowest <= value <= highest:
         return None
     within = _range(lowest, highest, declared.unit)
-    return f"model '{model}' is not for such patients: {declared.meaning} must be within {within}"
+    return f"model '{model}' is not for such {declared.subject}: {declared.meaning} must be within {within}"
 
 
 def is_studied(value: float, declared: Ranged) -> bool:

@@ -14,13 +14,17 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from ..errors import TwinError
 from ..types import Scalar
 from .cubic import Piece
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What every outcome answers. `of` names an observable; times are in the model's unit."""
+    """What every outcome answers. `of` names an observable.
+
+    Times and levels are numbers in the model's units; text such as "28 day" is read when a model is asked.
+    """
 
     of: str
     meaning: str = ""
@@ -50,6 +54,10 @@ class Outcome:
     @abstractmethod
     def unit(self, observable: str, time: str) -> str:
         """The outcome's unit, from the observable's and the model's time unit."""
+
+    def level_unit(self, observable: str, time: str) -> str:
+        """The unit of the levels it compares with, if it has any."""
+        return observable
 
     def needs_ends_alone(self, exact_area: bool) -> bool:
         """Whether the ends of pieces tell it, however long they are, and their areas where these are exact."""
@@ -168,6 +176,9 @@ class AreaWithin(Area):
     def unit(self, observable: str, time: str) -> str:
         return "1"
 
+    def level_unit(self, observable: str, time: str) -> str:
+        return Area.unit(self, observable, time)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Average(_Value):
@@ -251,7 +262,7 @@ class FirstTime(_Time):
 
     def __post_init__(self):
         if (self.above is None) == (self.below is None):
-            raise ValueError("FirstTime needs exactly one of above and below")
+            raise TwinError("FirstTime needs exactly one level; write either above or below")
 
     def start(self):
         return (math.inf,)
