@@ -49,7 +49,8 @@ def _chapters(model: Any, width: int) -> Iterator[str]:
     yield from table("Covariates", ("name", "reference", "range or levels", "meaning", "source"),
                       (_covariate(n, c) for n, c in model.covariates().items()))  # fmt: skip
     yield from table("Inputs over time", ("name", "default", "unit", "range", "meaning"),
-                     ([n, f"{i.default:g}", i.unit, _range(i), i.meaning] for n, i in model.inputs().items()))  # fmt: skip
+                     ([n, f"{i.default:g}", i.unit, _range(i), i.meaning]
+                      for n, i in model.inputs().items()))  # fmt: skip
     yield from table("Treatments", ("name", "unit", "into", "meaning"),
                       ([n, t.unit, t.into, t.meaning] for n, t in model.treatments().items()))  # fmt: skip
     yield from table("Observables", ("name", "unit", "modality", "measurement noise", "meaning", "LOINC"),
