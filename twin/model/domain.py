@@ -48,10 +48,15 @@ def admit(name: str, given: Any, declared: Ranged, model: str, warn: Callable[[s
     if declared.levels:
         return value
     if reason := refusal(name, value, declared, model):
-        raise TwinError(f"{value:g} {declared.unit}: {reason}")
+        raise TwinError(f"{spell(value, declared)}: {reason}")
     if not is_studied(value, declared):
         warn(f"{name} {value:.4g} {not_studied(declared, model)}")
     return value
+
+
+def spell(value: float, declared: Ranged) -> str:
+    """A value with its unit."""
+    return f"{value:g}" if declared.unit in ("", "1") else f"{value:g} {declared.unit}"
 
 
 def refusal(name: str, value: float, declared: Ranged, model: str) -> str | None:

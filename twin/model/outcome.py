@@ -281,21 +281,29 @@ class FirstTime(_Time):
 class Recovery(_Time):
     """When the value, having been below `above`, is first back at or above it; infinite if never.
 
-    A patient who never falls below `above` has nothing to recover from: not a number.
+    With `below`, when the value, having been above it, is first back at or below it. Where it never left, there is
+    nothing to recover from: not a number.
     """
 
-    above: float
+    above: float | None = None
+    below: float | None = None
+
+    def __post_init__(self):
+        if (self.above is None) == (self.below is None):
+            raise TwinError("Recovery needs exactly one level; write either above or below")
 
     def start(self):
         return (0.0, math.inf)
 
     def add(self, so_far, piece, chance):
-        fell, when = so_far
-        crossed = piece.crossings(self.above)
-        when = jnp.minimum(when, crossed.first(piece, crossed.rises()))
-        below = functools.reduce(operator.or_, (high < 0 for high in crossed.high), piece.v0 < self.above)
-        fell = jnp.where(below, 1.0, fell)
-        return fell, when
+        left, when = so_far
+        sign, level = (1.0, self.above) if self.above is not None else (-1.0, self.below)
+        assert level is not None
+        crossed = piece.crossings(level)
+        when = jnp.minimum(when, crossed.first(piece, crossed.rises(sign)))
+        outside = [sign * over < 0 for over in (piece.v0 - level, *crossed.high)]
+        left = jnp.where(functools.reduce(operator.or_, outside), 1.0, left)
+        return left, when
 
     def result(self, so_far):
         return jnp.where(so_far[0] > 0, so_far[1], jnp.nan)

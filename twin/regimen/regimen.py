@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import units
 from ..errors import TwinError, short, suggest
-from ..model.domain import is_meant, is_studied, not_meant, not_studied, refusal
+from ..model.domain import is_meant, is_studied, not_meant, not_studied, refusal, spell
 from ..quantity import Span, duration, finite, interval, parse_span
 from .dose import MOST_DOSES, SIZES, Dose, find_treatment, is_count, read_amount
 from .event_table import read_events
@@ -83,7 +83,7 @@ class Regimen:
                 continue
             for value in dict.fromkeys(value for _, value in changes):
                 if reason := refusal(name, value, declared, model.name):
-                    problems.append(f"input '{name}', {value:g} {declared.unit}: {reason}")
+                    problems.append(f"input '{name}', {spell(value, declared)}: {reason}")
         return problems
 
     def doubts(self, model: DiseaseModel, sizes: Mapping[str, float]) -> list[str]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import TwinError, suggest
 from ..model import DiseaseModel, Outcome
-from ..model.domain import is_studied, not_studied, refusal
+from ..model.domain import is_studied, not_studied, refusal, spell
 from ..patient import BoundPatient, Patient
 from ..population.keys import patient_key, study_key
 from ..population.uncertain import draw_covariates
@@ -161,7 +161,7 @@ def _numbers_of(name: str, values: Any, model: DiseaseModel) -> np.ndarray:
                 f"covariates['{name}']: {value:g} is the number of no level; known: 0 to {len(declared.levels) - 1}"
             )
         if not declared.levels and (reason := refusal(name, value, declared, model.name)):
-            raise TwinError(f"covariates['{name}']: {value:g} {declared.unit}: {reason}")
+            raise TwinError(f"covariates['{name}']: {spell(value, declared)}: {reason}")
     return found
 
 

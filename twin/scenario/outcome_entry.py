@@ -35,13 +35,13 @@ class OutcomeEntry(Closed):
     duration: Name | None = Field(None, description="The time spent between low and high")
     time_share: Name | None = Field(None, description="The share of the time spent between low and high")
     first_time: Name | None = Field(None, description="When it first is at or past `above` or `below`")
-    recovery: Name | None = Field(None, description="When, having been below `above`, it is first back")
+    recovery: Name | None = Field(None, description="When, having been past `above` or `below`, it is first back")
     crossings: Name | None = Field(None, description="How often it rises through `above`")
     event_time: Name | None = Field(None, description="When an event with this cumulative hazard happens")
     low: Quantity | None = Field(None, description="Lower end of the range (duration, time_share, area_within)")
     high: Quantity | None = Field(None, description="Upper end of the range (duration, time_share, area_within)")
     above: Quantity | None = Field(None, description="The level to be reached (first_time, recovery, crossings)")
-    below: Quantity | None = Field(None, description="The level to fall to (first_time)")
+    below: Quantity | None = Field(None, description="The level to fall to (first_time, recovery)")
     since: Quantity | None = Field(None, description="Look from this time on: '3 day'")
     until: Quantity | None = Field(None, description="Look until this time: '10 day'")
 
@@ -71,7 +71,7 @@ KINDS: Mapping[str, Kind] = {
     "duration": Kind("Duration", ("low", "high")),
     "time_share": Kind("TimeShare", ("low", "high")),
     "first_time": Kind("FirstTime", ("above", "below")),
-    "recovery": Kind("Recovery", ("above",)),
+    "recovery": Kind("Recovery", ("above", "below")),
     "crossings": Kind("Crossings", ("above",)),
     "event_time": Kind("EventTime"),
 }
@@ -121,11 +121,10 @@ def _limits(kind: str, entry: OutcomeEntry, unit: str, time_unit: str, at: At) -
 
 
 def _consistent(kind: str, limits: Mapping[str, float]) -> None:
-    missing = {"recovery": "above", "crossings": "above"}.get(kind)
-    if missing and missing not in limits:
-        raise TwinError(f"a {kind} needs a level; add '{missing}: 1'")
-    if kind == "first_time" and ("above" in limits) == ("below" in limits):
-        raise TwinError("a first_time needs exactly one level; write either above or below")
+    if kind == "crossings" and "above" not in limits:
+        raise TwinError("a crossings needs a level; add 'above: 1'")
+    if kind in ("first_time", "recovery") and ("above" in limits) == ("below" in limits):
+        raise TwinError(f"a {kind} needs exactly one level; write either above or below")
     if kind in ("duration", "time_share", "area_within") and not {"low", "high"} & set(limits):
         raise TwinError(f"a {kind} needs a range; add low, high or both")
     for low, high in (("low", "high"), ("since", "until")):
