@@ -84,6 +84,8 @@ WAVE = {
     "never": (FirstTime(of="wave", above=1.5), np.inf),
     "recovery": (Recovery(of="wave", above=-0.5), 2 * np.pi - HALF),
     "nothing to recover from": (Recovery(of="wave", above=-2.0), np.nan),
+    "recovery downwards": (Recovery(of="wave", below=0.5), np.pi - HALF),
+    "never above": (Recovery(of="wave", below=2.0), np.nan),
     "crossings": (Crossings(of="wave", above=0.5), 2.0),
     "peak in a window": (Highest(of="wave", since=4.0, until=5.5), np.sin(5.5)),
     "area in a window": (Area(of="wave", since=1.234, until=2.345), np.cos(1.234) - np.cos(2.345)),

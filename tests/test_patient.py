@@ -142,7 +142,7 @@ def test_inputs_are_series_that_start_at_the_default():
 def test_outside_the_domain_of_validity_is_a_warning():
     ana = bound(covariates={"age": 12}, doses=[DoseRecord("30 mg", treatment="tablet")])
     assert [w for w in ana.warnings if "age 12 is outside 18 to 90 year" in w]
-    assert [w for w in ana.warnings if "above 20 mg, the largest studied" in w]
+    assert [w for w in ana.warnings if "is more than 20 mg, the most for which model 'example' is meant" in w]
 
 
 @pytest.mark.parametrize("age", [1.5, "0.2 year"])
@@ -164,7 +164,7 @@ PROBLEMS = {
     "not a number": ({"covariates": {"weight": float("nan")}}, "nan is not a finite number"),
     "infinite": ({"covariates": {"weight": "1e999 kg"}}, "is not a finite number"),
     "huge": ({"covariates": {"weight": 10**400}}, "is not a finite number"),
-    "negative": ({"covariates": {"weight": -70}}, "-70 kg is negative"),
+    "negative": ({"covariates": {"weight": -70}}, "-70 kg: 'weight' is never negative"),
     "unknown level": ({"covariates": {"sex": "femal"}}, "unknown level 'femal' of 'sex'; did you mean 'female'?"),
     "unknown observable": (
         {"observations": [Observation("concentratio", 0, 1)]},

@@ -12,8 +12,10 @@ import pytest
 
 from tests.toys import OralOne, Turnover
 from twin.errors import TwinError
+from twin.model import Delivery, treatment
 from twin.quantity import Span, parse_amount, parse_span, parse_time
 from twin.regimen import Regimen
+from twin.regimen.schedule import build_schedule
 
 DAY = 24.0
 
@@ -62,6 +64,22 @@ TEXTS: dict[str, list[tuple[Any, ...]]] = {
     "5 mg weekly x4": [("5 mg", 0, 168, 4)],
     "5 mg once weekly x4": [("5 mg", 0, 168, 4)],
     "5 mg Twice Daily": [("5 mg", 0, 12, None)],
+    "5 mg qd x7": [("5 mg", 0, 24, 7)],
+    "5 mg bid": [("5 mg", 0, 12, None)],
+    "5 mg bid x7": [("5 mg", 0, 12, 7)],  # xN counts doses, whatever the interval
+    "5 mg BID x7 day": [("5 mg", 0, 12, 14)],
+    "5 mg bid x7d then 5 mg qd": [("5 mg", 0, 12, 14), ("5 mg", 168, 24, None)],
+    "5 mg tid for 2 day": [("5 mg", 0, 8, 6)],
+    "5 mg qid x4": [("5 mg", 0, 6, 4)],
+    "5 mg qod x3": [("5 mg", 0, 48, 3)],
+    "5 mg every other day x3": [("5 mg", 0, 48, 3)],
+    "5 mg qw": [("5 mg", 0, 168, None)],
+    "2 mg/kg bid x2": [("2 mg/kg", 0, 12, 2)],
+    "75 mg/m2 weekly x4": [("75 mg/m2", 0, 168, 4)],
+    "2 mg/kg/h over 3 h": [("6 mg/kg", 0, None, 1)],
+    "2 mg/h/kg over 90 min": [("3 mg/kg", 0, None, 1)],
+    "0.1 ug / kg / min over 1 h": [("6 ug/kg", 0, None, 1)],
+    "10 U/h over 30 min bid x2": [("5 U", 0, 12, 2)],
     "2 mg/kg every 2 week x6": [("2 mg/kg", 0, 336, 6)],
     "75 mg/m2 q21d x4": [("75 mg/m2", 0, 504, 4)],
     "75 mg / m^2": [("75 mg/m2", 0, None, 1)],
@@ -121,10 +139,8 @@ BAD: dict[str, str] = {
     "": "regimen '' cannot be read; write 'AMOUNT",
     "five": "regimen 'five' cannot be read",
     "mg": "regimen 'mg' cannot be read",
-    "5": "regimen '5': amount 5 has no unit; write '5 mg'",
-    "5 q24h": "regimen '5 q24h': amount 5 has no unit; write '5 mg q24h'",
-    "5 twice daily for 3 day": "amount 5 has no unit; write '5 mg twice daily for 3 day'",
-    "2.5 over 1 h": "amount 2.5 has no unit; write '2.5 mg over 1 h'",
+    "2 mg/kg/h": "'2 mg/kg/h' is a rate; say for how long, with a unit: 'over 4 h'",
+    "5 mg bid bid": "cannot be read",
     "5 2 mg": "unknown unit '2'",
     "5 5*mg": "unknown unit '5*mg'",
     "5 pills": "unknown unit 'pills'; write one such as mg",
@@ -213,7 +229,8 @@ BAD_FORMS: dict[str, tuple[Any, str]] = {
     "a dose that is a number": ([5], "dose 1: '5' is no dose"),
     "unknown key": (["5 mg", {"amount": "5 mg", "evry": 1}], "dose 2: unknown key 'evry'; did you mean 'every'?"),
     "no amount": ([{"time": 3}], "dose 1: the amount is missing; write amount: 5 mg"),
-    "amount without unit": ([{"amount": 5}], "dose 1: amount 5 has no unit; write '5 mg'"),
+    "a rate without its duration": ([{"amount": "2 mg/h"}], "'2 mg/h' is a rate; say for how long, with a unit"),
+    "a rate over a bare time": ([{"amount": "2 mg/h", "over": 3}], "'2 mg/h' is a rate; say for how long, with a unit"),
     "amount is true": ([{"amount": True}], "amount 'True' is no amount"),
     "no doses": ([{"amount": "5 mg", "every": "1 h", "doses": 0}], "doses 0 is not a whole number of doses"),
     "half a dose": ([{"amount": "5 mg", "every": "1 h", "doses": 1.5}], "doses 1.5 is not a whole number of doses"),
@@ -289,6 +306,29 @@ def test_odd_types_are_refused_or_read_and_never_a_defect(odd):
 )  # fmt: skip
 def test_times_are_read_in_any_unit(text, hours):
     assert parse_time(text, "h") == pytest.approx(hours, rel=1e-12)
+
+
+class Sprays(OralOne):
+    """Its second treatment is counted."""
+
+    @treatment(unit="1", into="drug.central", meaning="into the nose")
+    def spray(self, p):
+        return Delivery()
+
+
+@pytest.mark.parametrize("text", ["5", "5 q24h", "5 twice daily for 3 day", "5 over 1 h"])
+@pytest.mark.parametrize("form", [lambda text: {"oral": text}, lambda text: {"oral": [text, "1 mg"]}])
+def test_an_amount_without_unit_is_refused_in_the_treatments_own_unit(text, form):
+    assert Regimen.build(form(text)).check(OralOne()) == ["dose 1: amount 5 has no unit; write '5 mg'"]
+
+
+@pytest.mark.parametrize("given", ["3 q12h x2", [{"amount": 3, "every": "12 h", "doses": 2}], "3 bid x2"])
+def test_a_treatment_that_is_counted_needs_no_unit(given):
+    built = Regimen.build({"spray": given})
+    assert built.check(Sprays()) == []
+    schedule = build_schedule(Sprays(), built, end=24.0, covariates={})
+    assert schedule.amount.tolist() == [3.0, 3.0]
+    assert Regimen.build({"spray": "3 mg"}).check(Sprays()) != []
 
 
 def test_a_regimen_is_checked_against_a_model():

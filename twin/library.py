@@ -8,10 +8,9 @@ import importlib.metadata
 import pkgutil
 
 from . import disease
-from .errors import TwinError, suggest
+from .catalogue import ENTRY_POINTS
+from .errors import TwinError, show, suggest
 from .model import DiseaseModel
-
-ENTRY_POINTS = "twin.models"
 
 
 @functools.cache
@@ -43,3 +42,12 @@ def load_model(name: str) -> DiseaseModel:
     if kind is None:
         raise TwinError(f"unknown model '{name}'; {suggest(name, [*known, *by_alias])}")
     return kind()
+
+
+def as_model(given: DiseaseModel | str) -> DiseaseModel:
+    """A model itself, or the one of this name."""
+    if isinstance(given, str):
+        return load_model(given)
+    if isinstance(given, DiseaseModel):
+        return given
+    raise TwinError(f"{show(given)} is no model; give one, such as twin.load_model('warfarin'), or its name")

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 from . import units
 from .errors import TwinError, short, show
-
-if TYPE_CHECKING:
-    pass
 
 NUMBER = r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|[-+]?\.\d+(?:[eE][-+]?\d+)?"
 _TIME_WORDS = {"d": "day", "days": "day", "hr": "h", "hrs": "h", "hour": "h", "hours": "h", "mins": "min"}
@@ -52,6 +49,31 @@ def parse_span(text: str | float | int, what: str = "time") -> Span:
 def parse_time(text: str | float, default_unit: str) -> float:
     """A time as a number of `default_unit`s."""
     return parse_span(text).within(default_unit)
+
+
+class Rate(NamedTuple):
+    """An amount in a unit of time, such as '2 mg/kg/h': how much it is depends on how long it runs."""
+
+    value: float
+    unit: str
+    per: str | None
+    time: str
+
+    def during(self, length: Span) -> float:
+        """The amount given in that time."""
+        return self.value * length.within(self.time)
+
+
+def parse_rate(text: Any) -> Rate | None:
+    """An amount in a unit of time ('10 mg/h', '2 mg/kg/h'); None of anything else."""
+    match = re.fullmatch(rf"\s*({NUMBER})\s*(.+?)\s*", text) if isinstance(text, str) else None
+    first, *rest = re.split(r"\s*/\s*", match[2]) if match else [""]
+    times = [_TIME_WORDS[word.lower()] for word in rest if word.lower() in _TIME_WORDS]
+    sizes = [word for word in rest if word.lower() not in _TIME_WORDS]
+    if match is None or len(times) != 1 or len(sizes) > 1:
+        return None
+    amount, unit, per = parse_amount(f"{match[1]} {'/'.join([first, *sizes])}")
+    return Rate(amount, unit, per, times[0]) if unit else None
 
 
 def parse_amount(text: str | float | int) -> tuple[float, str | None, str | None]:
@@ -101,25 +123,28 @@ def positive(value: float, text: Any) -> float:
     return float(value)
 
 
-def parse_quantity(value: Any, unit: str) -> float:
-    """A finite number in `unit` from a bare number (already in it) or from text such as '70 kg'."""
+def parse_quantity(value: Any, unit: str, molar_mass: float | None = None) -> float:
+    """A finite number in `unit` from a bare number (already in it) or from text such as '70 kg'.
+
+    With a molar mass (g/mol), '88 umol/L' is a number of mg/dL too.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise TwinError(f"{show(value)} is not a number; write one such as {_example(unit)}")
     if isinstance(value, str):
         match = re.fullmatch(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*", value)
         if not match:
             raise TwinError(f"{show(value)} is not a number with a unit; write one such as {_example(unit)}")
-        value = float(match[1]) * _factor(match[2], unit, value)
+        value = float(match[1]) * _factor(match[2], unit, value, molar_mass)
     if not is_finite(value):
         raise TwinError(f"{show(value)} is not a finite number; write one such as {_example(unit)}")
     return float(value)
 
 
-def _factor(source: str, unit: str, value: str) -> float:
+def _factor(source: str, unit: str, value: str, molar_mass: float | None) -> float:
     if not source and unit not in ("", "1"):
         raise TwinError(f"{show(value)} has no unit; write '{value.strip()} {unit}', or the number without quotes")
     try:
-        return units.factor(source or "1", unit)
+        return units.factor(source or "1", unit, molar_mass)
     except TwinError as problem:
         raise TwinError(f"{show(value)}: {problem}; write one such as {_example(unit)}") from None
 

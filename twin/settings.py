@@ -6,8 +6,11 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from .errors import TwinError, suggest
 
+Times = Sequence[float | str] | np.ndarray | str | float  # in the model's time unit, or with a unit: "12 h"
 MOST_DRAWS = 10**7  # of each patient, in one result
 MOST_STREAMED = 2**31 - 1
 DTYPES = ("float64", "float32")
@@ -32,7 +35,7 @@ class Settings:
     seed: int = 0
     now: float | str | None = None
     until: float | str | None = None
-    times: Sequence[float] | None = None
+    times: Times | None = None
     solver: str = "auto"
     dtype: str = "float64"
     rtol: float | None = None

@@ -32,6 +32,7 @@ def registry() -> Any:
 # is no power of ten is refused, so that '5 5 mg' is not 25 mg, and 'L/h/70kg' is not a litre times a kilogram.
 _WORD = r"(?:1|10\s*(?:\^|\*\*)\s*-?\d{1,2}|[^\W\d_][^\W\d]*(?:(?:\^|\*\*)?-?\d{1,2})?|%)"
 _SIZE = re.compile(r"1\.73\s*m(?:\^|\*\*)?2")  # the body surface to which a clearance is standardised
+_SUBSTANCE = "[substance]"
 _UNIT = re.compile(rf"\(*{_WORD}(?:\)*(?:\s*[*/]\s*|\s+)\(*{_WORD})*\)*")
 
 
@@ -54,11 +55,17 @@ def parse(unit: str) -> Any:
 
 
 @functools.lru_cache(maxsize=4096)
-def factor(source: str, target: str) -> float:
-    """What a number in `source` is multiplied by to be in `target`; an error where they do not match."""
+def factor(source: str, target: str, molar_mass: float | None = None) -> float:
+    """What a number in `source` is multiplied by to be in `target`; an error where they do not match.
+
+    Amounts of substance become masses, and the reverse, where `molar_mass` (g/mol) says how.
+    """
     if source == target:
         return 1.0
     one, goal = parse(source), parse(target)
+    if molar_mass is not None:
+        moles = one.dimensionality.get(_SUBSTANCE, 0) - goal.dimensionality.get(_SUBSTANCE, 0)
+        one = one * registry().Quantity(molar_mass, "g/mol") ** moles
     if one.dimensionality != goal.dimensionality:
         raise TwinError(f"'{source}' cannot be converted to '{target}'")
     return tidy(float(one.to_base_units().magnitude / goal.to_base_units().magnitude))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import itertools
 import json
+import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import numpy as np
 from twin.result.summary import EVERYONE, Row
 
 MOST_PATIENTS = 6  # in the terminal; more are pooled there, and all are in the CSV file
+_NARROWEST = 8  # characters of a column
 _SLOWER = {"s": ("min", 60, 300), "min": ("h", 60, 300), "h": ("day", 24, 96)}  # unit -> next, its length, from
 _IN_UNITS = ("mean", "median", "low_5", "high_95", "mean_difference", "difference", "difference_5", "difference_95")
 
@@ -55,8 +58,15 @@ def to_text(tree: Any, rows: Sequence[Row]) -> str:
         own = [row for row in readable if row.patient == patient]
         count = len(tree["outcomes"]["patient"])
         head = f"all {count} patients" if patient == EVERYONE and count > 1 else patient
-        parts += ["", f"{head}: median [5 %, 95 %] of {own[0].draws} draws", *_table(own)]
+        parts += ["", f"{head}: median [5 %, 95 %] of {own[0].draws} draws", *_table(own), *_heavy(own)]
     return "\n".join(parts)
+
+
+def _heavy(rows: Sequence[Row]) -> Iterator[str]:
+    """Means that say nothing of anybody, by outcome."""
+    for outcome in dict.fromkeys(row.outcome for row in rows if row.heavy_tail):
+        regimens = ", ".join(row.regimen for row in rows if row.outcome == outcome and row.heavy_tail)
+        yield f"mean of {outcome} ({regimens}): heavy-tailed, a few draws decide it; read the median"
 
 
 def _notes(tree: Any) -> Iterator[str]:
@@ -128,11 +138,24 @@ def _table(rows: Sequence[Row]) -> list[str]:
     return aligned(lines)
 
 
-def aligned(lines: Sequence[Sequence[str]]) -> list[str]:
-    """Columns of text under a ruled head."""
+def aligned(lines: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
+    """Columns of text under a ruled head; cells are wrapped where the whole would be wider than `width`."""
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    texts = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
-    return [texts[0], "-" * max(map(len, texts)), *texts[1:]]
+    while width is not None and sum(widths) + 2 * (len(widths) - 1) > width and max(widths) > _NARROWEST:
+        widths[widths.index(max(widths))] -= 1
+    head, *rest = (_wrapped(line, widths) for line in lines)
+    texts = [*head, *(text for row in rest for text in row)]
+    return [*head, "-" * max(map(len, texts)), *texts[len(head) :]]
+
+
+def _wrapped(line: Sequence[str], widths: Sequence[int]) -> list[str]:
+    """One row of a table, as many lines high as its longest cell."""
+    cells = [
+        textwrap.wrap(cell, width, break_on_hyphens=False) if len(cell) > width else [cell]
+        for cell, width in zip(line, widths, strict=True)
+    ]
+    rows = itertools.zip_longest(*cells, fillvalue="")
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def number(value: float) -> str:

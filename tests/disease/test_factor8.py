@@ -44,6 +44,9 @@ def test_levels_are_two_exponentials():
 
 
 def test_own_factor_is_there_without_concentrate():
-    found = twin.solve(MODEL, None, [0.0, 100.0], covariates={"endogenous": 0.7}, outcomes=["share_below_1"])
+    """A level that never rose above 1 does not fall to it, however low it is."""
+    asked = ["share_below_1", "time_to_1"]
+    found = twin.solve(MODEL, None, [0.0, 100.0], covariates={"endogenous": 0.7}, outcomes=asked)
     np.testing.assert_allclose(found["factor8"], 0.7)
     assert float(found["share_below_1"]) == 1.0
+    assert np.isnan(float(found["time_to_1"]))

@@ -10,6 +10,7 @@ import pytest
 import twin
 from tests.disease.typical import typical
 from twin.disease.pembrolizumab_chatterjee2016 import PembrolizumabChatterjee2016
+from twin.model import replace
 
 MODEL = PembrolizumabChatterjee2016()
 CLOSE = 1e-5  # single precision where x64 is off
@@ -87,3 +88,12 @@ def test_shed_dna_follows_the_volume():
     assert float(course["mutant_fragments"][0]) == pytest.approx(0.0015 * (shed + 1e-5 * wild), rel=1e-5)
     left = (1 + float(course["tumour_change"][-1])) ** 3 * shed
     assert float(course["allele_fraction"][-1]) == pytest.approx(left / (wild + 2 * left), rel=1e-8)
+
+
+def test_a_tumour_beyond_all_bounds_sheds_a_share_and_no_overflow():
+    person = typical(MODEL)
+    huge = replace(MODEL.initial(person), growing=400.0)
+    for name, most in (("allele_fraction", 0.5), ("mutant_fragments", np.inf)):
+        found = float(MODEL.observables()[name].value(MODEL, 0.0, huge, person))
+        assert not np.isnan(found)
+        assert found <= most

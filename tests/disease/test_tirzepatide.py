@@ -73,3 +73,17 @@ def test_a_strong_effect_stops_production_but_never_reverses_it():
     strong = Individual(replace(p.parameters, fat_effect=3.0), p.covariates, p.inputs)
     rates = at(strong, concentration=5000.0, lean=-0.1, fat=-0.2, time=0.0)
     assert float(rates.fat) == pytest.approx(-0.0314 * 0.8, rel=CLOSE)
+
+
+@pytest.mark.parametrize(("effects", "lives"), [({}, True), ({"lean_effect": 1.2, "fat_effect": 3.0}, False)])
+def test_nobody_is_drawn_who_would_waste_away(effects, lives):
+    """At 0.3 of 98 kg 15 mg a week hold 1000 * 0.8 * 15 / (5.5272 (29.4 / 70)^0.8) ng/mL, and less must be lost."""
+    p = typical(MODEL, sex="female")
+    person = Individual(replace(p.parameters, **effects), p.covariates, p.inputs)
+    assert bool(MODEL.admissible(person)) is lives
+    lean, fat = 73.5 * 0.688, 45 * 1.0539
+    level = 12_000 / (5.5272 * (0.3 * (lean + fat) / 70) ** 0.8)
+    lean_cut = effects.get("lean_effect", 0.144 * 2.78) * level / (1760 * 2.14 + level)
+    fat_cut = effects.get("fat_effect", 0.319 * 1.809) * level / (518 * 3.05 + level)
+    left = lean * max(1 - lean_cut, 0) + fat * max(1 - fat_cut, 0)
+    assert (left > 0.3 * (lean + fat)) is lives

@@ -56,5 +56,5 @@ def test_the_way_up_and_down_is_exponential():
 
 
 def test_adults_are_refused():
-    with pytest.raises((TwinError, TwinErrors), match="0 to 18 year"):
+    with pytest.raises((TwinError, TwinErrors), match=r"must be within 0 to 17\.99 year"):
         twin.simulate(MODEL, twin.Patient("adult", covariates={"age": 40.0}), regimens={"none": None}, draws=1)

@@ -18,23 +18,23 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
 from ..errors import DomainWarning, TwinError
+from ..library import as_model
 from ..model import DiseaseModel, Outcome
 from ..patient import BoundPatient, Patient
 from ..result import dataset
 from ..run.batch import Own
 from ..run.plan import prepare
 from ..run.runner import run
-from ..settings import MOST_DRAWS, Settings
+from ..settings import MOST_DRAWS, Settings, Times
 
 DEFAULT = Settings()
 
 
 def simulate(
-    model: DiseaseModel,
+    model: DiseaseModel | str,
     patients: Patient | BoundPatient | Sequence[Patient | BoundPatient],
     *,
     regimens: Mapping[str, Any],
@@ -44,7 +44,7 @@ def simulate(
     seed: int | None = None,
     now: float | str | None = None,
     until: float | str | None = None,
-    times: Sequence[float] | np.ndarray | None = None,
+    times: Times | None = None,
     solver: str | None = None,
     dtype: str | None = None,
     rtol: float | None = None,
@@ -62,7 +62,7 @@ def simulate(
     """Simulate every patient under every regimen, and return outcome distributions.
 
     Args:
-        model: from `load_model`, or your own.
+        model: from `load_model`, its name, or your own.
         patients: one patient or several. Each is drawn `draws` times from the model's between-patient spread.
         regimens: name -> text ("5 mg q24h x14"), an explicit list, None, or a `Regimen`.
         outcomes: names of the model's outcomes, or name -> `Outcome` of your own; all the model's if None.
@@ -72,8 +72,8 @@ def simulate(
             it, and outcomes look from it on unless they say since when.
         until: the end, in the model's time unit or as text ("90 day"); by default when the last dose has had
             its interval, or at the model's own horizon where no regimen repeats a dose.
-        times: when to store the course of every observable, in the model's time unit; 100 times if None, none
-            if empty. A time at which a dose is given shows the moment before it.
+        times: when to store the course of every observable, in the model's time unit or with a unit ("12 h"); 101
+            times if None, none if empty. A time at which a dose is given shows the moment before it.
         solver: "auto", or one by name, which is used or refused, never replaced: "linear", "adaptive", "stiff" and
             "ode" (each trajectory by itself), "ensemble", "tsit5" and "rosenbrock" (many at once).
         rtol, atol: tolerances of the adaptive solvers.
@@ -84,8 +84,9 @@ def simulate(
             from elsewhere; parameters that are not named are drawn as usual.
         deviations: the same, but how far each is from typical, in standard deviations of its declared spread, so
             that a change of a covariate changes it; what `calibration` gives.
-        covariates: covariate name -> values (patient, draw; a category by its level's number) instead of the
-            patients' own; not a number keeps a patient's own. Without it, covariates that have chances are drawn.
+        covariates: covariate name -> values (patient, draw) instead of the patients' own: numbers, text such as
+            "180 lb", levels or their numbers; not a number keeps a patient's own. Without it, covariates that have
+            chances are drawn.
         chunk: how many trajectories are in flight at once; changes memory, never a result.
         progress: called with (done, total) trajectories.
 
@@ -104,7 +105,7 @@ def simulate(
 
 
 def stream(
-    model: DiseaseModel,
+    model: DiseaseModel | str,
     patients: Patient | BoundPatient | Sequence[Patient | BoundPatient],
     *,
     regimens: Mapping[str, Any],
@@ -115,7 +116,7 @@ def stream(
     seed: int | None = None,
     now: float | str | None = None,
     until: float | str | None = None,
-    times: Sequence[float] | np.ndarray | None = (),
+    times: Times | None = (),
     solver: str | None = None,
     dtype: str | None = None,
     rtol: float | None = None,
@@ -149,11 +150,11 @@ def stream(
 
 
 def _answer(
-    model: DiseaseModel, patients: Any, regimens: Mapping[str, Any], outcomes: Any, how: Settings,
+    model: DiseaseModel | str, patients: Any, regimens: Mapping[str, Any], outcomes: Any, how: Settings,
     own: Own, draws: range, chunk: int | None, workers: int | None, progress: Any,
 ) -> xr.DataTree:  # fmt: skip
     began = time.perf_counter()
-    batch = prepare(model, patients, regimens, outcomes, how, own=own, draws=draws)
+    batch = prepare(as_model(model), patients, regimens, outcomes, how, own=own, draws=draws)
     for doubt in batch.doubts:
         warnings.warn(doubt, DomainWarning, stacklevel=3)
     values, told = run(batch, chunk=chunk, workers=workers, progress=progress)

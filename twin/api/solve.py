@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import numbers
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,13 +15,23 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..errors import DomainWarning, TwinError, suggest
+from ..library import as_model
 from ..model import DiseaseModel, Individual, Outcome
-from ..model.domain import admit
-from ..population.individual import Draw, individual_at, reference_covariates, with_own
+from ..patient import BoundPatient, Change, Patient, Series, Value
+from ..population.individual import Draw, individual_at, with_own
 from ..quantity import parse_time
 from ..regimen import Regimen
 from ..regimen.schedule import Schedule, build_schedule, span_of
-from ..run.plan import covers, look_times, make_question, require_no_chance, resolution_of, select_outcomes
+from ..run.plan import (
+    covers,
+    look_times,
+    make_question,
+    require_no_chance,
+    resolution_of,
+    select_outcomes,
+    time_points,
+)
+from ..settings import Times
 from ..solver.choose import Choice, choose, compile_key
 from ..solver.question import Question
 from ..solver.reference.course import Course, solve_course
@@ -29,13 +40,13 @@ from ..types import Array
 
 
 def solve(
-    model: DiseaseModel,
+    model: DiseaseModel | str,
     regimen: Any = None,
-    times: Sequence[float] | Array | None = None,
+    times: Times | None = None,
     *,
-    covariates: Mapping[str, float | str] | None = None,
+    covariates: Mapping[str, Value | Series | Sequence[Change]] | None = None,
     parameters: Mapping[str, Any] | None = None,
-    inputs: Mapping[str, Any] | None = None,
+    inputs: Mapping[str, Value | Sequence[Change]] | None = None,
     amounts: Any = None,
     outcomes: Sequence[str] | Mapping[str, Outcome] = (),
     until: float | str | None = None,
@@ -50,10 +61,13 @@ def solve(
     """The course of one individual: every observable at `times`, every outcome, and every state.
 
     Args:
-        times: in the model's time unit; those of the regimen's observation rows if it came from events.
-        covariates, parameters: what differs from the reference and from the typical; parameters may be traced
-            by JAX and are this individual's own (no spread is added).
-        inputs: name -> constant value over the course.
+        model: from `load_model`, its name, or your own.
+        times: in the model's time unit or with a unit ("12 h"); those of the regimen's observation rows if it came
+            from events.
+        covariates: what differs from the reference, as a `Patient` has it: a number, "180 lb", a level, or values
+            over time.
+        parameters: what differs from the typical: this individual's own (no spread is added); may be traced by JAX.
+        inputs: name -> a value over the whole course, or values over time.
         amounts: replaces the regimen's written-out amounts in order of time, for gradients by dose.
         forward: differentiate in forward mode (`jax.jvp`, `jax.jacfwd`) instead of reverse.
         check: raise if the course fails; False returns what there is (needed inside a JAX transformation).
@@ -61,17 +75,18 @@ def solve(
     Returns:
         name -> array: observables and 'state.<name>' (time,), outcomes (), and 'status'.
     """
-    built = Regimen.build(regimen)
+    model, built = as_model(model), Regimen.build(regimen)
     for problem in built.check(model):
         raise TwinError(problem)
-    values = _covariate_values(model, covariates or {})
-    samples, after = _samples(built, times)
+    samples, after = _samples(built, times, model.time_unit)
     start, end = _span(model, built, samples, until)
+    person = _person(model, covariates or {}, inputs or {}, start)
+    for doubt in (*person.warnings, *built.doubts(model, person.covariates)):
+        warnings.warn(doubt, DomainWarning, stacklevel=2)
     asked = select_outcomes(model, outcomes)
     require_no_chance(asked)
     covers(asked, end, model.time_unit)
-    series = _constant(model, inputs or {}, start)
-    schedule = build_schedule(model, built, end=end, covariates=values, series=series)
+    schedule = build_schedule(model, built, end=end, covariates=person.covariates, series=person.series)
     question = make_question(model, asked, schedule, observables=tuple(model.observables()))
     choice = choose(
         model, solver, relative=rtol, absolute=atol, dtype=dtype, max_steps=max_steps, forward=forward
@@ -132,35 +147,22 @@ def _span(model: DiseaseModel, regimen: Regimen, samples: np.ndarray, until: Any
     return start, last if until is None else parse_time(until, model.time_unit)
 
 
-def _samples(regimen: Regimen, times: Any) -> tuple[np.ndarray, np.ndarray]:
+def _samples(regimen: Regimen, times: Any, unit: str) -> tuple[np.ndarray, np.ndarray]:
     if times is not None:
-        return np.asarray(times, float), np.zeros(len(times), bool)
+        samples = time_points(times, unit)
+        return samples, np.zeros(len(samples), bool)
     return np.array([t for t, _ in regimen.samples], float), np.array([a for _, a in regimen.samples], bool)
 
 
-def _covariate_values(model: DiseaseModel, given: Mapping[str, float | str]) -> dict[str, float]:
-    values = reference_covariates(model)
-    for name, value in given.items():
-        declared = model.covariates().get(name)
-        if declared is None:
-            raise TwinError(f"model '{model.name}' has no covariate '{name}'; {suggest(name, model.covariates())}")
-        values[name] = _admitted("covariate", name, value, declared, model)
-    return values
-
-
-def _constant(model: DiseaseModel, inputs: Mapping[str, Any], start: float) -> dict[str, Any]:
-    for name in inputs:
-        if name not in model.inputs():
-            raise TwinError(f"model '{model.name}' has no input '{name}'; {suggest(name, model.inputs())}")
-    declared = model.inputs()
-    return {n: ((start, _admitted("input", n, value, declared[n], model)),) for n, value in inputs.items()}
-
-
-def _admitted(word: str, name: str, value: Any, declared: Any, model: DiseaseModel) -> float:
-    try:
-        return admit(name, value, declared, model.name, lambda doubt: warnings.warn(doubt, DomainWarning, stacklevel=5))
-    except TwinError as problem:
-        raise TwinError(f"{word} '{name}', {problem}") from None
+def _person(
+    model: DiseaseModel, covariates: Mapping[str, Any], inputs: Mapping[str, Any], start: float
+) -> BoundPatient:
+    """Who is followed, as a patient is read; a bare value of an input holds from the start."""
+    held = {n: [Change(start, v)] if isinstance(v, numbers.Number | str) else v for n, v in inputs.items()}
+    person = Patient("individual", covariates=covariates, inputs=held).bind(model)
+    for name in person.chances:
+        raise TwinError(f"covariate '{name}' has chances, and solve follows one individual; give its value")
+    return person
 
 
 def _with_amounts(schedule: Schedule, amounts: Array) -> Schedule:

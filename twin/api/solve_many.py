@@ -14,23 +14,26 @@ jax.jacfwd(inr), jax.grad(lambda c: inr(c).sum())     # both work
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
-import numpy as np
 
+from ..errors import DomainWarning
+from ..library import as_model
 from ..model import DiseaseModel, Outcome
 from ..patient import BoundPatient, Patient
 from ..run.courses import Courses, is_wide
+from ..settings import Times
 from ..types import Array
 
 
 def solve_many(
-    model: DiseaseModel,
+    model: DiseaseModel | str,
     patients: Patient | BoundPatient | Sequence[Patient | BoundPatient],
     regimen: Any = None,
-    times: Sequence[float] | Sequence[Sequence[float]] | np.ndarray | None = None,
+    times: Times | Sequence[Times] | None = None,
     *,
     parameters: Mapping[str, Any] | None = None,
     deviations: Mapping[str, Any] | None = None,
@@ -49,6 +52,7 @@ def solve_many(
     prepared once.
 
     Args:
+        model: from `load_model`, its name, or your own.
         patients: their covariates and dosing histories.
         regimen: given to every patient besides their own doses.
         times: when observables are wanted, for all patients or a list for each; doses of that time come after.
@@ -64,8 +68,10 @@ def solve_many(
         (patient, draw), and 'status' (0 is ok; values of a failed course are not numbers).
     """
     courses = Courses(
-        model, patients, regimen, times, outcomes=outcomes, until=until, solver=solver, dtype=dtype, rtol=rtol,
-        atol=atol, max_steps=max_steps,
+        as_model(model), patients, regimen, times, outcomes=outcomes, until=until, solver=solver, dtype=dtype,
+        rtol=rtol, atol=atol, max_steps=max_steps,
     )  # fmt: skip
+    for doubt in courses.doubts:
+        warnings.warn(doubt, DomainWarning, stacklevel=2)
     with jax.enable_x64(True) if dtype == "float64" and not is_wide() else contextlib.nullcontext():
         return courses(parameters or {}, deviations or {}, covariates=covariates or {})

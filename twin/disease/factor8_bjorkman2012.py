@@ -12,9 +12,9 @@ from ..model import (
     DiseaseModel,
     Domain,
     Evidence,
-    FirstTime,
     Highest,
     Lowest,
+    Recovery,
     TimeShare,
     covariate,
     log_normal,
@@ -100,7 +100,7 @@ class Factor8Bjorkman2012(DiseaseModel):
         "share_below_5": TimeShare(of="factor8", high=5.0, meaning="share of time below 5 IU/dL"),
         "trough": Lowest(of="factor8", since=24.0, meaning="lowest level after the first day"),
         "highest_level": Highest(of="factor8", meaning="highest level"),
-        "time_to_1": FirstTime(of="factor8", below=1.0, since=1.0, meaning="when the level is first at 1 IU/dL"),
+        "time_to_1": Recovery(of="factor8", below=1.0, meaning="when the level has fallen to 1 IU/dL"),
     }
 
     def individual(self, p: Parameters, covariates: Covariates) -> Parameters:

@@ -51,6 +51,7 @@ TUMOUR = "Chatterjee 2016, table S6, as in nlmixr2lib"
 SAMPLE = "Chatterjee 2016, tables S3 and S4, as in nlmixr2lib"
 SHEDDING = "Avanzini 2020, as in the authors' code"
 WEEK = 7.0  # day
+MOST_SHED = 1e30  # genomes in plasma, of a tumour no body holds
 
 PDL1 = {"50 % or more": 0.303, "1 to 49 %": 0.398, "below 1 %": 0.180, "unknown": 0.119}
 EGFR = {"wild type": 0.810, "mutant": 0.139, "unknown": 0.051}
@@ -277,7 +278,9 @@ class PembrolizumabChatterjee2016(DiseaseModel):
         """Haploid genomes of the tumour in plasma, of as many equal spheres as there are target lesions."""
         diameter = p.tumour_before * (1 + self.change(y, p)) / p.target_lesions
         cells = p.target_lesions * sphere_cells(diameter)
-        return shed_into_plasma(cells, death=p.cell_death, shedding=p.shedding, growth=p.cell_growth)
+        shed = shed_into_plasma(cells, death=p.cell_death, shedding=p.shedding, growth=p.cell_growth)
+        # A tumour that grows on for ever would overflow to a share that is no number; at this much it is 1/2.
+        return jnp.minimum(shed, MOST_SHED)
 
     @observable(
         unit="mm", modality="imaging", noise=LogNormalNoise("tumour_error"), codes={"lesion": ("sum of diameters",)},

@@ -83,6 +83,14 @@ class Parameters(eqx.Module):
         0.213, "1", "fall of fat's production at the start without drug", BODY, Normal(math.sqrt(0.0406873))
     )
     waning: Scalar = secondary(40.3, "week", "half-life of these two", CONTROL, log_normal(variance=0.0225))
+    # who is drawn
+    least_weight: Scalar = parameter(
+        0.3, "1", "share of the weight below which nobody lives", evidence=Evidence.ASSUMED,
+        source="assumed: a BMI of 11 to 12 of one that was 38",
+    )  # fmt: skip
+    most: Scalar = parameter(
+        15.0, "mg", "largest dose a week", source="Chigutsa 2025, the largest given", evidence=Evidence.LIBRARY
+    )
     # covariate effects, as relative changes
     female_lean: Scalar = secondary(-0.312, "1", "fat-free mass before, women", BODY)
     female_fat: Scalar = secondary(0.0539, "1", "fat mass before, women", BODY)
@@ -156,6 +164,15 @@ class TirzepatideChigutsa2025(DiseaseModel):
             lean_half=p.lean_half * (1 + p.female_lean_half * female),
             fat_half=p.fat_half * (1 + p.female_fat_half * female),
         )
+
+    def admissible(self, p):
+        """Only who could live on the largest dose for ever: a smaller body clears less, and some would waste away."""
+        least = p.least_weight * (p.lean_before + p.fat_before)
+        level = 1000 * p.bioavailability * p.most / (p.clearance * power(least / p.reference_size, p.flow_exponent))
+        lean_cut = p.lean_effect * level / (p.lean_half + level)
+        fat_cut = p.fat_effect * level / (p.fat_half + level)
+        kept = p.lean_before * jnp.maximum(1 - lean_cut, 0.0) + p.fat_before * jnp.maximum(1 - fat_cut, 0.0)
+        return kept > least
 
     def initial(self, p) -> State:
         """No drug, weight steady."""

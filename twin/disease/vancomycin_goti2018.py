@@ -48,7 +48,8 @@ class Covariates(eqx.Module):
         refuse=(20.0, 500.0),
     )  # fmt: skip
     creatinine: Scalar = covariate(
-        1.0, "mg/dL", "serum creatinine", low=0.3, high=15.0, codes={"loinc": ("2160-0",)}, refuse=(0.1, 40.0),
+        1.0, "mg/dL", "serum creatinine", low=0.3, high=15.0, codes={"loinc": ("2160-0", "14682-9")},
+        refuse=(0.1, 40.0), molar_mass=113.12,
         source="reference and range: assumed",
     )  # fmt: skip
     dialysis: Category = category(

@@ -96,7 +96,7 @@ def _declared(model: DiseaseModel) -> Iterator[Entry]:
             yield Entry(code, name, "observable", molar_mass=observable.molar_mass)
     for name, covariate in model.covariates().items():
         for code in _codes(covariate.codes):
-            yield Entry(code, name, "covariate")
+            yield Entry(code, name, "covariate", molar_mass=covariate.molar_mass)
         if name in ("age", "sex"):
             yield Entry(("person", name), name, "covariate")
     for name, treatment in model.treatments().items():
@@ -139,7 +139,7 @@ def _entries(code: tuple[str, str], words: Any, model: DiseaseModel) -> Iterator
 
 
 def _checked(entry: Entry, model: DiseaseModel) -> Entry:
-    """The entry, with the molar mass its observable declares; raises TwinError where a word has no meaning."""
+    """The entry, with the molar mass and the levels as declared; raises TwinError where a word has no meaning."""
     if entry.unit is not None:
         units.parse(entry.unit)
     if entry.each is not None:
@@ -149,9 +149,10 @@ def _checked(entry: Entry, model: DiseaseModel) -> Entry:
     if entry.take not in ("all", "start"):
         raise TwinError("take is 'all' or 'start'")
     if entry.levels:
-        _check_levels(entry, model)
-    if entry.kind == "observable" and entry.molar_mass is None:
-        return dataclasses.replace(entry, molar_mass=model.observables()[entry.to].molar_mass)
+        entry = dataclasses.replace(entry, levels=_levels(entry, model))
+    if entry.kind in ("observable", "covariate") and entry.molar_mass is None:
+        declared = {**model.observables(), **model.covariates()}[entry.to]
+        return dataclasses.replace(entry, molar_mass=declared.molar_mass)
     return entry
 
 
@@ -164,9 +165,9 @@ def _check_each(entry: Entry, model: DiseaseModel) -> None:
         raise TwinError(f"'each' is no amount of '{entry.to}'; write one such as '5 {own}'")
 
 
-def _check_levels(entry: Entry, model: DiseaseModel) -> None:
+def _levels(entry: Entry, model: DiseaseModel) -> dict[str, str]:
+    """The file's words for levels, each with the level as the model spells it."""
     declared = model.covariates().get(entry.to)
     if declared is None or not declared.levels:
         raise TwinError(f"'levels' are for categories; '{entry.to}' is none")
-    for level in entry.levels.values():
-        declared.number(entry.to, level)
+    return {word: declared.levels[int(declared.number(entry.to, level))] for word, level in entry.levels.items()}

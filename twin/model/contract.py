@@ -16,9 +16,24 @@ import numpy as np
 from .. import units
 from ..errors import TwinError, TwinErrors, suggest
 from .codes import SYSTEMS
+from .declarations import Observable, Treatment
 
 Model = Any  # a class of models (`base.DiseaseModel`, which asks for its contract)
 
+_BASE = "twin.model.base"  # where `DiseaseModel` stands, which asks for its contract and so cannot be imported
+_FIELDS = {"cls", "self"}  # no class takes these by name
+_PERSON = {*_FIELDS, "parameters", "covariates", "inputs"}  # what p has already
+_LANES = {"patient", "regimen", "draw"}  # dimensions of results
+_DOSE = {"treatment", "amount", "time", "every", "doses", "over", "steady_state", "events", "inputs"}
+RESERVED: Mapping[str, set[str]] = {
+    "parameter": _PERSON | _LANES,
+    "covariate": _PERSON | _LANES | {"assumed"},
+    "input": _PERSON,
+    "state": _FIELDS,
+    "treatment": _DOSE,  # words of a regimen
+    "observable": _LANES | {"time", "status"},
+    "outcome": _LANES | {"status"},
+}
 _NEEDED = ("name", "title", "time_unit", "State", "Parameters")
 
 
@@ -35,10 +50,10 @@ def check_model(kind: Model) -> list[str]:
     missing = [f"'{word}' is missing; every model says it" for word in _NEEDED if not _says(kind, word)]
     if missing:
         return missing
-    undeclared = list(_undeclared(kind))
+    undeclared = [*_undeclared(kind), *_hidden(kind)]
     if undeclared:
         return undeclared
-    chapters = (_names, _units, _codes, _states, _noise, _outcomes, _correlations, _domain)
+    chapters = (_names, _reserved, _units, _codes, _states, _noise, _outcomes, _correlations, _domain)
     return [problem for chapter in chapters for problem in chapter(kind)]
 
 
@@ -56,6 +71,30 @@ def _undeclared(kind: Model) -> Iterator[str]:
                 yield f"{group}.{field.name} is not declared; write it with {word}"
 
 
+def _hidden(kind: Model) -> Iterator[str]:
+    """Treatments and observables called like something that every model answers, which nobody could ask any more."""
+    own = {name for base in kind.__mro__ if base.__module__ == _BASE for name in vars(base)}
+    for name in own:
+        member = getattr(kind, name, None)
+        if isinstance(member, Treatment | Observable):
+            word = "a treatment" if isinstance(member, Treatment) else "an observable"
+            yield f"{word} cannot be called '{name}', which every model has already; choose another name"
+
+
+def _reserved(kind: Model) -> Iterator[str]:
+    """Names that have a meaning of their own where a declaration would stand beside them."""
+    groups: Mapping[str, Mapping[str, Any]] = {
+        "parameter": kind.parameters(), "covariate": kind.covariates(), "input": kind.inputs(),
+        "state": kind.states(), "treatment": kind.treatments(), "observable": kind.observables(),
+        "outcome": kind.outcomes,
+    }  # fmt: skip
+    for word, group in groups.items():
+        for name in group:
+            if name in RESERVED[word]:
+                article = "an" if word[0] in "aeiou" else "a"
+                yield f"{article} {word} cannot be called '{name}', which is taken; choose another name"
+
+
 def _names(kind: Model) -> Iterator[str]:
     """The equations read parameters, covariates and inputs from one `p`."""
     groups = (("parameter", kind.parameters()), ("covariate", kind.covariates()), ("input", kind.inputs()))
@@ -66,8 +105,6 @@ def _names(kind: Model) -> Iterator[str]:
     for name, found in homes.items():
         if len(found) > 1:
             yield f"'{name}' is declared as {' and as '.join(found)}; give each its own name, both are read as p.{name}"
-        if name in ("parameters", "covariates", "inputs"):
-            yield f"a {found[0]} cannot be called '{name}', which p has already; choose another name"
 
 
 def _units(kind: Model) -> Iterator[str]:
@@ -101,9 +138,11 @@ def _codes(kind: Model) -> Iterator[str]:
                 yield f"codes of '{name}': unknown vocabulary '{system}'; {suggest(system, SYSTEMS)}"
             if isinstance(values, str) or not all(isinstance(value, str) and value for value in values):
                 yield f"codes of '{name}': '{system}' needs a tuple of texts, such as ('6301-6',)"
+    for word, group in (("covariate", kind.covariates()), ("observable", kind.observables())):
+        for name, one in group.items():
+            if one.molar_mass is not None and not one.molar_mass > 0:
+                yield f"{word} '{name}': molar_mass must be above 0 g/mol"
     for name, observable in kind.observables().items():
-        if observable.molar_mass is not None and not observable.molar_mass > 0:
-            yield f"observable '{name}': molar_mass must be above 0 g/mol"
         if observable.plausible is not None and not observable.plausible[0] < observable.plausible[1]:
             yield f"observable '{name}': plausible must rise, from the lowest value to the highest"
 

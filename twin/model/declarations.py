@@ -59,8 +59,10 @@ class Covariate:
     source: str
     codes: Codes = dataclasses.field(default_factory=dict)
     refuse: tuple[float, float] = (-math.inf, math.inf)
+    molar_mass: float | None = None
     levels: ClassVar[tuple[str, ...]] = ()  # a number has none
     frequencies: ClassVar[None] = None
+    subject: ClassVar[str] = "patients"
 
     @property
     def standard(self) -> float:
@@ -69,7 +71,7 @@ class Covariate:
 
     def number(self, name: str, given: float | str) -> float:
         """What a patient's author wrote, as a number in the declared unit."""
-        return parse_quantity(given, self.unit)
+        return parse_quantity(given, self.unit, self.molar_mass)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,6 +84,7 @@ class CategoryDeclaration:
     frequencies: Mapping[str, float] | None
     source: str
     codes: Codes = dataclasses.field(default_factory=dict)
+    molar_mass: ClassVar[None] = None  # a level is no concentration
 
     @property
     def standard(self) -> float:
@@ -92,10 +95,10 @@ class CategoryDeclaration:
         """The number of the level that a patient's author wrote; a genotype's alleles may stand in either order."""
         if given in self.levels:
             return float(self.levels.index(str(given)))
-        alleles = [_alleles(level) for level in self.levels]
-        if any(alleles) and isinstance(given, str):
-            if (own := _alleles(given)) in alleles and own:
-                return float(alleles.index(own))
+        known = [alleles(level) for level in self.levels]
+        if any(known) and isinstance(given, str):
+            if (own := alleles(given)) in known and own:
+                return float(known.index(own))
             raise TwinError(f"unknown genotype {show(given)} of '{name}'; known: {', '.join(self.levels)}")
         raise TwinError(f"unknown level {show(given)} of '{name}'; {suggest(str(given), self.levels)}")
 
@@ -111,6 +114,7 @@ class Exogenous:
     high: float = math.inf
     refuse: tuple[float, float] = (-math.inf, math.inf)
     levels: ClassVar[tuple[str, ...]] = ()
+    subject: ClassVar[str] = "inputs"
 
     def number(self, name: str, given: float | str) -> float:
         """What a regimen's or a patient's author wrote, as a number in the declared unit."""
@@ -134,7 +138,7 @@ class PartDeclaration:
     meaning: str
 
 
-def _alleles(level: str) -> tuple[str, ...]:
+def alleles(level: str) -> tuple[str, ...]:
     """The alleles of a genotype such as '*1/*3' or 'GA', in an order of their own; nothing of any other text."""
     if re.fullmatch(r"[ACGT]{2}", level):
         return tuple(sorted(level))
@@ -181,12 +185,14 @@ def covariate(
     source: str = "",
     codes: Codes | None = None,
     refuse: tuple[float, float] = (-math.inf, math.inf),
+    molar_mass: float | None = None,
 ) -> Any:
     """A number about a patient, with the range in which the model has been studied: outside it, users are warned.
 
     Outside `refuse` the equations mean nothing (an adults' model and an infant), and the patient is an error.
+    `molar_mass` (g/mol) lets a concentration be given in moles, too.
     """
-    return _field(Covariate(reference, unit, meaning, low, high, source, codes or {}, refuse), reference)
+    return _field(Covariate(reference, unit, meaning, low, high, source, codes or {}, refuse, molar_mass), reference)
 
 
 def category(

@@ -36,6 +36,7 @@ class Ranged(Protocol):
     high: float
     refuse: tuple[float, float]
     levels: tuple[str, ...]
+    subject: str  # what a model is not for where it refuses a value
 
     def number(self, name: str, given: Any) -> float:
         """What an author wrote, as a number."""
@@ -47,10 +48,15 @@ def admit(name: str, given: Any, declared: Ranged, model: str, warn: Callable[[s
     if declared.levels:
         return value
     if reason := refusal(name, value, declared, model):
-        raise TwinError(f"{value:g} {declared.unit}: {reason}")
+        raise TwinError(f"{spell(value, declared)}: {reason}")
     if not is_studied(value, declared):
         warn(f"{name} {value:.4g} {not_studied(declared, model)}")
     return value
+
+
+def spell(value: float, declared: Ranged) -> str:
+    """A value with its unit."""
+    return f"{value:g}" if declared.unit in ("", "1") else f"{value:g} {declared.unit}"
 
 
 def refusal(name: str, value: float, declared: Ranged, model: str) -> str | None:
@@ -61,7 +67,7 @@ def refusal(name: str, value: float, declared: Ranged, model: str) -> str | None
     if lowest <= value <= highest:
         return None
     within = _range(lowest, highest, declared.unit)
-    return f"model '{model}' is not for such patients: {declared.meaning} must be within {within}"
+    return f"model '{model}' is not for such {declared.subject}: {declared.meaning} must be within {within}"
 
 
 def is_studied(value: float, declared: Ranged) -> bool:

@@ -26,7 +26,10 @@ _KINDS: dict[str, type[Outcome]] = {}
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Outcome(ABC):
-    """What every outcome answers. `of` names an observable; times are in the model's unit."""
+    """What every outcome answers. `of` names an observable.
+
+    Times and levels are numbers in the model's units; text such as "28 day" is read when a model is asked.
+    """
 
     of: str
     meaning: str = ""
@@ -46,10 +49,8 @@ class Outcome(ABC):
             _KINDS[cls.word] = cls
 
     def __post_init__(self):
-        for name in ("since", "until", *self.levels):
-            value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-                raise TwinError(f"{self.word} of {self.of}: {name} is a number in the model's units, not {value!r:.60}")
+        if any(isinstance(getattr(self, name), str) for name in ("since", "until", *self.levels)):
+            return  # looked at when it is read, in a model's units
         self.check()
         for low, high in (("low", "high"), ("since", "until")):
             bottom, top = getattr(self, low, -math.inf), getattr(self, high, math.inf)
@@ -392,22 +393,30 @@ class FirstTime(_Time):
 class Recovery(_Time):
     """When the value, having been below `above`, is first back at or above it; infinite if never.
 
-    A patient who never falls below `above` has nothing to recover from: not a number.
+    With `below`, when the value, having been above it, is first back at or below it. Where it never left, there is
+    nothing to recover from: not a number.
     """
 
-    levels = ("above",)
-    above: float
+    levels = ("above", "below")
+    above: float | None = None
+    below: float | None = None
+
+    def check(self):
+        if (self.above is None) == (self.below is None):
+            raise TwinError("a recovery needs exactly one level; write either above or below")
 
     def start(self):
         return (0.0, math.inf)
 
     def add(self, so_far, piece, chance):
-        fell, when = so_far
-        crossed = piece.crossings(self.above)
-        when = jnp.minimum(when, crossed.first(piece, crossed.rises()))
-        below = functools.reduce(operator.or_, (high < 0 for high in crossed.high), piece.v0 < self.above)
-        fell = jnp.where(below, 1.0, fell)
-        return fell, when
+        left, when = so_far
+        sign, level = (1.0, self.above) if self.above is not None else (-1.0, self.below)
+        assert level is not None
+        crossed = piece.crossings(level)
+        when = jnp.minimum(when, crossed.first(piece, crossed.rises(sign)))
+        outside = [sign * over < 0 for over in (piece.v0 - level, *crossed.high)]
+        left = jnp.where(functools.reduce(operator.or_, outside), 1.0, left)
+        return left, when
 
     def result(self, so_far):
         return jnp.where(so_far[0] > 0, so_far[1], jnp.nan)

@@ -229,7 +229,7 @@ class _Binding:
             with self.at("observations", i, "observable"):
                 declared = _known(entry.observable, self.model.observables(), "observable")
                 with self.at("observations", i, "value"):
-                    value = _measured(entry, declared.unit)
+                    value = _measured(entry, declared.unit, declared.molar_mass)
                     wrong = declared.noise.refuses(*value) if declared.noise is not None else ""
                     if wrong:
                         value = None
@@ -252,13 +252,13 @@ def _known(name: str, declared: Mapping[str, Any], kind: str) -> Any:
     return declared[name]
 
 
-def _measured(entry: ObservationEntry, unit: str) -> tuple[float, int]:
+def _measured(entry: ObservationEntry, unit: str, molar_mass: float | None) -> tuple[float, int]:
     """The value in the observable's unit, and on which side of it the truth lies if it was not read."""
     own, value, bound = entry.unit or unit, entry.value, 0
     if isinstance(value, str) and value.strip()[:1] in ("<", ">"):
         bound = -1 if value.strip()[0] == "<" else 1
         value = _bare(value.strip()[1:])
-    return parse_quantity(value, own) * units.factor(own, unit), bound
+    return parse_quantity(value, own, molar_mass) * units.factor(own, unit, molar_mass), bound
 
 
 def _bare(text: str) -> float | str:

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import units
-from ..errors import TwinError, suggest
+from ..errors import TwinError, short, suggest
+from ..quantity import Span, parse_amount, parse_rate
 
 if TYPE_CHECKING:
     from ..model import DiseaseModel
-from ..quantity import Span
 
 MOST_DOSES = 100_000
 SIZES = {"kg": "weight", "m2": "body_surface_area"}  # the covariate an amount "per" something is multiplied by
@@ -24,6 +24,7 @@ _AT_ONCE = Span(0.0)
 class Dose:
     """One line of a regimen: an amount, repeated `count` times `every` interval (None: until the end).
 
+    Its `unit` is "" where its author wrote none, which only a treatment that is counted takes; None is the treatment's.
     `per` scales the amount by the patient's size ('kg' by covariate weight, 'm2' by body_surface_area).
     `over` is an infusion's duration, `rate` NONMEM's RATE (the duration then follows from the amount and
     the bioavailability), `modelled` says that the model's own 'rate' or 'duration' is used (RATE -1, -2).
@@ -63,6 +64,8 @@ def find_treatment(dose: Dose, model: DiseaseModel) -> int:
     else:
         index = 0
     unit = model.treatments()[names[index]].unit
+    if dose.unit == "" and not units.compatible("1", unit):
+        raise TwinError(f"amount {dose.amount:g} has no unit; write '{dose.amount:g} {unit}'")
     if dose.unit is not None and not units.compatible(dose.unit, unit):
         raise TwinError(f"the amount's unit '{dose.unit}' cannot be converted to '{unit}' of '{names[index]}'")
     needed = SIZES.get(dose.per or "")
@@ -89,3 +92,13 @@ def doses_before(doses: Sequence[Dose], now: float, unit: str) -> tuple[Dose, ..
         if count:
             found.append(dataclasses.replace(dose, count=count))
     return tuple(found)
+
+
+def read_amount(text: Any, over: Span | None) -> tuple[float, str | None, str | None]:
+    """The number, the unit, and 'kg', 'm2' or None; a rate such as '2 mg/kg/h' is given as long as the dose lasts."""
+    rate = parse_rate(text)
+    if rate is None:
+        return parse_amount(text)
+    if over is None or over.unit is None:
+        raise TwinError(f"'{short(text)}' is a rate; say for how long, with a unit: 'over 4 h'")
+    return rate.during(over), rate.unit, rate.per

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from .. import units
 from ..errors import TwinError, short, suggest
-from ..model.domain import is_meant, is_studied, not_meant, not_studied, refusal
-from ..quantity import Span, duration, finite, interval, parse_amount, parse_span
-from .dose import MOST_DOSES, SIZES, Dose, find_treatment, is_count
+from ..model.domain import is_meant, is_studied, not_meant, not_studied, refusal, spell
+from ..quantity import Span, duration, finite, interval, parse_span
+from .dose import MOST_DOSES, SIZES, Dose, find_treatment, is_count, read_amount
 from .event_table import read_events
 from .shorthand import parse_text
 
@@ -94,7 +94,7 @@ class Regimen:
                 continue
             for value in dict.fromkeys(value for _, value in changes):
                 if reason := refusal(name, value, declared, model.name):
-                    problems.append(f"input '{name}', {value:g} {declared.unit}: {reason}")
+                    problems.append(f"input '{name}', {spell(value, declared)}: {reason}")
         return problems
 
     def doubts(self, model: DiseaseModel, sizes: Mapping[str, float]) -> list[str]:
@@ -147,9 +147,8 @@ def _one_dose(entry: Any) -> Dose:
             raise TwinError(f"unknown key '{short(key)}'; {suggest(str(key), _DOSE_KEYS)}")
     if "amount" not in entry:
         raise TwinError("the amount is missing; write amount: 5 mg")
-    amount, unit, per = parse_amount(entry["amount"])
-    if unit is None:
-        raise TwinError(f"amount {entry['amount']} has no unit; write '{entry['amount']} mg'")
+    over = duration(entry["over"]) if entry.get("over") is not None else None
+    amount, unit, per = read_amount(entry["amount"], over)
     treatment = entry.get("treatment")
     if not (treatment is None or isinstance(treatment, str)):
         raise TwinError(f"treatment '{short(treatment)}' is no name")
@@ -166,13 +165,13 @@ def _one_dose(entry: Any) -> Dose:
         raise TwinError("steady_state needs an interval; add every: 24 h")
     return Dose(
         amount=amount,
-        unit=unit,
+        unit=unit or "",
         per=per,
         time=parse_span(entry.get("time", 0.0)),
         treatment=treatment,
         every=every,
         count=count if count is None else int(count),
-        over=duration(entry["over"]) if entry.get("over") is not None else None,
+        over=over,
         steady_state=int(steady),
     )
 

@@ -7,26 +7,32 @@ import math
 import re
 
 from ..errors import TwinError, short
-from ..quantity import NUMBER, Span, duration, interval, parse_amount, parse_span
-from .dose import MOST_DOSES, Dose
+from ..quantity import NUMBER, Span, duration, interval, parse_span
+from .dose import MOST_DOSES, Dose, read_amount
 
 _EVERY_WORDS = {
     "twice daily": "q12h",
     "three times daily": "q8h",
     "four times daily": "q6h",
+    "every other day": "q48h",
     "once daily": "q24h",
     "once weekly": "q7d",
     "daily": "q24h",
     "weekly": "q7d",
+    "qd": "q24h",
+    "bid": "q12h",
+    "tid": "q8h",
+    "qid": "q6h",
+    "qod": "q48h",
+    "qw": "q7d",
 }
 _KEYWORD = r"over\b|q\s*[\d.]|x\s*\d|from\b|at\b|for\b|every\b|then\b"
-_NO_UNIT = re.compile(rf"({NUMBER})(?:\s+(?:{_KEYWORD}).*)?", re.IGNORECASE | re.DOTALL)
 _PHASE = re.compile(
-    rf"""(?P<amount>({NUMBER})\s*[^\s@]*?(?:\s*/\s*(?:kg|m2|m\^2))?)
+    rf"""(?P<amount>({NUMBER})\s*(?!{_KEYWORD})[^\s@]*?(?:\s*/\s*(?:kg|m2|m\^2|min|h|day))*)
     (?:\s+(?P<treatment>(?!{_KEYWORD})[a-z][a-z0-9_]*))?
     (?:\s+over\s+(?P<over>(?:{NUMBER})\s*[a-z]+))?
     (?:\s+(?:q\s*|every\s+)(?P<every>(?:{NUMBER})\s*[a-z]+))?
-    (?:\s+x\s*(?P<count>\d+)|\s+for\s+(?P<length>(?:{NUMBER})\s*[a-z]+))?
+    (?:\s+x\s*(?P<count>\d+)|\s+(?:for\s+|x\s*)(?P<length>(?:{NUMBER})\s*[a-z]+))?
     (?:\s+(?:from|at)\s+(?P<time>(?:day|week|hour|h|min)\s+(?:{NUMBER})|(?:{NUMBER})\s*[a-z]*))?
     (?P<steady>\s+at\s+steady\s+state)?""",
     re.VERBOSE | re.IGNORECASE,
@@ -62,13 +68,11 @@ def _phase(phase: str, begin: Span | None) -> tuple[Dose, Span | None]:
     plain = phase.strip()
     for words, letter in _EVERY_WORDS.items():
         plain = re.sub(rf"\b{words}\b", letter, plain, flags=re.IGNORECASE)
-    if bare := _NO_UNIT.fullmatch(plain):
-        better = f"{bare[1]} mg{phase.strip()[len(bare[1]) :]}"
-        raise TwinError(f"regimen '{short(phase)}': amount {bare[1]} has no unit; write '{short(better)}'")
     match = _PHASE.fullmatch(plain)
     if not match:
         raise TwinError(f"regimen '{short(phase)}' cannot be read; {_GRAMMAR}")
-    amount, unit, per = parse_amount(match["amount"])
+    over = duration(match["over"]) if match["over"] else None
+    amount, unit, per = read_amount(match["amount"], over)
     every = interval(match["every"]) if match["every"] else None
     count = _count(match, every, phase)
     if match["steady"] and every is None:
@@ -77,13 +81,13 @@ def _phase(phase: str, begin: Span | None) -> tuple[Dose, Span | None]:
     time = time if time.unit else Span(time.value, "h") if time.value == 0 else time
     dose = Dose(
         amount=amount,
-        unit=unit,
+        unit=unit or "",
         per=per,
         time=time,
         treatment=match["treatment"],
         every=every,
         count=count,
-        over=duration(match["over"]) if match["over"] else None,
+        over=over,
         steady_state=1 if match["steady"] else 0,
     )
     length = Span(every.within("h") * count, "h") if every and count and time.unit else None

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import TwinError, suggest
+
 EVERYONE = "all"
 _ALIKE = 1e-6
 MOST_PATIENTS = 10_000  # with more, only all of them together
@@ -45,11 +47,20 @@ class Row:
     difference_95: float = np.nan
     higher: float = np.nan
 
+    @property
+    def heavy_tail(self) -> bool:
+        """Whether the mean lies where fewer than one draw in twenty does: a few extreme ones decide it."""
+        inside = self.low_5 <= self.mean <= self.high_95
+        return bool(np.isfinite(self.mean) and self.low_5 < self.high_95 and not inside)
+
 
 def summarise(tree: Any, reference: str | None = None) -> list[Row]:
     """Rows by patient, outcome and regimen; with several patients also for all of them together."""
     outcomes = tree["outcomes"].to_dataset()
     ok = (tree["sample_stats"]["status"] == 0).transpose("patient", "regimen", "draw").values
+    regimens = [str(r) for r in outcomes["regimen"].values]
+    if reference is not None and reference not in regimens:
+        raise TwinError(f"unknown reference regimen '{reference}'; {suggest(reference, regimens)}")
     patients = [str(p) for p in outcomes["patient"].values]
     groups: list[tuple[str, Any]] = [(EVERYONE, slice(None))] if len(patients) > 1 else []
     if len(patients) <= MOST_PATIENTS:
@@ -58,7 +69,6 @@ def summarise(tree: Any, reference: str | None = None) -> list[Row]:
     for patient, chosen in groups:
         for name, variable in outcomes.data_vars.items():
             values = variable.transpose("patient", "regimen", "draw").values[chosen]
-            regimens = [str(r) for r in outcomes["regimen"].values]
             unit = str(variable.attrs.get("unit", ""))
             rows += _rows(patient, regimens, str(name), unit, values, ok[chosen], reference)
     return rows

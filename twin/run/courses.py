@@ -23,7 +23,16 @@ from ..solver.ensemble.event_table import fixed_ranks
 from ..solver.question import Question
 from ..solver.reference.course import Course, solve_course
 from ..types import Array
-from .plan import bound_patients, covers, look_times, make_question, require_no_chance, resolution_of, select_outcomes
+from .plan import (
+    bound_patients,
+    covers,
+    look_times,
+    make_question,
+    require_no_chance,
+    resolution_of,
+    select_outcomes,
+    time_points,
+)
 from .program import problem_of
 
 _TOGETHER = 64  # lanes of a block, where there are so many
@@ -49,7 +58,7 @@ class Courses:
         built = Regimen.build(regimen)
         for problem in built.check(model):
             raise TwinError(problem)
-        wanted = _times(times, len(people))
+        wanted = _times(times, len(people), model.time_unit)
         spans = [_span(model, built, p, t, until) for p, t in zip(people, wanted, strict=True)]
         asked = select_outcomes(model, outcomes)
         require_no_chance(asked)
@@ -71,6 +80,8 @@ class Courses:
         )
         seen = tuple(model.observables()) if wanted[0].size else ()
         self.model, self.people = model, len(people)
+        sizes = {n: max(p.covariates[n] for p in people) for n in model.covariates()}
+        self.doubts = [*(doubt for p in people for doubt in p.warnings), *built.doubts(model, sizes)]
         self.question = make_question(model, asked, schedules, observables=seen)
         self.choice = choose(
             model, solver, relative=rtol, absolute=atol, dtype=dtype, max_steps=max_steps, together=True,
@@ -241,13 +252,13 @@ def _own(
     return own, (shape[0], shape[1])
 
 
-def _times(times: Any, people: int) -> list[np.ndarray]:
+def _times(times: Any, people: int, unit: str) -> list[np.ndarray]:
     if times is None:
         return [np.zeros(0)] * people
-    ragged = len(times) > 0 and np.ndim(times[0]) == 1
+    ragged = not isinstance(times, str) and len(times) > 0 and np.ndim(times[0]) == 1
     if ragged and len(times) != people:
         raise TwinError(f"times are given for {len(times)} patients; there are {people}")
-    each = [np.asarray(t, float) for t in times] if ragged else [np.asarray(times, float)] * people
+    each = [time_points(t, unit) for t in times] if ragged else [time_points(times, unit)] * people
     for one in each:
         if not np.all(np.isfinite(one)) or np.any(np.diff(one) < 0):
             raise TwinError("times must be finite and in ascending order")

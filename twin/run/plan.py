@@ -13,15 +13,15 @@ import numpy as np
 
 from ..errors import TwinError, suggest
 from ..model import DiseaseModel, EventTime, Outcome
-from ..model.domain import is_studied, not_studied, refusal
+from ..model.domain import is_studied, not_studied, refusal, spell
 from ..patient import BoundPatient, Patient
 from ..population.keys import patient_key, study_key
 from ..population.uncertain import draw_covariates
-from ..quantity import parse_time
+from ..quantity import parse_quantity, parse_time
 from ..regimen import Regimen
 from ..regimen.dose import doses_before
 from ..regimen.schedule import SAMPLE_BEFORE, Mode, Schedule, build_schedule, repeats, span_of, stack
-from ..settings import Settings
+from ..settings import Settings, Times
 from ..solver.choose import choose
 from ..solver.doses import targets, transit_treatments
 from ..solver.ensemble import windows
@@ -45,17 +45,17 @@ def prepare(
     people = bound_patients(model, patients)
     arms = _arms(model, regimens)
     asked = select_outcomes(model, outcomes)
-    doubts = _doubts(model, people, arms, own.covariates)
+    told: tuple[str, ...] = ()
     now = None
     if settings.now is not None:
         now = parse_time(settings.now, model.time_unit)
         people = [dataclasses.replace(p, doses=doses_before(p.doses, now, model.time_unit)) for p in people]
         arms = {name: arm.after(now, model.time_unit) for name, arm in arms.items()}
         asked, told = _from_now_on(asked, now, model.time_unit)
-        doubts = (*doubts, *told)
-    start, end = _span(model, people, arms, settings.until, settings.times)
+    times = None if settings.times is None else time_points(settings.times, model.time_unit)
+    start, end = _span(model, people, arms, settings.until, times)
     covers(asked, end, model.time_unit)
-    samples = _sample_times(settings.times, start, end, model.time_unit)
+    samples = _sample_times(times, start, end, model.time_unit)
     schedules = stack(
         [
             build_schedule(
@@ -93,6 +93,8 @@ def prepare(
     arrays["individuals"] = _individuals(model, "individuals", own.individuals, shape)
     arrays["deviations"] = _individuals(model, "deviations", own.deviations, shape)
     arrays["covariates"] = _own_covariates(model, people, own.covariates, settings.seed, draws)
+    covariates = {name: arrays["covariates"][name] for name in own.covariates}
+    doubts = (*_doubts(model, people, arms, covariates), *told)
     for name in own.deviations:
         if model.parameters()[name].spread is None or name in own.individuals:
             raise TwinError(f"deviations['{name}']: it has no declared spread, or a value in individuals")
@@ -118,8 +120,9 @@ def _from_now_on(outcomes: Mapping[str, Outcome], now: float, unit: str) -> tupl
 
 
 def _doubts(
-    model: DiseaseModel, people: Sequence[BoundPatient], arms: Mapping[str, Regimen], covariates: Mapping[str, Any]
-) -> tuple[str, ...]:
+    model: DiseaseModel, people: Sequence[BoundPatient], arms: Mapping[str, Regimen],
+    covariates: Mapping[str, np.ndarray],
+) -> tuple[str, ...]:  # fmt: skip
     """Where the model is used outside what it was studied or meant for, one sentence each."""
     sizes = {n: max(p.covariates[n] for p in people) for n in model.covariates()}
     found = [doubt for p in people for doubt in p.warnings]
@@ -127,8 +130,9 @@ def _doubts(
     for name, values in covariates.items():
         declared = model.covariates()[name]
         if not declared.levels:
-            odd = sum(not is_studied(value, declared) for value in np.ravel(values).tolist() if value == value)
-            found += [f"{name} of {odd} draws {not_studied(declared, model.name)}"] if odd else []
+            odd = sum(not is_studied(value, declared) for value in values.ravel().tolist() if value == value)
+            whose = "1 draw" if odd == 1 else f"{odd} draws"
+            found += [f"{name} of {whose} {not_studied(declared, model.name)}"] if odd else []
     return tuple(found)
 
 
@@ -166,8 +170,10 @@ def _own_covariates(
 def _numbers_of(name: str, values: Any, model: DiseaseModel) -> np.ndarray:
     """Values of a covariate as numbers, each one that the model admits; not a number stays so."""
     declared, given = model.covariates()[name], np.asarray(values)
-    if given.dtype.kind in "UO":  # levels by their names
-        return np.array([declared.number(name, one) for one in given.ravel().tolist()], float).reshape(given.shape)
+    if given.dtype.kind in "UO":  # levels by their names, numbers with a unit
+        texts = np.array(values, object)
+        read = [one if one != one else declared.number(name, one) for one in texts.ravel().tolist()]
+        given = np.array(read, float).reshape(texts.shape)
     found = given.astype(float)
     for value in np.unique(found[~np.isnan(found)]).tolist():
         if declared.levels and value not in range(len(declared.levels)):
@@ -175,7 +181,7 @@ def _numbers_of(name: str, values: Any, model: DiseaseModel) -> np.ndarray:
                 f"covariates['{name}']: {value:g} is the number of no level; known: 0 to {len(declared.levels) - 1}"
             )
         if not declared.levels and (reason := refusal(name, value, declared, model.name)):
-            raise TwinError(f"covariates['{name}']: {value:g} {declared.unit}: {reason}")
+            raise TwinError(f"covariates['{name}']: {spell(value, declared)}: {reason}")
     return found
 
 
@@ -184,6 +190,12 @@ def bound_patients(model: DiseaseModel, patients: Any) -> list[BoundPatient]:
     listed = [patients] if isinstance(patients, Patient | BoundPatient) else list(patients)
     if not listed:
         raise TwinError("no patient is given; name at least one")
+    for one in listed:
+        if not isinstance(one, Patient | BoundPatient):
+            raise TwinError(
+                f"patients are twin.Patient, one or several, and no {type(patients).__name__} of {type(one).__name__}; "
+                "write [twin.Patient('ana', covariates={'age': 71})]"
+            )
     bound = [patient.bind(model) for patient in listed]
     names = [patient.id for patient in bound]
     for name in names:
@@ -193,6 +205,8 @@ def bound_patients(model: DiseaseModel, patients: Any) -> list[BoundPatient]:
 
 
 def _arms(model: DiseaseModel, regimens: Mapping[str, Any]) -> dict[str, Regimen]:
+    if regimens and not isinstance(regimens, Mapping):
+        raise TwinError(f"regimens have names; write {{'usual': ...}} around the {type(regimens).__name__}")
     if not regimens:
         raise TwinError("no regimen is given; name at least one, such as {'usual': '5 mg q24h x14'}")
     built = {}
@@ -203,7 +217,10 @@ def _arms(model: DiseaseModel, regimens: Mapping[str, Any]) -> dict[str, Regimen
     return built
 
 
-def _span(model: DiseaseModel, people: Any, arms: Mapping[str, Regimen], until: Any, times: Any) -> tuple[float, float]:
+def _span(
+    model: DiseaseModel, people: Sequence[BoundPatient], arms: Mapping[str, Regimen], until: Any,
+    times: np.ndarray | None,
+) -> tuple[float, float]:  # fmt: skip
     """From the first event or time 0 to `until`, or to when the last dose has had its interval."""
     spans = [span_of(arm, p.doses, model.time_unit) for p in people for arm in arms.values()]
     start, last = min(s for s, _ in spans), max(e for _, e in spans)
@@ -213,13 +230,25 @@ def _span(model: DiseaseModel, people: Any, arms: Mapping[str, Regimen], until: 
     end = max(last, latest) if until is None else parse_time(until, model.time_unit)
     if latest > end:
         raise TwinError(f"times end at {latest:g}, after until {end:g} {model.time_unit}")
+    if until is None and end == start:
+        remedy = "set until, such as until='7 day'"
+        raise TwinError(f"no regimen says how long it goes on, as a repeated dose or an infusion does; {remedy}")
     if not (math.isfinite(end) and end > start):
         raise TwinError(f"the course ends at {end:g} {model.time_unit}, not after its start {start:g}; set until")
     return start, end
 
 
-def _sample_times(times: Any, start: float, end: float, unit: str) -> np.ndarray:
-    samples = np.linspace(start, end, 101) if times is None else np.asarray(times, float)
+def time_points(given: Times, unit: str) -> np.ndarray:
+    """Times as numbers of `unit`: bare numbers are in it already, text such as '12 h' says its own; one or several."""
+    listed = [given] if isinstance(given, str | float | int) else given
+    numbers = np.asarray(listed)
+    if numbers.dtype.kind in "iuf":
+        return numbers.astype(float)
+    return np.array([parse_time(time, unit) for time in listed])
+
+
+def _sample_times(times: np.ndarray | None, start: float, end: float, unit: str) -> np.ndarray:
+    samples = np.linspace(start, end, 101) if times is None else times
     if samples.size and (samples.ndim != 1 or not np.all(np.isfinite(samples)) or np.any(np.diff(samples) < 0)):
         raise TwinError("times must be finite and in ascending order")
     if samples.size and samples[0] < start:
@@ -256,7 +285,22 @@ def select_outcomes(model: DiseaseModel, asked: Sequence[str] | Mapping[str, Out
             raise TwinError(
                 f"outcome '{name}': unknown observable '{outcome.of}'; {suggest(outcome.of, model.observables())}"
             )
-    return chosen
+    return {name: _in_numbers(name, outcome, model) for name, outcome in chosen.items()}
+
+
+def _in_numbers(name: str, outcome: Outcome, model: DiseaseModel) -> Outcome:
+    """The outcome with its window and its levels as numbers, where they were written with units."""
+    said = {key: getattr(outcome, key, None) for key in ("since", "until", "low", "high", "above", "below")}
+    unit = outcome.level_unit(model.observables()[outcome.of].unit, model.time_unit)
+    found: dict[str, float] = {}
+    for key, text in said.items():
+        if isinstance(text, str):
+            try:
+                window = key in ("since", "until")
+                found[key] = parse_time(text, model.time_unit) if window else parse_quantity(text, unit)
+            except TwinError as problem:
+                raise TwinError(f"outcome '{name}', {key}: {problem}") from None
+    return dataclasses.replace(outcome, **found) if found else outcome
 
 
 def require_no_chance(outcomes: Mapping[str, Outcome]) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, PlainValidator, Tag, WithJsonSchema
 
+from ..catalogue import installed_names
 from ..errors import show
 from ..files.schema import Closed, Name, Number, Quantity, Text, Whole, complaint
 from ..patient.file import ChangeEntry, DoseEntry, PatientFile
@@ -147,10 +148,15 @@ Times = Annotated[
 ]
 
 
+def _or_installed(schema: dict[str, Any]) -> None:
+    """Names that an editor offers, beside any other: models go by shorter names, too."""
+    schema["anyOf"] = [{"enum": installed_names()}, {"type": "string"}]
+
+
 class ScenarioFile(Closed):
     """A question about treatment: one model, who, which regimens, and what to look at."""
 
-    model: Name = Field(description="The disease model; `twin models` lists them")
+    model: Name = Field(description="The disease model; `twin models` lists them", json_schema_extra=_or_installed)
     patients: list[PatientEntry] = Field(
         min_length=1,
         description="Patient files (paths from this file's folder), patients written out here, or their own records",

@@ -32,7 +32,7 @@ class _OutcomeEntry(Closed):
     low: Quantity | None = Field(None, description="Lower end of the range (duration, time_share, area_within)")
     high: Quantity | None = Field(None, description="Upper end of the range (duration, time_share, area_within)")
     above: Quantity | None = Field(None, description="The level to be reached (first_time, recovery, crossings)")
-    below: Quantity | None = Field(None, description="The level to fall to (first_time)")
+    below: Quantity | None = Field(None, description="The level to fall to (first_time, recovery)")
     since: Quantity | None = Field(None, description="Look from this time on: '3 day'")
     until: Quantity | None = Field(None, description="Look until this time: '10 day'")
 

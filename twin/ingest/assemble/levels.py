@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
+from ...model.declarations import alleles
 from ...patient import Chances, Change, Series
 from ..chart import Reading
 from ..mapping import Entry
@@ -79,14 +80,13 @@ def _text(value: Any) -> str:
 
 
 def _level(said: str, entry: Entry, levels: Sequence[str]) -> str | None:
-    """By the mapping's words; else as it stands, in other capitals, or a genotype's two halves exchanged."""
+    """By the mapping's words; else as it stands, in other capitals, or a genotype's two alleles exchanged."""
     if entry.levels:
         return entry.levels.get(said)
     if said in levels:
         return said
-    halves = said.split("/")
-    turned = "/".join(reversed(halves)) if len(halves) == 2 else said
-    return next((level for level in levels if level.lower() in (said.lower(), turned.lower())), None)
+    own = alleles(said.upper())
+    return next((one for one in levels if one.lower() == said.lower() or (own and own == alleles(one.upper()))), None)
 
 
 def constant_or_series(

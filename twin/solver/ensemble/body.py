@@ -152,6 +152,7 @@ class Body:
         kind = jnp.where(due, events.kind.pick(now.pointer), 0)
         y, rate, running = list(now.y), list(now.rate), list(now.running)
         p = self.always if self.always is not None else self._person(now.change)
+        status = now.status
         if self.setup.question.resets:
             y = [jnp.where(kind == DO_RESET, new, old) for new, old in zip(self.initial(p), y, strict=True)]
         if self.steady is not None:
@@ -160,6 +161,8 @@ class Body:
             for i in range(len(y)):
                 state = self.steady[i].pick(record)
                 y[i] = jnp.where(kind == DO_STEADY, state + jnp.where(adds, y[i], 0.0), y[i])
+                lost = (kind == DO_STEADY) & (status == Status.OK) & ~(jnp.abs(state) < jnp.inf)
+                status = jnp.where(lost, Status.NO_STEADY_STATE, status)
         amount, target = events.amount.pick(now.pointer), events.target.pick(now.pointer)
         entering = (kind == DO_BOLUS) | (kind == DO_EARLY_BOLUS)  # an infusion begins with a bolus of nothing
         totals = self._before_dose(now, entering)
@@ -177,7 +180,14 @@ class Body:
         change = now.change + jnp.where(kind == DO_CHANGE, 1, 0)
         pointer = now.pointer + jnp.where(due, 1, 0)
         return dataclasses.replace(
-            now, y=tuple(y), rate=tuple(rate), running=tuple(running), change=change, pointer=pointer, totals=totals
+            now,
+            y=tuple(y),
+            rate=tuple(rate),
+            running=tuple(running),
+            change=change,
+            pointer=pointer,
+            status=status,
+            totals=totals,
         )
 
     def _before_dose(self, now: Now, entering: Array) -> dict[str, Any]:

@@ -118,6 +118,9 @@ def solve_course(
         status = jnp.where(failed | solved, status, Status.STEP_LIMIT)
         status = jnp.where((status == Status.OK) & ~jnp.all(jnp.isfinite(y1)), Status.NOT_FINITE, status)
         seen = jnp.where(status == Status.OK, y1, jnp.nan)
+        if steady is not None:
+            lost = (kind == DO_STEADY) & ~jnp.all(jnp.isfinite(steady[jnp.where(kind == DO_STEADY, index, 0)]))
+            status = jnp.where((status == Status.OK) & lost, Status.NO_STEADY_STATE, status)
         return (act(y1, time, kind, index), time, totals, status), (seen, engine.observe(time, seen, p))
 
     totals = {name: tuple(jnp.asarray(v, dtype) for v in outcome.start()) for name, outcome in question.outcomes}
