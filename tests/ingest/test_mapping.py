@@ -84,7 +84,7 @@ def test_the_first_known_synonym_decides():
         ({"rxnorm 1": {"to": "tablet", "each": "5 mL"}}, "no amount"),
         ({"rxnorm 1": {"to": "tablet", "each": "five"}}, "cannot be read"),
         ({"loinc 1-8": {"to": "inr", "levels": {"a": "b"}}}, "is none"),
-        ({"gene X": {"to": "cyp2c9", "levels": {"a": "*9/*9"}}}, "has no level"),
+        ({"gene X": {"to": "cyp2c9", "levels": {"a": "*9/*9"}}}, "unknown genotype"),
         ({"loinc 1-8": {"to": "inr", "molar_mass": -1}}, "above 0"),
         ({"loinc 1-8": {"to": "baseline_inr", "take": "last"}}, "'all' or 'start'"),
     ],
