@@ -21,6 +21,7 @@ from ..quantity import parse_time
 from ..regimen import Regimen
 from ..regimen.schedule import Schedule, build_schedule, span_of
 from ..run.plan import covers, look_times, make_question, resolution_of, select_outcomes
+from ..settings import check_length
 from ..solver.choose import Choice, choose
 from ..solver.question import Question
 from ..solver.reference.course import Course, solve_course
@@ -75,6 +76,7 @@ def solve(
     choice = choose(
         model, solver, relative=rtol, absolute=atol, dtype=dtype, max_steps=max_steps, forward=forward
     )  # fmt: skip
+    check_length(end - start, model.resolution, model.time_unit)
     looks = look_times(asked, start, end, resolution_of(model, start, end))
     wide = dtype == "float64" and not _wide_already()
     with jax.enable_x64(True) if wide else contextlib.nullcontext():

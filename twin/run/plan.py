@@ -19,7 +19,7 @@ from ..population.uncertain import draw_covariates
 from ..quantity import parse_time
 from ..regimen import Regimen
 from ..regimen.schedule import SAMPLE_BEFORE, Mode, Schedule, build_schedule, repeats, span_of, stack
-from ..settings import Settings
+from ..settings import Settings, check_length
 from ..solver.choose import choose
 from ..solver.doses import targets, transit_treatments
 from ..solver.ensemble import windows
@@ -44,6 +44,7 @@ def prepare(
     arms = _arms(model, regimens)
     asked = select_outcomes(model, outcomes)
     start, end = _span(model, people, arms, settings.until, settings.times)
+    check_length(end - start, model.resolution, model.time_unit)
     covers(asked, end, model.time_unit)
     samples = _sample_times(settings.times, start, end, model.time_unit)
     schedules = stack(
