@@ -225,7 +225,9 @@ WRONG = {
         {"Parameters": parameters(cls=parameter(1.0, "g", "class"))}, "a parameter cannot be called 'cls'",
     ),
     "a name of every model": ({"states": seen()}, "an observable cannot be called 'states', which every model has"),
-    "a dimension of results": ({"outcomes": {"draw": Peak(of="concentration")}}, "an outcome cannot be called 'draw'"),
+    "a dimension of results": (
+        {"outcomes": {"draw": Highest(of="concentration")}}, "an outcome cannot be called 'draw'"
+    ),
     "a word of regimens": ({"doses": given("drug.depot")}, "a treatment cannot be called 'doses'"),
     "a treatment into nowhere": (
         {"oral": given("drug.dept")}, "treatment 'oral' goes into unknown state 'drug.dept'; did you mean 'drug.depot'",

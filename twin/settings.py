@@ -13,12 +13,22 @@ from .errors import TwinError, suggest
 Times = Sequence[float | str] | np.ndarray | str | float  # in the model's time unit, or with a unit: "12 h"
 MOST_DRAWS = 10**7  # of each patient, in one result
 MOST_STREAMED = 2**31 - 1
+MOST_LOOKS = 1_000_000  # at which outcomes look at one course: a century of hours
 DTYPES = ("float64", "float32")
 # One trajectory at a time, differentiable both ways ("ode" integrates every state, linear ones too) ...
 COURSE_SOLVERS = ("auto", "linear", "adaptive", "stiff", "ode")
 # ... and many at once: "ensemble" chooses its method by itself, the last two name it.
 METHODS = {"ensemble": "auto", "tsit5": "tsit5", "rosenbrock": "rosenbrock"}
 SOLVERS = (*COURSE_SOLVERS, *METHODS)
+
+
+def check_length(length: float, resolution: float | None, unit: str) -> None:
+    """Raises TwinError for a course that is too long to be looked at in the steps of a model."""
+    if resolution and length > MOST_LOOKS * resolution:
+        most = MOST_LOOKS * resolution
+        raise TwinError(
+            f"a course of {length:g} {unit} is longer than the {most:g} {unit} allowed; set an earlier until"
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

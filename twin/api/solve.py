@@ -31,7 +31,7 @@ from ..run.plan import (
     select_outcomes,
     time_points,
 )
-from ..settings import Times
+from ..settings import Times, check_length
 from ..solver.choose import Choice, choose, compile_key
 from ..solver.question import Question
 from ..solver.reference.course import Course, solve_course
@@ -91,6 +91,7 @@ def solve(
     choice = choose(
         model, solver, relative=rtol, absolute=atol, dtype=dtype, max_steps=max_steps, forward=forward
     )  # fmt: skip
+    check_length(end - start, model.resolution, model.time_unit)
     looks = look_times(asked, start, end, resolution_of(model, start, end))
     wide = dtype == "float64" and not _wide_already()
     with jax.enable_x64(True) if wide else contextlib.nullcontext():

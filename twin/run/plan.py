@@ -21,7 +21,7 @@ from ..quantity import parse_quantity, parse_time
 from ..regimen import Regimen
 from ..regimen.dose import doses_before
 from ..regimen.schedule import SAMPLE_BEFORE, Mode, Schedule, build_schedule, repeats, span_of, stack
-from ..settings import Settings, Times
+from ..settings import Settings, Times, check_length
 from ..solver.choose import choose
 from ..solver.doses import targets, transit_treatments
 from ..solver.ensemble import windows
@@ -54,6 +54,7 @@ def prepare(
         asked, told = _from_now_on(asked, now, model.time_unit)
     times = None if settings.times is None else time_points(settings.times, model.time_unit)
     start, end = _span(model, people, arms, settings.until, times)
+    check_length(end - start, model.resolution, model.time_unit)
     covers(asked, end, model.time_unit)
     samples = _sample_times(times, start, end, model.time_unit)
     schedules = stack(

@@ -16,6 +16,7 @@ from .outcome_entry import OutcomeEntry
 from .record_entry import JoinEntry, SourceEntry, is_record
 
 MOST_TIMES = 100_000
+MOST_PATIENTS = 10_000  # each a file of its own; more than that are a cohort's records
 
 
 class TimeGrid(Closed):
@@ -159,6 +160,7 @@ class ScenarioFile(Closed):
     model: Name = Field(description="The disease model; `twin models` lists them", json_schema_extra=_or_installed)
     patients: list[PatientEntry] = Field(
         min_length=1,
+        max_length=MOST_PATIENTS,
         description="Patient files (paths from this file's folder), patients written out here, or their own records",
     )
     regimens: dict[Name, RegimenEntry] = Field(
