@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 INSTALL := -m pip install --quiet --disable-pip-version-check
 PYTHONS ?= python3.11 python3.12 python3.13
 
-.PHONY: demo test test-slow test-avx2 test-sse4 test-oldest test-newest accelerators lock style types docs bench clean
+.PHONY: demo test test-slow test-avx2 test-sse4 test-oldest test-newest accelerators lock style types graph docs bench clean
 
 demo: $(READY)
 	$(BIN)/twin simulate scenarios/warfarin/genotype_guided.yaml --out results
@@ -47,6 +47,10 @@ style: $(READY)
 types: $(READY)
 	$(BIN)/python $(INSTALL) 'pyright[nodejs]==1.1.414'
 	$(BIN)/pyright
+
+# The rooms of the house and what each stands on, from the imports themselves.
+graph: $(READY)
+	$(BIN)/python -m tests.imports
 
 docs: $(READY)
 	$(BIN)/python docs/generate.py

@@ -121,10 +121,10 @@ def stream(n: int, batch: int, words: dict[str, Any], every: float) -> tuple[Tal
     from workloads import WORKLOADS
 
     import twin
-    from twin.model import Duration, Trough
+    from twin.model import Duration, Lowest
 
     workload, tally, curve = WORKLOADS["W2"], Tally(), Curve(every)
-    outcomes = {"lowest": Trough(of="neutrophils"), "low": Duration(of="neutrophils", high=0.5)}
+    outcomes = {"lowest": Lowest(of="neutrophils"), "low": Duration(of="neutrophils", high=0.5)}
     parts = twin.stream(
         workload.model(), twin.Patient("all"), regimens={"one": workload.regimen}, outcomes=outcomes, draws=n,
         part=batch, **words,

@@ -16,6 +16,8 @@ import xarray as xr
 
 from twin.api.simulate import simulate
 from twin.errors import TwinError
+from twin.patient import BoundPatient
+from twin.quantity import parse_time
 from twin.result import dataset
 from twin.result.summary import Row, summarise
 from twin.scenario import Scenario, load_scenario
@@ -71,7 +73,7 @@ def has_to_calibrate(scenario: Scenario) -> bool:
     chosen = scenario.file.calibration
     return (
         scenario.settings.spread
-        and any(patient.observations for patient in scenario.patients)
+        and any(patient.observations for patient in known_patients(scenario))
         and (chosen is None or chosen.method != "none")
     )
 
@@ -84,7 +86,18 @@ def calibrate_patients(scenario: Scenario) -> Posterior:
         raise TwinError(
             "uncertainty: true cannot be combined with observations; leave it out, or set calibration: {method: none}"
         )
-    return calibrate(scenario.model, scenario.patients, **how_to_calibrate(scenario))
+    return calibrate(scenario.model, known_patients(scenario), **how_to_calibrate(scenario))
+
+
+def known_patients(scenario: Scenario) -> tuple[BoundPatient, ...]:
+    """The patients with what was measured by now."""
+    if scenario.settings.now is None:
+        return scenario.patients
+    now = parse_time(scenario.settings.now, scenario.model.time_unit)
+    return tuple(
+        dataclasses.replace(patient, observations=tuple(o for o in patient.observations if o.time <= now))
+        for patient in scenario.patients
+    )
 
 
 def replay_patients(scenario: Scenario) -> Replay | None:
@@ -92,7 +105,7 @@ def replay_patients(scenario: Scenario) -> Replay | None:
     chosen = scenario.file.calibration
     if chosen is None or chosen.replay is None:
         return None
-    observed = [patient for patient in scenario.patients if patient.observations]
+    observed = [patient for patient in known_patients(scenario) if patient.observations]
     return replay(scenario.model, observed, every=chosen.replay, **how_to_calibrate(scenario))
 
 

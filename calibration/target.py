@@ -24,6 +24,7 @@ from twin.population.individual import Draw, individual_at, with_covariates, wit
 from twin.population.keys import patient_key
 from twin.run.courses import Courses
 from twin.run.processor import compiler_options
+from twin.solver.choose import compile_key
 from twin.types import Array
 
 from .parallel import Once, in_parts
@@ -210,8 +211,8 @@ class Target:
         alone = () if courses.choice.method else (id(self),)  # by diffrax, histories are compiled in
         return (
             type(self.model), repr(sorted(self.model.values.items())), prior.names, prior.lower.tobytes(),
-            prior.widths.tobytes(), repr(sorted(prior.replaced.items())), prior.drawn, self.seen, courses.choice,
-            courses.question, courses.count, *alone,
+            prior.widths.tobytes(), repr(sorted(prior.replaced.items())), prior.drawn, self.seen,
+            compile_key(courses.choice), courses.question, courses.count, *alone,
         )  # fmt: skip
 
     # --- measurements drawn anew -------------------------------------------------------------------------------

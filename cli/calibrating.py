@@ -6,11 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .scenarios import each_scenario, writing
+from .result_folder import replacing, writing
+from .scenarios import each_scenario
 
 if TYPE_CHECKING:
     from calibration import Posterior, Replay
     from twin.scenario import Scenario
+
+
+_POSTERIOR = ("posterior.zarr", "posterior.csv", "posterior.png")
+_REPLAY = ("replay.csv", "forecasts.csv", "replay.png")
 
 
 def told(posterior: Posterior) -> str:
@@ -50,20 +55,24 @@ def table(posterior: Posterior) -> list[dict[str, Any]]:
     return rows
 
 
-def calibrate_all(paths: Sequence[str], *, out: Path, instead: Mapping[str, Any]) -> int:
+def calibrate_all(paths: Sequence[str], *, out: Path, instead: Mapping[str, Any], permitted: Mapping[str, Any]) -> int:
     """Calibrates the patients of every scenario into a folder of its own; returns how many scenarios failed."""
     from calibration.answer import calibrate_patients, replay_patients
     from twin.result import dataset
 
     def work(scenario: Scenario, folder: Path) -> str:
         scenario = scenario.but(**instead)
-        posterior, replayed = calibrate_patients(scenario), replay_patients(scenario)
-        with writing(folder):
-            said = _written(posterior, folder)
-            dataset.add_ingest(folder / "posterior.zarr", scenario.reports)
-            return said if replayed is None else f"{said}\n\n{_written_steps(replayed, posterior.model, folder)}"
+        with replacing(folder, scenario, owns=(*_POSTERIOR, *_REPLAY)) as part:
+            posterior, replayed = calibrate_patients(scenario), replay_patients(scenario)
+            with writing(folder):
+                said = f"{_written(posterior, part)}\n{folder}: {', '.join(_POSTERIOR)}"
+                dataset.add_ingest(part / "posterior.zarr", scenario.reports)
+                if replayed is not None:
+                    steps = _written_steps(replayed, posterior.model, part)
+                    said += f"\n\n{steps}\n{folder}: {', '.join(_REPLAY)}"
+        return said
 
-    return each_scenario(paths, out, work, did="calibrated")
+    return each_scenario(paths, out, work, did="calibrated", permitted=permitted)
 
 
 def _written_steps(replayed: Replay, model: Any, folder: Path) -> str:
@@ -102,7 +111,7 @@ def _written_steps(replayed: Replay, model: Any, folder: Path) -> str:
         lines.append(
             "! what came then did not fit what was known: a change in the patient, a dose not taken, or an error"
         )
-    return "\n".join([*lines, f"{folder}: replay.csv, forecasts.csv, replay.png"])
+    return "\n".join(lines)
 
 
 def _csv(path: Path, columns: Mapping[str, Any]) -> None:
@@ -118,7 +127,6 @@ def _written(posterior: Posterior, folder: Path) -> str:
     """Stores a posterior as a dataset, a table and a figure, and returns what is said of it."""
     from .report.posterior_figure import draw
 
-    folder.mkdir(parents=True, exist_ok=True)
     posterior.save(folder / "posterior.zarr")
     rows = table(posterior)
     _csv(folder / "posterior.csv", {name: [row[name] for row in rows] for name in rows[0]})
@@ -134,4 +142,4 @@ def _written(posterior: Posterior, folder: Path) -> str:
             f"{row['patient']:16}{row['parameter']:26}{row['unit']:10}{row['median']:10.4g}  {interval:20}"
             f"{100 * max(row['contraction'], 0):7.0f} %"
         )
-    return "\n".join([*lines, f"{folder}: posterior.zarr, posterior.csv, posterior.png"])
+    return "\n".join(lines)

@@ -13,13 +13,15 @@ from twin.errors import TwinError
 from twin.scenario import Scenario, load_scenario
 
 from . import calibrating
+from .result_folder import choose, replacing, writing
 from .runtime import prepare_jax
-from .scenarios import writing
 
 _COHORT = 5  # measured patients from which a predictive check over time says something
 
 
-def diagnose_one(path: str, *, out: Path, replicates: int | None, instead: Mapping[str, Any]) -> None:
+def diagnose_one(
+    path: str, *, out: Path, replicates: int | None, instead: Mapping[str, Any], permitted: Mapping[str, Any]
+) -> None:
     """Prints what the checks show, and stores them."""
     prepare_jax()
     import calibration
@@ -27,7 +29,7 @@ def diagnose_one(path: str, *, out: Path, replicates: int | None, instead: Mappi
 
     from .report.diagnosis_figure import draw
 
-    scenario = load_scenario(path).but(**instead)
+    scenario = load_scenario(path, **permitted).but(**instead)
     posterior, seed = calibrate_patients(scenario), scenario.settings.seed
     click.echo(calibrating.told(posterior) + "\n")
     found = calibration.checks(posterior, seed=seed)
@@ -43,11 +45,10 @@ def diagnose_one(path: str, *, out: Path, replicates: int | None, instead: Mappi
         first = next(p for p in scenario.patients if p.observations)
         ranks = calibration.sbc(scenario.model, first, replicates, seed=seed, priors=priors)
         click.echo("\n".join(["", *_ranked(first.id, ranks, replicates)]))
-    folder = out / scenario.name
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        found.to_dataframe().to_csv(folder / "checks.csv", index=False)
-        draw(found, predictive, ranks, folder / "diagnose.png")
+    folder = choose([path], out)[path]
+    with replacing(folder, scenario, owns=("checks.csv", "diagnose.png")) as part, writing(folder):
+        found.to_dataframe().to_csv(part / "checks.csv", index=False)
+        draw(found, predictive, ranks, part / "diagnose.png")
     click.echo(f"\n{folder}: checks.csv, diagnose.png")
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,9 +14,11 @@ from twin.errors import TwinError, TwinErrors
 from twin.scenario import Check, Scenario
 from twin.scenario import check as check_scenario
 
+from .result_folder import choose
 from .runtime import prepare_jax, print_lines, print_problems
 
-_HAS_MODEL = re.compile(rb"""^\s*["']?model["']?\s*:""", re.MULTILINE)
+DOSES_LOST = 2  # exit code of a check: nothing else is wrong
+_HAS_MODEL = re.compile(rb"""^[ \t]*["']?model["']?[ \t]*:""", re.MULTILINE)
 
 
 def find_scenarios(paths: Sequence[str]) -> list[str]:
@@ -30,8 +32,15 @@ def find_scenarios(paths: Sequence[str]) -> list[str]:
         if not inside:
             raise TwinError(f"{path}: holds no scenario (a .yaml file with a 'model:' key); name another folder")
         for one in inside:
-            found.setdefault(os.path.realpath(one), one)
+            found.setdefault(_real(one), one)
     return list(found.values())
+
+
+def _real(path: str) -> str:
+    try:
+        return os.path.realpath(path)
+    except ValueError:
+        raise TwinError(f"{path!r}: cannot be read (a zero byte in its name); check the path") from None
 
 
 def _in_folder(folder: str) -> list[str]:
@@ -42,7 +51,9 @@ def _in_folder(folder: str) -> list[str]:
             path = os.path.join(here, name)
             if not name.endswith((".yaml", ".yml")):
                 continue
-            if _HAS_MODEL.search(_start_of(path)):
+            if os.path.exists(path) and not os.path.isfile(path):
+                print_lines("note", [f"{path}: is a pipe or a device, so it is no scenario; passed over"])
+            elif _HAS_MODEL.search(_start_of(path)):
                 files.append(path)
             else:
                 print_lines("note", [f"{path}: has no 'model:' key, so it is no scenario; passed over"])
@@ -57,30 +68,33 @@ def _start_of(path: str) -> bytes:
         return b"model:"  # taken as a scenario, so that what is wrong is reported
 
 
-def check_all(paths: Sequence[str]) -> int:
-    """Checks every scenario, prints what was found, and returns how many cannot run."""
+def check_all(paths: Sequence[str], permitted: Mapping[str, Any]) -> int:
+    """Checks every scenario, prints what was found, and returns the exit code."""
     prepare_jax()
-    failed = 0
+    failed = lost = 0
     for path in find_scenarios(paths):
-        found = check_scenario(path)
+        found = check_scenario(path, **permitted)
         _say(found)
-        failed += found.scenario is None
+        for report in found.reports:
+            click.echo(report.text())
         if found.scenario is not None:
-            for report in found.scenario.reports:
-                click.echo(report.text())
             click.echo(f"{path}: ok")
-    return failed
+        failed += bool(found.problems)
+        lost += bool(found.lost and not permitted["allow_dropped"])
+    return 1 if failed else DOSES_LOST if lost else 0
 
 
-def each_scenario(paths: Sequence[str], out: Path, work: Callable[[Scenario, Path], str], *, did: str) -> int:
+def each_scenario(
+    paths: Sequence[str], out: Path, work: Callable[[Scenario, Path], str], *, did: str, permitted: Mapping[str, Any]
+) -> int:
     """Prints what `work` says of each scenario and its folder, goes on past failures, and returns how many failed."""
     prepare_jax()
     files = find_scenarios(paths)
-    folders = _folders(files, out)
+    folders = choose(files, out)
     failed = 0
     for path in files:
         try:
-            found = check_scenario(path)
+            found = check_scenario(path, **permitted)
             _say(found)
             if found.scenario is None:
                 failed += 1
@@ -95,28 +109,10 @@ def each_scenario(paths: Sequence[str], out: Path, work: Callable[[Scenario, Pat
 
 
 def _say(found: Check) -> None:
+    """Everything that was found; doses that were lost come first."""
+    kind = "error" if found.scenario is None else "warning"
+    print_lines(kind, found.lost)
+    if found.lost and found.scenario is None:
+        print_lines("error", ["doses of what the model treats are lost; mend it, or go on with --allow-dropped"])
     print_lines("error", found.problems)
     print_lines("warning", found.warnings)
-
-
-def _folders(files: Sequence[str], out: Path) -> dict[str, Path]:
-    """A result folder for each file, named after it; files that share a name get their folder's name too."""
-    names = [Path(file).stem for file in files]
-    taken: dict[str, Path] = {}
-    for file, name in zip(files, names, strict=True):
-        if names.count(name) > 1:
-            name = f"{Path(file).resolve().parent.name}-{name}"
-        while out / name in taken.values():
-            name += "-2"
-        taken[file] = out / name
-    return taken
-
-
-@contextlib.contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as problem:
-        raise TwinError(
-            f"results cannot be written to {folder} ({problem.strerror}); choose another --out"
-        ) from problem

@@ -14,13 +14,20 @@ from twin.errors import TwinError
 from twin.scenario import Scenario
 
 from . import calibrating
-from .scenarios import each_scenario, writing
+from .result_folder import replacing, writing
+from .scenarios import each_scenario
 
 
-def simulate_all(paths: Sequence[str], *, out: Path, instead: Mapping[str, Any], dry_run: bool) -> int:
+def simulate_all(
+    paths: Sequence[str], *, out: Path, instead: Mapping[str, Any], dry_run: bool, permitted: Mapping[str, Any]
+) -> int:
     """Simulates every scenario into a folder of its own under `out`; returns how many failed."""
     work, did = (_plan, "would run") if dry_run else (_run, "done")
-    return each_scenario(paths, out, lambda scenario, folder: work(scenario.but(**instead), folder), did=did)
+
+    def answer(scenario: Scenario, folder: Path) -> str:
+        return work(scenario.but(**instead), folder)
+
+    return each_scenario(paths, out, answer, did=did, permitted=permitted)
 
 
 def _plan(scenario: Scenario, folder: Path) -> str:
@@ -45,15 +52,15 @@ def _run(scenario: Scenario, folder: Path) -> str:
     from .report.text import to_text, write_csv
 
     began = time.perf_counter()
-    with writing(folder):  # before the work, so that a wrong --out costs no time
-        folder.mkdir(parents=True, exist_ok=True)
-    answer = run_scenario(scenario, progress=_progress(scenario.name))
-    said = f"{calibrating.told(answer.posterior)}\n\n" if answer.posterior is not None else ""
-    observables = list(dict.fromkeys(outcome.of for outcome in scenario.outcomes.values()))
-    with writing(folder):
-        dataset.save(answer.result, folder)
-        write_csv(answer.rows, folder / "summary.csv")
-        draw(answer.result, folder / "figure.png", observables=observables)
+    # The folder comes before the work, so that a wrong --out costs no time.
+    with replacing(folder, scenario, owns=(dataset.FILE, "summary.csv", "figure.png")) as part:
+        answer = run_scenario(scenario, progress=_progress(scenario.name))
+        said = f"{calibrating.told(answer.posterior)}\n\n" if answer.posterior is not None else ""
+        observables = list(dict.fromkeys(outcome.of for outcome in scenario.outcomes.values()))
+        with writing(folder):
+            dataset.save(answer.result, part)
+            write_csv(answer.rows, part / "summary.csv")
+            draw(answer.result, part / "figure.png", observables=observables)
     if all(row.failed == row.draws for row in answer.rows):
         raise TwinError(f"every trajectory failed; 'status' in {folder} says how: check doses, parameters and solver")
     seconds = time.perf_counter() - began

@@ -20,9 +20,9 @@ def modules() -> dict[str, Path]:
     return {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in paths}
 
 
-def imported(path: Path) -> Iterator[tuple[str, str]]:
+def imported(path: Path, root: Path = ROOT) -> Iterator[tuple[str, str]]:
     """The module and the name of each import in a file, wherever in it; the name is empty if the module is meant."""
-    package = path.relative_to(ROOT).parent.parts
+    package = path.relative_to(root).parent.parts
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from ((alias.name, "") for alias in node.names)

@@ -14,7 +14,7 @@ import xarray as xr
 import twin
 from tests.toys import OralOne, Turnover
 from twin.errors import TwinError
-from twin.model import Final, Peak
+from twin.model import Final, Highest
 from twin.result.dataset import FILE
 
 ANA = twin.Patient("ana", observations=[twin.Observation("concentration", 3.0, 0.3)])
@@ -25,7 +25,7 @@ ARMS = {"usual": "20 mg oral q12h x2", "zero": None, "a name with ; and 中": "5
 @pytest.fixture(scope="module")
 def result() -> xr.DataTree:
     """A result with every group there is."""
-    outcomes = {"z_last": Final(of="concentration"), "a_first": Peak(of="concentration", meaning="highest")}
+    outcomes = {"z_last": Final(of="concentration"), "a_first": Highest(of="concentration", meaning="highest")}
     return twin.simulate(
         OralOne(), [ANA, BEN], regimens=ARMS, outcomes=outcomes, draws=5, seed=9, times=[0.0, 6.0, 24.0], noise=True
     )

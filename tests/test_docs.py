@@ -17,7 +17,8 @@ import yaml
 
 import twin
 from cli.main import COMMANDS
-from twin.files.schema import json_schema
+from twin.files.document import parse
+from twin.files.schema import examine, json_schema
 from twin.library import load_model
 from twin.patient.file import PatientFile
 from twin.regimen import Regimen
@@ -99,8 +100,8 @@ def test_every_word_of_the_contract_is_described():
     """What a model file may use: the declarations, spreads, noise models, outcomes and blocks."""
     words = named(DOCS / "models.md") | set(re.findall(r"@?\w+", " ".join(named(DOCS / "models.md"))))
     words |= set(re.findall(r"\w+", (DOCS / "models.md").read_text(encoding="utf-8")))
-    for module, base in [("variability", "Spread"), ("noise", "Noise"), ("outcome", "Outcome")]:
-        contents = vars(importlib.import_module(f"twin.{module}"))
+    for module, base in [("spread", "Spread"), ("noise", "Noise"), ("outcome", "Outcome")]:
+        contents = vars(importlib.import_module(f"twin.model.{module}"))
         kinds = [k for k in contents.values() if isinstance(k, type) and issubclass(k, contents[base])]
         for kind in kinds:
             if not kind.__name__.startswith("_") and kind is not contents[base]:
@@ -146,12 +147,25 @@ def test_every_regimen_on_its_page_can_be_read():
         assert bool(doses) == (line != "none")
 
 
-@pytest.mark.parametrize("page", ["scenarios.md", "regimens.md"])
-def test_yaml_on_a_page_is_yaml(page):
+REST = {"model": "warfarin", "patients": [{"id": "ana"}], "regimens": {"usual": "5 mg q24h x14"}}
+
+
+@pytest.mark.parametrize("page", ["scenarios.md", "regimens.md", "ingest.md"])
+def test_yaml_on_a_page_is_what_the_schema_accepts(page):
+    """A whole scenario, some keys of one, or a patient; a page that shows a key which files refuse would mislead."""
     blocks = re.findall(r"^```yaml\n(.*?)^```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     assert blocks
     for block in blocks:
-        assert yaml.safe_load(block)
+        shown = parse(block, page).value
+        if page == "regimens.md":
+            examined = examine(REST | {"regimens": {"one": shown}}, ScenarioFile)
+        elif set(shown) <= set(PatientFile.model_fields):
+            examined = examine(shown, PatientFile)
+        elif not set(shown) & set(ScenarioFile.model_fields):  # of a patient's records
+            examined = examine(REST | {"patients": [{"from": "fhir", "path": "a.json"} | shown]}, ScenarioFile)
+        else:
+            examined = examine(REST | shown, ScenarioFile)
+        assert not examined.problems, f"{block}\n{examined.problems}"
 
 
 def test_generated_tables_are_fresh():

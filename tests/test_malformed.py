@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import time
 
 import pytest
 
 from cli.main import main
+from twin.errors import TwinError
+from twin.regimen.shorthand import parse_text
 
 SCENARIO = """\
 model: warfarin
@@ -47,7 +51,7 @@ SCENARIOS = {
     "only a comment": ("# later\n", "q.yaml: is empty"),
     "only null": ("null\n", "q.yaml:1: is empty"),
     "list": ("- model: warfarin\n", "q.yaml:1: a list is not a mapping"),
-    "text": ("warfarin\n", "q.yaml:1: 'warfarin' is not a mapping"),
+    "text": ("warfarin\n", "q.yaml:1: text is not a mapping"),
     "number": ("42\n", "q.yaml:1: 42 is not a mapping"),
     "binary": (JUNK, "q.yaml:1: looks like a binary file"),
     "latin-1": (SCENARIO.replace("usual", "üblich").encode("latin-1"), "q.yaml:4: is not UTF-8"),
@@ -86,7 +90,10 @@ SCENARIOS = {
         instead("highest_inr", "inr_highest"),
         "q.yaml:5: key 'outcomes[0]': unknown outcome 'inr_highest'; did you mean 'highest_inr'?",
     ),
-    "unknown observable": (instead("[highest_inr]", "[{peak: inrr}]"), "outcomes[0].peak': unknown observable 'inrr'"),
+    "unknown observable": (
+        instead("[highest_inr]", "[{highest: inrr}]"),
+        "outcomes[0].highest': unknown observable 'inrr'",
+    ),
     "outcome of no kind": (instead("[highest_inr]", "[{name: x}]"), "an outcome has exactly one kind, here none"),
     "range upside down": (
         instead("[highest_inr]", "[{time_share: inr, low: 3, high: 2}]"),
@@ -116,6 +123,22 @@ SCENARIOS = {
     "steps of nothing": (SCENARIO + "times: {to: 9 day, every: 0 h}\n", "the steps lead nowhere"),
     "unknown parameter": (SCENARIO + "parameters: {volum: 3}\n", "unknown parameter 'volum'; did you mean 'volume'?"),
     "parameter in a wrong unit": (SCENARIO + "parameters: {volume: 3 h}\n", "'h' cannot be converted to 'L'"),
+    "inputs with odd keys": (
+        instead("5 mg q24h x14", '{inputs: {"<mapping>": 5}}'),
+        "key 'regimens.usual.inputs.<mapping>': 5 is not a list",
+    ),
+    "inputs with a path for a key": (instead("5 mg q24h x14", "{inputs: {/x: []}}"), "'/x' is no name"),
+    "a zero byte in a patient's path": (instead("ana.yaml", '"a\\0b.yaml"'), "a zero byte in its name"),
+    "a zero byte in a record's path": (instead("ana.yaml", '{from: wearable, path: "a\\0b"}'), "a zero byte in its"),
+    "a patient's path of 300 letters": (instead("ana.yaml", "a" * 300), "cannot be read (File name too long)"),
+    "a record's path of 300 letters": (instead("ana.yaml", f"{{from: fhir, path: {'a' * 300}}}"), "name too long)"),
+    "until the end of the world": (SCENARIO + "until: 1e12\n", "q.yaml:6: key 'until': a course of 1e+12 h is longer"),
+    "until beyond all numbers": (SCENARIO + "until: 1e299\n", "q.yaml:6: key 'until': a course of 1e+299 h is longer"),
+    "times without end": (SCENARIO + "times: [0, 1e15]\n", "key 'times': a course of 1e+15 h is longer"),
+    "more patients than anybody types": (
+        instead("[ana.yaml]", f"[{'n.yaml, ' * 50_000}]"),
+        "q.yaml:2: key 'patients': is longer than 10000; shorten it",
+    ),
     "infinite tolerance": (SCENARIO + "tolerance: {relative: .inf}\n", "key 'tolerance.relative': inf is not a finite"),
 }
 
@@ -151,6 +174,14 @@ PATIENTS = {
         "ana.yaml:2: key 'birth_date': '2048-03-14' makes an age of -",
     ),
     "no such day": (of_ana("1948-03-14", "1948-02-31"), "ana.yaml:2: key 'birth_date': '1948-02-31' is not a date"),
+    "a negative chance": (
+        of_ana("vkorc1: GA", "vkorc1: {chances: {GG: -0.5, GA: 1.0}}"),
+        "ana.yaml:4: key 'covariates.vkorc1.chances.GG': -0.5 is not above 0",
+    ),
+    "a chance in words": (
+        of_ana("vkorc1: GA", "vkorc1: {chances: {GG: often, GA: 1.0}}"),
+        "ana.yaml:4: key 'covariates.vkorc1.chances.GG': 'often' is not a number",
+    ),
     "series backwards": (
         of_ana("baseline_inr: 1.1", "baseline_inr: [{time: 2, value: 1}, {time: 1, value: 1}]"),
         "ana.yaml:4: key 'covariates.baseline_inr[1].time': 1 goes back before the entry above",
@@ -210,6 +241,64 @@ def test_a_malformed_patient_is_one_line(files, capsys, case):
     content, words = PATIENTS[case]
     files("ana.yaml", content)
     one_error(["check", "q.yaml"], capsys, words)
+
+
+def test_a_mapping_to_what_is_no_name_is_said_at_its_place(files, capsys):
+    record = "{from: fhir, path: x.json, mapping: {loinc 1-8: {to: [inr, [2]]}}}"
+    first, _ = errors_of(["check", files("q.yaml", instead("ana.yaml", record))], capsys)
+    assert "key 'patients[0].mapping.loinc 1-8.to[1]': a list is not text" in first
+
+
+def test_a_zero_byte_in_a_path_is_one_line(files, capsys):
+    one_error(["check", "q\0.yaml"], capsys, "a zero byte in its name")
+    one_error(["simulate", "q.yaml", "--out", "re\0sults"], capsys, "a zero byte in its name")
+
+
+def test_a_name_too_long_for_results_is_one_line(files, capsys):
+    (line,) = errors_of(["simulate", files(f"{'q' * 250}.yaml", SCENARIO)], capsys)
+    assert "results cannot be written" in line
+
+
+BLANKS = " " * 40_000
+ENDLESS = {
+    "a quantity": of_ana("baseline_inr: 1.1", f'baseline_inr: "1{BLANKS}x"'),
+    "a time": of_ana("time: -1 day", f'time: "1{BLANKS}x"'),
+    "a time in words": of_ana("time: -1 day", f'time: "day{BLANKS}x"'),
+    "an amount": of_ana("amount: 5 mg", f'amount: "5{BLANKS}/{BLANKS}x"'),
+    "digits": of_ana("amount: 5 mg", f'amount: "{"1" * 40_000}x"'),
+}
+ENDLESS_REGIMENS = {
+    "blanks": f"5 mg{BLANKS}q24h",
+    "blanks between": f"5 mg{BLANKS}then{BLANKS}x",
+    "plus": f"5 mg{BLANKS}+{BLANKS}",
+    "digits": "1" * 40_000 + " mg",
+    "letters": "5 " + "m" * 40_000,
+}
+
+
+@pytest.mark.parametrize("case", ENDLESS)
+def test_what_is_endless_is_refused_at_once(files, capsys, case):
+    """Each took 15 to 60 s, which grew with the square of the length; this is 0.1 s, nearly all of it the model's."""
+    files("ana.yaml", ENDLESS[case])
+    began = time.perf_counter()
+    one_error(["check", "q.yaml"], capsys, "ana.yaml:")
+    assert time.perf_counter() - began < 2
+
+
+@pytest.mark.parametrize("text", ENDLESS_REGIMENS.values(), ids=ENDLESS_REGIMENS)
+def test_a_regimen_without_end_is_read_or_refused_at_once(text):
+    began = time.perf_counter()
+    with contextlib.suppress(TwinError):
+        parse_text(text)
+    assert time.perf_counter() - began < 1
+
+
+def test_a_folder_with_a_pipe_in_it_is_searched(files, capsys):
+    os.mkfifo("pipe.yaml")
+    with pytest.raises(SystemExit) as end:
+        main(["check", "."])
+    assert end.value.code == 0
+    assert "pipe.yaml: is a pipe" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", [["check"], ["simulate"], ["simulate", "--dry-run"]])

@@ -20,10 +20,10 @@ from twin.model import (
     Delivery,
     DiseaseModel,
     Domain,
+    Highest,
     Individual,
     LogNormal,
     Nothing,
-    Peak,
     Proportional,
     category,
     contract,
@@ -173,7 +173,7 @@ class Good(DiseaseModel):
     def concentration(self, t, y, p):
         return y.drug.central / p.volume
 
-    outcomes = {"peak": Peak(of="concentration")}
+    outcomes = {"peak": Highest(of="concentration")}
 
 
 def variant(**members) -> type[DiseaseModel]:
@@ -225,7 +225,9 @@ WRONG = {
         {"Parameters": parameters(cls=parameter(1.0, "g", "class"))}, "a parameter cannot be called 'cls'",
     ),
     "a name of every model": ({"states": seen()}, "an observable cannot be called 'states', which every model has"),
-    "a dimension of results": ({"outcomes": {"draw": Peak(of="concentration")}}, "an outcome cannot be called 'draw'"),
+    "a dimension of results": (
+        {"outcomes": {"draw": Highest(of="concentration")}}, "an outcome cannot be called 'draw'"
+    ),
     "a word of regimens": ({"doses": given("drug.depot")}, "a treatment cannot be called 'doses'"),
     "a treatment into nowhere": (
         {"oral": given("drug.dept")}, "treatment 'oral' goes into unknown state 'drug.dept'; did you mean 'drug.depot'",
@@ -240,7 +242,7 @@ WRONG = {
         "noise of observable 'concentration': unknown parameter 'errr'; did you mean 'error'?",
     ),
     "an outcome of nothing": (
-        {"outcomes": {"peak": Peak(of="concentrations")}},
+        {"outcomes": {"peak": Highest(of="concentrations")}},
         "outcome 'peak': unknown observable 'concentrations'; did you mean 'concentration'?",
     ),
     "correlation of a fixed parameter": (
@@ -290,7 +292,7 @@ def test_a_wrong_declaration_is_one_sentence(members, words):
 
 
 def test_every_problem_is_found_in_one_pass():
-    kind = variant(linear=("drgu",), oral=given("drug"), time_unit="kg", outcomes={"peak": Peak(of="x")})
+    kind = variant(linear=("drgu",), oral=given("drug"), time_unit="kg", outcomes={"peak": Highest(of="x")})
     with pytest.raises(TwinErrors) as refusal:
         kind()
     assert len(refusal.value.problems) == 4

@@ -21,13 +21,13 @@ from twin.model import (
     EventTime,
     Final,
     FirstTime,
+    Highest,
+    HighestTime,
+    Lowest,
+    LowestTime,
     Nothing,
-    Peak,
-    PeakTime,
     Recovery,
     TimeShare,
-    Trough,
-    TroughTime,
     observable,
     state,
 )
@@ -63,10 +63,10 @@ HALF = np.pi / 6  # where a sine is one half
 
 # Errors fall with the fourth power of the spacing: at 0.1, values to 1e-6 and times to 1e-5.
 WAVE = {
-    "peak": (Peak(of="wave"), 1.0),
-    "trough": (Trough(of="wave"), -1.0),
-    "peak time": (PeakTime(of="wave", until=3.0), np.pi / 2),
-    "trough time": (TroughTime(of="wave"), 3 * np.pi / 2),
+    "peak": (Highest(of="wave"), 1.0),
+    "trough": (Lowest(of="wave"), -1.0),
+    "peak time": (HighestTime(of="wave", until=3.0), np.pi / 2),
+    "trough time": (LowestTime(of="wave"), 3 * np.pi / 2),
     "area": (Area(of="wave"), 1 - np.cos(END)),
     "area within": (AreaWithin(of="wave", low=1.8, high=1.9), 1.0),
     "area beyond": (AreaWithin(of="wave", high=1.8), 0.0),
@@ -87,7 +87,7 @@ WAVE = {
     "recovery downwards": (Recovery(of="wave", below=0.5), np.pi - HALF),
     "never above": (Recovery(of="wave", below=2.0), np.nan),
     "crossings": (Crossings(of="wave", above=0.5), 2.0),
-    "peak in a window": (Peak(of="wave", since=4.0, until=5.5), np.sin(5.5)),
+    "peak in a window": (Highest(of="wave", since=4.0, until=5.5), np.sin(5.5)),
     "area in a window": (Area(of="wave", since=1.234, until=2.345), np.cos(1.234) - np.cos(2.345)),
     "share in a window": (TimeShare(of="wave", low=0.0, since=3.0, until=4.0), np.pi - 3.0),
     "final of a window": (Final(of="wave", until=7.77), np.sin(7.77)),
@@ -115,7 +115,7 @@ def test_errors_fall_with_the_fourth_power_of_the_spacing():
         name = "toy_fine_wave"
         resolution = 0.1
 
-    outcomes = {"area": Area(of="wave"), "peak": Peak(of="wave"), "when": FirstTime(of="wave", above=0.5)}
+    outcomes = {"area": Area(of="wave"), "peak": Highest(of="wave"), "when": FirstTime(of="wave", above=0.5)}
     known = {"area": 1 - np.cos(END), "peak": 1.0, "when": HALF}
     errors = []
     for kind in (Coarse, Fine):
@@ -148,7 +148,7 @@ def test_a_fast_phase_after_a_dose_is_seen():
 
     fast = {"clearance": 35.7, "volume": 6.94, "exchange": 5.58, "shallow_volume": 7.39}
     fast |= {"deep_exchange": 12.5, "deep_volume": 225.0}
-    outcomes = {"area": Area(of="concentration"), "peak": Peak(of="concentration")}
+    outcomes = {"area": Area(of="concentration"), "peak": Highest(of="concentration")}
     found = twin.solve(Docetaxel(), "180 mg over 1 h", [500.0], parameters=fast, outcomes=outcomes)
     times = np.sort(np.concatenate([np.linspace(0, 500, 50_001), np.geomspace(1e-4, 20, 20_000)]))
     dense = np.asarray(twin.solve(Docetaxel(), "180 mg over 1 h", times, parameters=fast)["concentration"])
@@ -158,7 +158,7 @@ def test_a_fast_phase_after_a_dose_is_seen():
 
 def test_exposure_and_peak_of_an_oral_dose():
     """AUC is F D / CL; the peak is at ln(ka/k) / (ka - k)."""
-    outcomes = {"area": Area(of="concentration"), "when": PeakTime(of="concentration")}
+    outcomes = {"area": Area(of="concentration"), "when": HighestTime(of="concentration")}
     found = twin.solve(OralOne(), "100 mg oral", [200.0], outcomes=outcomes)
     assert float(found["area"]) == pytest.approx(100 / 5.0 * (1 - 1.2 / 1.1 * np.exp(-20.0)), rel=1e-12)
     # printed: 2.259006; looked at every hour, where a cubic misplaces a flat peak by its third derivative
@@ -183,3 +183,10 @@ def test_times_below_a_level_on_random_cubics(seed):
 def test_a_decay_that_is_not_resolved_does_not_swing_through_zero():
     steep = Piece(*(jnp.asarray(x) for x in (0.0, 1.0, 1.0, 0.01, -50.0, -0.01))).limited()
     assert float(jnp.min(steep.at(jnp.linspace(0, 1, 101)))) >= 0.0
+
+
+def test_a_course_by_itself_has_no_chance_and_refuses_what_is_drawn():
+    """With no draw, the event would happen at the start, without a word."""
+    event = {"event": EventTime(of="hazard")}
+    with pytest.raises(twin.TwinError, match="outcome 'event' is when an event happens, which is drawn"):
+        twin.solve(Wave(), None, [END], outcomes=event)

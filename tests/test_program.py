@@ -71,6 +71,7 @@ SAME_SHAPE = {
     "other sample times": {"times": [5.0, 24.0]},
     "other patients": {"patients": [twin.Patient("eva"), twin.Patient("kim")]},
     "a chunk and threads": {"chunk": 64, "workers": 2},
+    "another tolerance": {"rtol": 1e-5, "atol": 1e-9},
 }
 
 

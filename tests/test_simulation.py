@@ -12,7 +12,18 @@ import xarray as xr
 import twin
 from tests.toys import Erlang, OralOne, OralTwo, Pk, Turnover
 from twin.errors import TwinError
-from twin.model import DiseaseModel, EventTime, Final, Normal, Peak, covariate, log_normal, observable, parameter, state
+from twin.model import (
+    DiseaseModel,
+    EventTime,
+    Final,
+    Highest,
+    Normal,
+    covariate,
+    log_normal,
+    observable,
+    parameter,
+    state,
+)
 from twin.types import Scalar
 
 ANA, BEN, EVA = (twin.Patient(name) for name in ("ana", "ben", "eva"))
@@ -118,7 +129,7 @@ def test_float32_agrees_with_float64_draw_by_draw():
 
 
 def test_a_matrix_exponential_model_runs_in_batches():
-    result = run(Erlang(), regimens={"one": "20 mg"}, outcomes={"peak": Peak(of="concentration")}, until=48.0)
+    result = run(Erlang(), regimens={"one": "20 mg"}, outcomes={"peak": Highest(of="concentration")}, until=48.0)
     assert int((result["sample_stats/status"] != 0).sum()) == 0
 
 
@@ -289,7 +300,7 @@ REFUSED = {
     "two of one name": ({"patients": [ANA, ANA]}, "two patients are called 'ana'"),
     "no regimen": ({"regimens": {}}, "no regimen is given"),
     "unknown outcome": ({"outcomes": ["peek"]}, "unknown outcome 'peek'; did you mean 'peak'"),
-    "unknown observable": ({"outcomes": {"x": Peak(of="conc")}}, "unknown observable 'conc'; known: concentration"),
+    "unknown observable": ({"outcomes": {"x": Highest(of="conc")}}, "unknown observable 'conc'; known: concentration"),
     "no draws": ({"draws": 0}, "draws 0 is not between"),
     "a billion draws": ({"draws": 10**9}, "draws 1000000000 is not between"),
     "more than memory": ({"draws": 10**7, "times": np.linspace(0, 1, 10_000)}, "ask for fewer draws"),

@@ -10,7 +10,7 @@ import pytest
 import twin
 from tests.toys import MichaelisMenten, One, OralOne, Pk, Savic, Turnover
 from twin.errors import TwinError
-from twin.model import DiseaseModel, Final, Peak, log_normal, parameter
+from twin.model import DiseaseModel, Final, Highest, log_normal, parameter
 from twin.patient import Change, DoseRecord, Patient
 from twin.solver.status import Status
 from twin.types import Scalar
@@ -127,7 +127,7 @@ def test_float32_is_asked_for_and_given():
 def test_outcomes_alone_need_no_times():
     found = twin.solve_many(
         One(), [ANA, BEN], "50 mg", parameters={"clearance": CLEARANCE}, until=20.0,
-        outcomes={"highest": Peak(of="concentration"), "last": Final(of="concentration")},
+        outcomes={"highest": Highest(of="concentration"), "last": Final(of="concentration")},
     )  # fmt: skip
     assert set(found) == {"highest", "last", "status"}
     np.testing.assert_allclose(found["highest"], 1.0, rtol=1e-12)

@@ -13,13 +13,13 @@ from twin.model import (
     DiseaseModel,
     Domain,
     Final,
+    Highest,
+    HighestTime,
     Individual,
+    Lowest,
     Nothing,
-    Peak,
-    PeakTime,
     Proportional,
     Transit,
-    Trough,
     category,
     covariate,
     exogenous,
@@ -75,9 +75,9 @@ def _block(kind: type, **rates: str) -> type[DiseaseModel]:
             return y.drug.central / p.volume
 
         outcomes = {
-            "peak": Peak(of="concentration"),
-            "peak_time": PeakTime(of="concentration"),
-            "trough": Trough(of="concentration"),
+            "peak": Highest(of="concentration"),
+            "peak_time": HighestTime(of="concentration"),
+            "trough": Lowest(of="concentration"),
             "exposure": Area(of="concentration"),
             "average": Average(of="concentration"),
             "final": Final(of="concentration"),
@@ -266,7 +266,7 @@ class Turnover(DiseaseModel):
     def square(self, t, y, p):
         return jnp.square(y.biomarker)
 
-    outcomes = {"highest": Peak(of="biomarker"), "final": Final(of="biomarker")}
+    outcomes = {"highest": Highest(of="biomarker"), "final": Final(of="biomarker")}
 
 
 class Scaled(DiseaseModel):

@@ -10,6 +10,7 @@ from . import units
 from .errors import TwinError, short, show
 
 NUMBER = r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|[-+]?\.\d+(?:[eE][-+]?\d+)?"
+LONGEST = 200  # characters of a time, an amount or a number; expressions are then read in no time
 _TIME_WORDS = {"d": "day", "days": "day", "hr": "h", "hrs": "h", "hour": "h", "hours": "h", "mins": "min"}
 _TIME_WORDS |= {word: word for word in ("min", "h", "day", "week", "month", "year")}  # in capitals too
 _TIME_WORDS |= {"minute": "min", "minutes": "min", "weeks": "week", "w": "week", "months": "month", "years": "year"}
@@ -35,7 +36,7 @@ def parse_span(text: str | float | int, what: str = "time") -> Span:
         return Span(finite(text, what))
     if not isinstance(text, str):
         raise TwinError(f"{what} '{short(text)}' is no time; write one such as '12 h'")
-    match = re.fullmatch(rf"\s*(?:({NUMBER})\s*([A-Za-z]+)?|([A-Za-z]+)\s+({NUMBER}))\s*", text)
+    match = re.fullmatch(rf"(?:({NUMBER}) ?([A-Za-z]+)?|([A-Za-z]+) ({NUMBER}))", one_line(text))
     if not match:
         raise TwinError(f"{what} '{short(text)}' cannot be read; write one such as '12 h' or 'day 3'")
     number, unit = match[1] or match[4], match[2] or match[3]
@@ -82,15 +83,25 @@ def parse_amount(text: str | float | int) -> tuple[float, str | None, str | None
         raise TwinError(f"amount '{short(text)}' is no amount; write one such as '5 mg'")
     if isinstance(text, int | float):
         return positive(text, text), None, None
-    match = re.fullmatch(rf"\s*({NUMBER})\s*(.*?)\s*", text)
+    match = re.fullmatch(rf"({NUMBER}) ?(.*)", one_line(text))
     if not match:
         raise TwinError(f"amount '{short(text)}' cannot be read; write one such as '5 mg' or '75 mg/m2'")
-    unit, per = match[2] or None, None
-    if unit and (size := re.fullmatch(r"(.+?)\s*/\s*(kg|m2|m\^2)", unit)):
-        unit, per = size[1], size[2].replace("^", "")
+    unit, per = split_size(match[2])
     if unit:
         units.parse(unit)
-    return positive(float(match[1]), text), unit, per
+    return positive(float(match[1]), text), unit or None, per
+
+
+def split_size(unit: str) -> tuple[str, str | None]:
+    """'mg/kg' -> ('mg', 'kg'), 'mg/m^2' -> ('mg', 'm2'), 'mg' -> ('mg', None)."""
+    amount, _, size = unit.rpartition("/")
+    size = size.strip().replace("^", "")
+    return (amount.strip(), size) if amount.strip() and size in ("kg", "m2") else (unit.strip(), None)
+
+
+def one_line(text: str) -> str:
+    """A text with single blanks and none around it; the empty text, which nothing reads, for one that is too long."""
+    return " ".join(text.split()) if len(text) <= LONGEST else ""
 
 
 def interval(text: Any) -> Span:
@@ -131,7 +142,7 @@ def parse_quantity(value: Any, unit: str, molar_mass: float | None = None) -> fl
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise TwinError(f"{show(value)} is not a number; write one such as {_example(unit)}")
     if isinstance(value, str):
-        match = re.fullmatch(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*", value)
+        match = re.fullmatch(rf"({NUMBER}) ?(.*)", one_line(value))
         if not match:
             raise TwinError(f"{show(value)} is not a number with a unit; write one such as {_example(unit)}")
         value = float(match[1]) * _factor(match[2], unit, value, molar_mass)

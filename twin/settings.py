@@ -13,6 +13,7 @@ from .errors import TwinError, suggest
 Times = Sequence[float | str] | np.ndarray | str | float  # in the model's time unit, or with a unit: "12 h"
 MOST_DRAWS = 10**7  # of each patient, in one result
 MOST_STREAMED = 2**31 - 1
+MOST_LOOKS = 1_000_000  # at which outcomes look at one course: a century of hours
 DTYPES = ("float64", "float32")
 # One trajectory at a time, differentiable both ways ("ode" integrates every state, linear ones too) ...
 COURSE_SOLVERS = ("auto", "linear", "adaptive", "stiff", "ode")
@@ -21,17 +22,28 @@ METHODS = {"ensemble": "auto", "tsit5": "tsit5", "rosenbrock": "rosenbrock"}
 SOLVERS = (*COURSE_SOLVERS, *METHODS)
 
 
+def check_length(length: float, resolution: float | None, unit: str) -> None:
+    """Raises TwinError for a course that is too long to be looked at in the steps of a model."""
+    if resolution and length > MOST_LOOKS * resolution:
+        most = MOST_LOOKS * resolution
+        raise TwinError(
+            f"a course of {length:g} {unit} is longer than the {most:g} {unit} allowed; set an earlier until"
+        )
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
     """How a question is answered, apart from the model, the patients, the regimens and the outcomes.
 
-    `until` is when the course ends and `times` when it is stored. `spread` draws patients from the model's
-    between-patient variability, `uncertainty` also population values from their standard errors, and `noise` adds
-    the error of measurements. `rtol` and `atol` are the tolerances of the adaptive solvers.
+    `until` is when the course ends and `times` when it is stored. What lies before `now` is history: regimens begin
+    there, their times are counted from it, and outcomes look from it on unless they say since when. `spread` draws
+    patients from the model's between-patient variability, `uncertainty` also population values from their standard
+    errors, and `noise` adds the error of measurements. `rtol` and `atol` are the tolerances of the adaptive solvers.
     """
 
     draws: int = 100
     seed: int = 0
+    now: float | str | None = None
     until: float | str | None = None
     times: Times | None = None
     solver: str = "auto"

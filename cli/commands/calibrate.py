@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from twin.settings import MOST_DRAWS
+
+from ..options import permits, split
 
 
 @click.command()
@@ -15,17 +18,19 @@ from twin.settings import MOST_DRAWS
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed, instead of the scenario's.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=Path,
+    metavar="PATH",
     default=Path("results"),
     show_default=True,
     help="Where result folders go: OUT/<scenario name>.",
 )
-def calibrate(paths: tuple[str, ...], out: Path, **instead: int | None) -> None:
+@permits
+def calibrate(paths: tuple[str, ...], out: Path, **given: Any) -> None:
     """Calibrate the patients of one scenario, several, or all in a folder; nothing is simulated beyond their data.
 
     Each result folder holds posterior.zarr, posterior.csv and posterior.png.
     """
     from ..calibrating import calibrate_all
 
-    chosen = {name: value for name, value in instead.items() if value is not None}
-    raise SystemExit(1 if calibrate_all(paths, out=out, instead=chosen) else 0)
+    permitted, instead = split(given)
+    raise SystemExit(1 if calibrate_all(paths, out=out, instead=instead, permitted=permitted) else 0)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from twin.settings import MOST_DRAWS
+
+from ..options import permits, split
 
 
 @click.command()
@@ -16,12 +19,14 @@ from twin.settings import MOST_DRAWS
 @click.option("--sbc", "replicates", type=click.IntRange(40, 100_000), help="Simulation-based calibration, N patients.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=Path,
+    metavar="PATH",
     default=Path("results"),
     show_default=True,
     help="Where the result folder goes: OUT/<scenario name>.",
 )
-def diagnose(path: str, out: Path, replicates: int | None, **instead: int | None) -> None:
+@permits
+def diagnose(path: str, out: Path, replicates: int | None, **given: Any) -> None:
     """Check how a scenario's patients are calibrated.
 
     Where each measurement lies among replicates of the posterior and (NPDE) of the population; how well the later half
@@ -30,4 +35,5 @@ def diagnose(path: str, out: Path, replicates: int | None, **instead: int | None
     """
     from ..diagnosing import diagnose_one
 
-    diagnose_one(path, out=out, replicates=replicates, instead={n: v for n, v in instead.items() if v is not None})
+    permitted, instead = split(given)
+    diagnose_one(path, out=out, replicates=replicates, instead=instead, permitted=permitted)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from twin.settings import MOST_DRAWS, SOLVERS
+
+from ..options import permits, split
 
 
 @click.command()
@@ -15,7 +18,8 @@ from twin.settings import MOST_DRAWS, SOLVERS
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed, instead of the scenario's.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=Path,
+    metavar="PATH",
     default=Path("results"),
     show_default=True,
     help="Where result folders go: OUT/<scenario name>.",
@@ -23,7 +27,8 @@ from twin.settings import MOST_DRAWS, SOLVERS
 @click.option("--solver", type=click.Choice(SOLVERS), help="Solver to use.")
 @click.option("--dtype", type=click.Choice(["float64", "float32"]), help="Precision of the arithmetic.")
 @click.option("--dry-run", is_flag=True, help="Check everything and say what would be run.")
-def simulate(paths: tuple[str, ...], out: Path, dry_run: bool, **instead: int | str | None) -> None:
+@permits
+def simulate(paths: tuple[str, ...], out: Path, dry_run: bool, **given: Any) -> None:
     """Simulate one scenario, several, or all in a folder.
 
     Each result folder holds the dataset, summary.csv and figure.png. A scenario that fails is reported and
@@ -31,6 +36,6 @@ def simulate(paths: tuple[str, ...], out: Path, dry_run: bool, **instead: int | 
     """
     from ..simulating import simulate_all
 
-    chosen = {name: value for name, value in instead.items() if value is not None}
-    failed = simulate_all(paths, out=out, instead=chosen, dry_run=dry_run)
+    permitted, instead = split(given)
+    failed = simulate_all(paths, out=out, instead=instead, dry_run=dry_run, permitted=permitted)
     raise SystemExit(1 if failed else 0)

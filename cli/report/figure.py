@@ -129,6 +129,8 @@ def _course_row(figure: Any, grid: Any, tree: Any, name: str, groups: Any, regim
         first = first or axes
         _course(axes, times / scale, variable.values[chosen], len(regimens))
         _measured(axes, tree, name, group, scale)
+        if "now" in tree.attrs:
+            axes.axvline(float(tree.attrs["now"]) / scale, color=INK, linewidth=0.9, linestyle=":", label="now")
         axes.set_title(group)
         axes.set_xlabel(f"time ({unit})")
         axes.margins(x=0.01)

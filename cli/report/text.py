@@ -83,7 +83,8 @@ def _notes(tree: Any) -> Iterator[str]:
     if "end" in tree.attrs:
         start, end = float(tree.attrs["start"]), float(tree.attrs["end"])
         unit, scale = readable_time(str(tree.attrs["time_unit"]), end - start)
-        yield f"course {start / scale:g} to {end / scale:g} {unit}"
+        since = f", regimens from {float(tree.attrs['now']) / scale:g} {unit} (now)" if "now" in tree.attrs else ""
+        yield f"course {start / scale:g} to {end / scale:g} {unit}{since}"
     solver = tree.attrs.get("solver")
     if solver:
         yield f"solver {solver}, {tree.attrs.get('dtype', '')}, seed {tree.attrs.get('seed', '')}"

@@ -11,7 +11,7 @@ import pytest
 import twin
 from tests.reference import courses, modules
 from tests.stiff import factors, individuals
-from twin.model import Duration, FirstTime, TroughTime
+from twin.model import Duration, FirstTime, LowestTime
 from twin.solver.choose import choose
 
 QUESTIONS = courses()
@@ -125,7 +125,7 @@ def test_outcomes_together_agree(name):
     one, other = (together(name, solver, outcomes=ASKED[name])["outcomes"] for solver in ("ensemble", "rosenbrock"))
     for outcome in ASKED[name]:
         kind = twin.load_model(name).outcomes[outcome]
-        size = QUESTIONS[name][1][-1] if isinstance(kind, TroughTime | FirstTime | Duration) else 0.0
+        size = QUESTIONS[name][1][-1] if isinstance(kind, LowestTime | FirstTime | Duration) else 0.0
         np.testing.assert_allclose(one[outcome], other[outcome], rtol=1e-5, atol=1e-5 * size, err_msg=outcome)
 
 

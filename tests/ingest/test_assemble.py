@@ -7,7 +7,7 @@ import pytest
 
 from twin.errors import TwinError
 from twin.ingest.assemble.assemble import patients_of
-from twin.ingest.chart import Chart, Code, Given, Reading
+from twin.ingest.chart import Chart, Code, Given, Lost, Reading
 from twin.ingest.mapping import Mapping
 from twin.ingest.report import CONVERTED, DROPPED, DUPLICATE, FLAGGED, UNUSED, USED, Report
 from twin.library import load_model
@@ -387,3 +387,44 @@ def test_an_input_that_is_not_per_time_takes_no_doses():
     patient, report = assembled(Chart("p", given=(MONTH,)), DIABETES, {"atc L01EX01": "basal_factor"})
     assert not patient.inputs
     assert count(report, DROPPED, "not per time") == 1
+
+
+# --- codes of two meanings ----------------------------------------------------------------------------
+
+CMT = (Code("cmt", "1"), Code("column", "AMT"))
+IN_CMT = (Code("cmt", "1"), Code("column", "DV"))
+BOTH = {
+    "a list": {"cmt 1": {"to": ["tablet", "inr"]}},
+    "a list, the other way": {"cmt 1": {"to": ["inr", "tablet"]}},
+    "the compartment and the column": {"cmt 1": {"to": "tablet", "unit": "mg"}, "column DV": "inr"},
+    "the column and the compartment": {"cmt 1": "inr", "column AMT": {"to": "tablet", "unit": "mg"}},
+}
+
+
+@pytest.mark.parametrize("mapping", BOTH.values(), ids=BOTH)
+def test_one_compartment_may_be_dosed_and_observed(mapping):
+    chart = Chart("p", readings=(Reading(IN_CMT, 2.0, 24.0),), given=(Given(CMT, 5.0, None, 0.0),))
+    patient, report = assembled(chart, mapping=mapping)
+    assert seen(patient) == [("inr", 24.0, 2.0)]
+    assert [(d.treatment, d.amount) for d in patient.doses] == [("tablet", "5.0 mg")]
+    assert report.total(DROPPED) == 0
+
+
+METFORMIN = (Code("rxnorm", "860975", "metformin 500 MG"),)
+ON_METFORMIN = {"rxnorm 860975": {"to": "prior_chemotherapy", "levels": {"present": "treated"}}}
+
+
+@pytest.mark.parametrize(
+    "chart",
+    [
+        Chart("p", given=(Given(METFORMIN, 500.0, "mg", at(1), every="12 h", certain=False),)),
+        Chart("p", lost=(Lost(METFORMIN, "MedicationRequest: without a dosage", at(1)),)),
+    ],
+    ids=["ordered", "without a dose that can be read"],
+)
+def test_being_on_a_drug_may_be_a_covariate(chart):
+    patient, report = assembled(chart, DOCETAXEL, ON_METFORMIN)
+    assert patient.covariates["prior_chemotherapy"] == "treated"
+    assert not patient.doses
+    assert not report.lost()
+    assert count(report, USED, "covariate prior_chemotherapy") == 1

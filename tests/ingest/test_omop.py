@@ -18,6 +18,7 @@ from tests.calibration.models import Oral
 from twin.errors import TwinError
 from twin.ingest import omop, read_patients
 from twin.ingest.chart import Code
+from twin.ingest.omop.database import opened
 from twin.ingest.report import CONVERTED, DROPPED, DUPLICATE, FLAGGED, NOBODY, READ, UNUSED
 from twin.model import covariate, observable
 from twin.types import Scalar
@@ -560,3 +561,64 @@ def test_patients_of_the_real_sample(synthea):
         assert sorted(o.value for o in patient.observations) == sorted(value for _, value in once)
         assert patient.bind(Lipids()).covariates["age"] != 50.0
     assert report.counts[people[0].id, UNUSED, "loinc 8867-4"] > 0
+
+
+# --- attacks ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["CSV", "SQLite"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        r"SELECT 1 AS person_id WHERE E'\'' <> '' ; CREATE TABLE mine (x INT); --'",
+        r"SELECT 1 AS person_id WHERE E'\'' <> '') AS a; DROP VIEW death; SELECT 1 AS person_id FROM (SELECT '' --'",
+    ],
+)
+def test_no_escape_slips_a_second_statement_in(query, form, tmp_path):
+    """In E'\\'' the backslash hides a quotation mark, so that what looks like a string has ended."""
+    source = FORMS[form](tmp_path / "cdm")
+    assert "has a backslash" in complaint(source, query)
+
+
+def test_duckdbs_own_parser_counts_the_statements(tmp_path):
+    """Whatever the words: what is no single SELECT to DuckDB is refused before anything runs."""
+    with opened(FORMS["CSV"](tmp_path / "cdm"), None) as database:
+        for wrong in ("SELECT 1; SELECT 2", "CHECKPOINT", "SELECT 1 FROM (", "EXPLAIN SELECT 1", ""):
+            with pytest.raises(TwinError, match="the query"):
+                database.check_statement(wrong, "the query")
+        database.check_statement("WITH a AS (SELECT 1 AS person_id) SELECT person_id FROM a", "the query")
+
+
+ENDLESS = {
+    "a long range": "SELECT range AS person_id FROM range(1000000000000) WHERE range < 0",
+    "recursion": "WITH RECURSIVE a(person_id) AS (SELECT 1 UNION ALL SELECT person_id FROM a) "
+    "SELECT person_id FROM a WHERE person_id < 0",
+    "a cross join": "SELECT a.range AS person_id FROM range(10000000) AS a, range(10000000) AS b "
+    "WHERE a.range + b.range < 0",
+}
+
+
+@pytest.mark.parametrize("query", ENDLESS.values(), ids=ENDLESS)
+def test_a_query_without_end_is_stopped(query, tmp_path, monkeypatch):
+    monkeypatch.setattr("twin.ingest.omop.database.MOST_SECONDS", 0.3)
+    assert "the cohort query takes longer than 0.3 s" in complaint(FORMS["CSV"](tmp_path / "cdm"), query)
+
+
+def test_sqlite_is_stopped_too(tmp_path, monkeypatch):
+    monkeypatch.setattr("twin.ingest.omop.database.MOST_SECONDS", 0.3)
+    said = complaint(as_sqlite(TABLES), ENDLESS["recursion"])
+    assert "the cohort query takes longer than 0.3 s" in said
+
+
+def test_a_query_that_fills_the_memory_is_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr("twin.ingest.omop.database._MEMORY", "20MB")
+    said = complaint(FORMS["CSV"](tmp_path / "cdm"), "SELECT range AS person_id FROM range(1000000000000)")
+    assert "the cohort query cannot be read" in said
+    assert "memory" in said.lower()
+
+
+def test_more_rows_than_memory_holds_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("twin.ingest.omop.database.MOST_ROWS", 5)
+    assert "table measurement has more than 5 rows of this cohort" in complaint(
+        FORMS["CSV"](tmp_path / "cdm"), [1, 2, 3]
+    )

@@ -6,7 +6,7 @@ import numpy as np
 
 import twin
 from tests.reference import Reference
-from twin.model import Area, Average, Peak
+from twin.model import Area, Average, Highest
 from twin.patient import DoseRecord, Observation, Patient
 
 MODEL = twin.load_model("clopidogrel_jung2024")
@@ -69,7 +69,7 @@ def compute() -> dict[str, float]:
         regimens={"once": "75 mg"} | {str(dose): f"{dose} mg q24h x21" for dose, _, _ in STRATA.values()},
         outcomes={
             "mean": Average(of="pru", since=480.0, until=504.0),
-            "highest": Peak(of="active_metabolite"),
+            "highest": Highest(of="active_metabolite"),
             "area": Area(of="active_metabolite"),
         },
         draws=production.size,

@@ -6,7 +6,7 @@ import numpy as np
 
 import twin
 from tests.reference import Reference
-from twin.model import Average, Peak, Trough, TroughTime
+from twin.model import Average, Highest, Lowest, LowestTime
 from twin.patient import DoseRecord, Observation, Patient
 
 MODEL = twin.load_model("evolocumab_gibbs2017")
@@ -50,10 +50,10 @@ def compute() -> dict[str, float]:
         },
         outcomes={
             "mean": Average(**window),
-            "smallest": Peak(**window),
-            "largest": Trough(**window),
-            "lowest": Trough(of="ldl_change"),
-            "when": TroughTime(of="ldl_change"),
+            "smallest": Highest(**window),
+            "largest": Lowest(**window),
+            "lowest": Lowest(of="ldl_change"),
+            "when": LowestTime(of="ldl_change"),
         },
         draws=1,
         spread=False,

@@ -8,7 +8,7 @@ import numpy as np
 
 import twin
 from tests.reference import Reference
-from twin.model import Average, Peak, Trough
+from twin.model import Average, Highest, Lowest
 from twin.patient import DoseRecord, Observation, Patient
 
 MODEL = twin.load_model("infliximab_hanzel2021")
@@ -43,8 +43,8 @@ def compute() -> dict[str, float]:
         [Patient("without"), Patient("with", covariates={"antibodies": "positive"})],
         regimens={"infusions": INDUCTION, "injections": INJECTIONS},
         outcomes={
-            "lowest": Trough(of="infliximab", until=14.0),
-            "highest": Peak(of="infliximab", until=14.0),
+            "lowest": Lowest(of="infliximab", until=14.0),
+            "highest": Highest(of="infliximab", until=14.0),
             "mean": Average(of="infliximab", until=14.0),
         },
         draws=1,

@@ -7,7 +7,7 @@ import numpy as np
 import twin
 from tests.disease.typical import typical
 from tests.reference import Reference
-from twin.model import Average, Peak, replace
+from twin.model import Average, Highest, replace
 from twin.patient import DoseRecord, Observation, Patient
 
 MODEL = twin.load_model("lecanemab_hayato2022")
@@ -99,7 +99,7 @@ def compute() -> dict[str, float]:
     seen_by, window = "safety_lecanemab", {"since": STEADY, "until": STEADY + 336.0}
     result = twin.simulate(
         MODEL, people, regimens=REGIMENS, draws=1, spread=False, individuals={"suvr_before": before[:, None]},
-        outcomes={"highest": Peak(of=seen_by, **window), "average": Average(of=seen_by, **window)},
+        outcomes={"highest": Highest(of=seen_by, **window), "average": Average(of=seen_by, **window)},
         times=[18 * MONTH, STEADY, 36 * MONTH, 54 * MONTH], until=54 * MONTH,
     )  # fmt: skip
     seen, outcomes = (result[k].to_dataset().isel(draw=0) for k in ("predictions", "outcomes"))

@@ -7,7 +7,7 @@ import numpy as np
 import twin
 from tests.disease.typical import typical
 from tests.reference import Reference
-from twin.model import Peak, PeakTime, Trough
+from twin.model import Highest, HighestTime, Lowest
 from twin.patient import DoseRecord, Observation, Patient
 
 MODEL = twin.load_model("propofol_eleveld2018")
@@ -65,7 +65,7 @@ def compute() -> dict[str, float]:
     for at in STATIC:
         ours[static(at)] = float(MODEL.bis.value(MODEL, 0.0, MODEL.State(drug=None, effect_site=at), man))
     asked = {
-        "peak": Peak(of="effect_site"), "when": PeakTime(of="effect_site"), "lowest": Trough(of="bis"),
+        "peak": Highest(of="effect_site"), "when": HighestTime(of="effect_site"), "lowest": Lowest(of="bis"),
     }  # fmt: skip
     times = sorted({*LEVELS, *BIS})
     found = twin.solve(MODEL, BOLUS, [float(t) for t in times], outcomes=asked)

@@ -6,7 +6,7 @@ import numpy as np
 
 import twin
 from tests.reference import Reference
-from twin.model import Area, Final, Peak
+from twin.model import Area, Final, Highest
 from twin.patient import DoseRecord, Observation, Patient
 
 MODEL = twin.load_model("tacrolimus_woillard2011")
@@ -35,7 +35,7 @@ REFERENCES = tuple(
 
 def compute() -> dict[str, float]:
     """The same numbers from this package: every patient by every regimen in one call."""
-    kinds = {AUC: Area, HIGHEST: Peak, TROUGH: Final}
+    kinds = {AUC: Area, HIGHEST: Highest, TROUGH: Final}
     asked = {
         f"{kind.__name__} {interval:g}": kind(of="tacrolimus", until=interval)
         for kind in kinds.values()

@@ -42,6 +42,7 @@ def simulate(
     settings: Settings = DEFAULT,
     draws: int | None = None,
     seed: int | None = None,
+    now: float | str | None = None,
     until: float | str | None = None,
     times: Times | None = None,
     solver: str | None = None,
@@ -67,6 +68,8 @@ def simulate(
         outcomes: names of the model's outcomes, or name -> `Outcome` of your own; all the model's if None.
         settings: all of what follows in one object; what is said beside it replaces its values.
         draws, seed: of each patient, and what makes them the same again.
+        now: what lies before is history: patients' own doses end there, regimens begin there and count their times from
+            it, and outcomes look from it on unless they say since when.
         until: the end, in the model's time unit or as text ("90 day"); by default when the last dose has had
             its interval, or at the model's own horizon where no regimen repeats a dose.
         times: when to store the course of every observable, in the model's time unit or with a unit ("12 h"); 101
@@ -92,7 +95,7 @@ def simulate(
         (parameters: patient, draw), /sample_stats (status), /constant_data, /observed_data; provenance in attrs.
     """
     how = settings.but(
-        draws=draws, seed=seed, until=until, times=times, solver=solver, dtype=dtype, rtol=rtol, atol=atol,
+        draws=draws, seed=seed, now=now, until=until, times=times, solver=solver, dtype=dtype, rtol=rtol, atol=atol,
         spread=spread, uncertainty=uncertainty, noise=noise,
     )  # fmt: skip
     if how.draws > MOST_DRAWS:
@@ -111,6 +114,7 @@ def stream(
     settings: Settings = DEFAULT,
     draws: int | None = None,
     seed: int | None = None,
+    now: float | str | None = None,
     until: float | str | None = None,
     times: Times | None = (),
     solver: str | None = None,
@@ -134,7 +138,7 @@ def stream(
         An iterator of results as `simulate` gives them; their `draw` coordinates follow one another.
     """
     how = settings.but(
-        draws=draws, seed=seed, until=until, times=times, solver=solver, dtype=dtype, rtol=rtol, atol=atol,
+        draws=draws, seed=seed, now=now, until=until, times=times, solver=solver, dtype=dtype, rtol=rtol, atol=atol,
         spread=spread, uncertainty=uncertainty, noise=noise,
     )  # fmt: skip
     for first in range(0, how.draws, part):

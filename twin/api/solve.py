@@ -22,9 +22,17 @@ from ..population.individual import Draw, individual_at, with_own
 from ..quantity import parse_time
 from ..regimen import Regimen
 from ..regimen.schedule import Schedule, build_schedule, span_of
-from ..run.plan import covers, look_times, make_question, resolution_of, select_outcomes, time_points
-from ..settings import Times
-from ..solver.choose import Choice, choose
+from ..run.plan import (
+    covers,
+    look_times,
+    make_question,
+    require_no_chance,
+    resolution_of,
+    select_outcomes,
+    time_points,
+)
+from ..settings import Times, check_length
+from ..solver.choose import Choice, choose, compile_key
 from ..solver.question import Question
 from ..solver.reference.course import Course, solve_course
 from ..solver.status import Status
@@ -77,12 +85,14 @@ def solve(
     for doubt in (*person.warnings, *built.doubts(model, person.covariates)):
         warnings.warn(doubt, DomainWarning, stacklevel=2)
     asked = select_outcomes(model, outcomes)
+    require_no_chance(asked)
     covers(asked, end, model.time_unit)
     schedule = build_schedule(model, built, end=end, covariates=person.covariates, series=person.series)
     question = make_question(model, asked, schedule, observables=tuple(model.observables()))
     choice = choose(
         model, solver, relative=rtol, absolute=atol, dtype=dtype, max_steps=max_steps, forward=forward
     )  # fmt: skip
+    check_length(end - start, model.resolution, model.time_unit)
     looks = look_times(asked, start, end, resolution_of(model, start, end))
     wide = dtype == "float64" and not _wide_already()
     with jax.enable_x64(True) if wide else contextlib.nullcontext():
@@ -94,9 +104,10 @@ def solve(
             "samples": jnp.asarray(samples, number), "after": jnp.asarray(after), "looks": jnp.asarray(looks, number),
             "start": jnp.asarray(start, number), "end": jnp.asarray(end, number),
             "resolution": jnp.asarray(resolution_of(model, start, end), number),
+            "tolerance": (jnp.asarray(choice.relative, number), jnp.asarray(choice.absolute, number)),
         }  # fmt: skip
         population, own = _parameters(model, parameters or {}, number)
-        course = _solved(type(model), choice, question, arrays, population, own, given)
+        course = _solved(type(model), compile_key(choice), question, arrays, population, own, given)
     if check and int(course.status) != Status.OK:
         raise TwinError(f"the course of model '{model.name}' failed: {Status.meanings[int(course.status)]}")
     states = {f"state.{name}": course.states[:, i] for i, name in enumerate(model.states())}

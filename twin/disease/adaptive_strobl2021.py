@@ -16,7 +16,7 @@ from ..model import (
     FirstTime,
     LogitNormal,
     LogNormalNoise,
-    Trough,
+    Lowest,
     Uniform,
     exogenous,
     log_normal,
@@ -90,7 +90,7 @@ class AdaptiveStrobl2021(DiseaseModel):
     horizon = 24 * MONTH
     outcomes: ClassVar = {
         "progression_time": FirstTime(of="burden_change", above=0.2, meaning="progression: burden 20 % over the start"),
-        "lowest_burden": Trough(of="burden", meaning="smallest burden, of all there is room for"),
+        "lowest_burden": Lowest(of="burden", meaning="smallest burden, of all there is room for"),
         "final_resistant_share": Final(of="resistant_share", meaning="resistant share at the end"),
         "average_psa": Average(of="psa", meaning="PSA on average"),
         "drug_share": Average(of="on_drug", meaning="share of the time on drug"),

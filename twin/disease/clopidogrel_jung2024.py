@@ -18,9 +18,9 @@ from ..model import (
     Evidence,
     Final,
     FirstTime,
+    Highest,
     LogitNormal,
     LogNormal,
-    Peak,
     Proportional,
     TimeShare,
     category,
@@ -172,7 +172,7 @@ class ClopidogrelJung2024(DiseaseModel):
         "in_window": TimeShare(of="pru", low=70.0, high=150.0, meaning="share of time with PRU 70 to 150"),
         "above_208": TimeShare(of="pru", low=208.0, meaning="share of time with PRU above 208"),
         "first_below_150": FirstTime(of="pru", below=150.0, meaning="when PRU first is 150 or less"),
-        "highest_active": Peak(of="active_metabolite", meaning="highest active metabolite"),
+        "highest_active": Highest(of="active_metabolite", meaning="highest active metabolite"),
     }
 
     def individual(self, p: Parameters, covariates: Covariates) -> Parameters:

@@ -16,10 +16,10 @@ from ..model import (
     Evidence,
     Final,
     LogNormalNoise,
+    Lowest,
+    LowestTime,
     Proportional,
     Recovery,
-    Trough,
-    TroughTime,
     category,
     covariate,
     log_normal,
@@ -130,8 +130,8 @@ class DocetaxelNeutropenia(DiseaseModel):
     resolution = 6.0
     horizon = CYCLE
     outcomes: ClassVar = {
-        "neutrophil_nadir": Trough(of="neutrophils", meaning="lowest neutrophil count"),
-        "nadir_time": TroughTime(of="neutrophils", meaning="when it is reached"),
+        "neutrophil_nadir": Lowest(of="neutrophils", meaning="lowest neutrophil count"),
+        "nadir_time": LowestTime(of="neutrophils", meaning="when it is reached"),
         "time_below_0_5": Duration(of="neutrophils", high=0.5, meaning="time below 0.5 (grade 4)"),
         "time_below_1": Duration(of="neutrophils", high=1.0, meaning="time below 1.0 (grade 3 and 4)"),
         "recovery_time": Recovery(of="neutrophils", above=1.5, meaning="when the count is back at 1.5"),

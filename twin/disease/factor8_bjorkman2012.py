@@ -12,10 +12,10 @@ from ..model import (
     DiseaseModel,
     Domain,
     Evidence,
-    Peak,
+    Highest,
+    Lowest,
     Recovery,
     TimeShare,
-    Trough,
     covariate,
     log_normal,
     observable,
@@ -98,8 +98,8 @@ class Factor8Bjorkman2012(DiseaseModel):
         "share_below_1": TimeShare(of="factor8", high=1.0, meaning="share of time below 1 IU/dL"),
         "share_below_3": TimeShare(of="factor8", high=3.0, meaning="share of time below 3 IU/dL"),
         "share_below_5": TimeShare(of="factor8", high=5.0, meaning="share of time below 5 IU/dL"),
-        "trough": Trough(of="factor8", since=24.0, meaning="lowest level after the first day"),
-        "highest_level": Peak(of="factor8", meaning="highest level"),
+        "trough": Lowest(of="factor8", since=24.0, meaning="lowest level after the first day"),
+        "highest_level": Highest(of="factor8", meaning="highest level"),
         "time_to_1": Recovery(of="factor8", below=1.0, meaning="when the level has fallen to 1 IU/dL"),
     }
 

@@ -16,11 +16,11 @@ from ..model import (
     Evidence,
     Final,
     FirstTime,
+    Highest,
     LogNormalNoise,
+    Lowest,
     Normal,
-    Peak,
     Proportional,
-    Trough,
     category,
     covariate,
     log_normal,
@@ -158,10 +158,10 @@ class FinerenoneSnelder2020(DiseaseModel):
     correlations: ClassVar = {("clearance", "volume"): 0.0928 / math.sqrt(0.2 * 0.0927)}
     outcomes: ClassVar = {
         "uacr_change": Final(of="uacr_change", meaning="relative change of UACR at the end"),
-        "highest_potassium": Peak(of="potassium", meaning="highest potassium"),
+        "highest_potassium": Highest(of="potassium", meaning="highest potassium"),
         "hyperkalaemia": FirstTime(of="potassium", above=5.5, meaning="when potassium first reaches 5.5"),
         "high_reading": Final(of="high_reading", meaning="what one potassium measured in twenty exceeds at the end"),
-        "egfr_dip": Trough(of="egfr_change", meaning="deepest fall of eGFR"),
+        "egfr_dip": Lowest(of="egfr_change", meaning="deepest fall of eGFR"),
     }
 
     def individual(self, p: Parameters, covariates: Covariates) -> Parameters:

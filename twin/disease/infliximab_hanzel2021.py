@@ -15,7 +15,7 @@ from ..model import (
     Domain,
     Evidence,
     Final,
-    Peak,
+    Highest,
     TimeShare,
     category,
     covariate,
@@ -40,7 +40,7 @@ ALBUMIN_CODES = {"loinc": ("1751-7",)}
 INFLIXIMAB_LEVELS = ("39803-2", "86896-8")  # LOINC: any method, by immunoassay
 INFLIXIMAB_OUTCOMES = {
     "last_level": Final(of="infliximab", meaning="level at the end (the trough, if a dose is due)"),
-    "highest_level": Peak(of="infliximab", meaning="highest level"),
+    "highest_level": Highest(of="infliximab", meaning="highest level"),
     "average_level": Average(of="infliximab", meaning="mean level"),
     # The target of maintenance by infusions, from memory
     "share_above_5": TimeShare(of="infliximab", low=5.0, meaning="share of time with a level of 5 mg/L or more"),

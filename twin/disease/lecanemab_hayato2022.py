@@ -18,9 +18,9 @@ from ..model import (
     Evidence,
     Final,
     FirstTime,
+    Highest,
     LogNormal,
     Normal,
-    Peak,
     Proportional,
     category,
     covariate,
@@ -198,7 +198,7 @@ class LecanemabHayato2022(DiseaseModel):
         "final_centiloid": Final(of="centiloid", meaning="Centiloid at the end"),
         "amyloid_negative": FirstTime(of="suvr", below=1.17, meaning="when amyloid PET turns negative (SUVr 1.17)"),
         "tau_change": Final(of="tau_change", meaning="relative change of plasma p-tau181 at the end"),
-        "aria_e": Peak(of="aria_e", meaning="risk of ARIA-E at the highest concentration"),
+        "aria_e": Highest(of="aria_e", meaning="risk of ARIA-E at the highest concentration"),
     }
 
     def individual(self, p: Parameters, covariates: Covariates) -> Parameters:

@@ -17,11 +17,11 @@ from ..model import (
     Domain,
     Evidence,
     Final,
+    Highest,
+    Lowest,
     Normal,
-    Peak,
     Spread,
     TimeShare,
-    Trough,
     category,
     covariate,
     exogenous,
@@ -159,8 +159,8 @@ class ParkinsonLee2011(DiseaseModel):
     horizon = 6 * MONTH
     outcomes: ClassVar = {
         "final_updrs_change": Final(of="updrs_change", meaning="change of UPDRS at the end"),
-        "highest_levodopa": Peak(of="levodopa", meaning="highest levodopa"),
-        "lowest_levodopa": Trough(of="levodopa", meaning="lowest levodopa"),
+        "highest_levodopa": Highest(of="levodopa", meaning="highest levodopa"),
+        "lowest_levodopa": Lowest(of="levodopa", meaning="lowest levodopa"),
         "on_share": TimeShare(of="motor", low=35.0, meaning="share of time with half of the motor gain or more"),
     }
 

@@ -19,9 +19,9 @@ from ..model import (
     FirstTime,
     LogitNormal,
     LogNormalNoise,
+    Lowest,
+    LowestTime,
     NegativeBinomial,
-    Trough,
-    TroughTime,
     category,
     covariate,
     log_normal,
@@ -204,8 +204,8 @@ class PembrolizumabChatterjee2016(DiseaseModel):
     resolution = WEEK
     horizon = 54 * WEEK
     outcomes: ClassVar = {
-        "best_change": Trough(of="tumour_change", meaning="best response: lowest change of the sum"),
-        "growth_time": TroughTime(of="tumour_size", meaning="time to tumour growth: when the sum is smallest"),
+        "best_change": Lowest(of="tumour_change", meaning="best response: lowest change of the sum"),
+        "growth_time": LowestTime(of="tumour_size", meaning="time to tumour growth: when the sum is smallest"),
         "response_time": FirstTime(of="tumour_change", below=-0.3, meaning="response: when the sum first is 30 % less"),
         "enlargement_time": FirstTime(of="tumour_change", above=0.2, meaning="when the sum first is 20 % more"),
         "final_change": Final(of="tumour_change", meaning="change of the sum at the end"),

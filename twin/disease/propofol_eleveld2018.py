@@ -17,9 +17,9 @@ from ..model import (
     Evidence,
     FirstTime,
     LogNormalNoise,
+    Lowest,
     Recovery,
     TimeShare,
-    Trough,
     category,
     covariate,
     log_normal,
@@ -166,7 +166,7 @@ class PropofolEleveld2018(DiseaseModel):
     horizon = 60.0
     outcomes: ClassVar = {
         "induction_time": FirstTime(of="bis", below=60.0, meaning="time to BIS below 60"),
-        "lowest_bis": Trough(of="bis", meaning="lowest BIS"),
+        "lowest_bis": Lowest(of="bis", meaning="lowest BIS"),
         "share_in_range": TimeShare(of="bis", low=40.0, high=60.0, meaning="share of time with BIS 40 to 60"),
         "time_below_40": Duration(of="bis", high=40.0, meaning="time with BIS below 40"),
         "waking_time": Recovery(of="bis", above=80.0, meaning="time until BIS is back above 80"),

@@ -17,12 +17,12 @@ from ..model import (
     Duration,
     Evidence,
     Final,
+    Highest,
     LogNormalNoise,
+    Lowest,
     MarkovOrdinal,
     Normal,
-    Peak,
     Proportional,
-    Trough,
     category,
     exogenous,
     log_normal,
@@ -262,9 +262,9 @@ class SunitinibHansson2013(DiseaseModel):
     horizon = 12 * WEEK
     outcomes: ClassVar = {
         "final_tumour_size": Final(of="tumour_size", meaning="tumour size at the end"),
-        "best_tumour_change": Trough(of="tumour_change", meaning="best response: lowest change of tumour size"),
-        "neutrophil_nadir": Trough(of="neutrophils", meaning="lowest neutrophil count"),
-        "highest_diastolic": Peak(of="diastolic_pressure", meaning="highest diastolic pressure"),
+        "best_tumour_change": Lowest(of="tumour_change", meaning="best response: lowest change of tumour size"),
+        "neutrophil_nadir": Lowest(of="neutrophils", meaning="lowest neutrophil count"),
+        "highest_diastolic": Highest(of="diastolic_pressure", meaning="highest diastolic pressure"),
         "time_above_90": Duration(of="diastolic_pressure", low=90.0, meaning="time above 90 mmHg"),
         "fatigued_share": Average(of="fatigue_2_or_3", meaning="share of time with fatigue of grade 2 or 3"),
     }

@@ -14,8 +14,8 @@ from ..model import (
     EventTime,
     Final,
     LogNormalNoise,
-    Trough,
-    TroughTime,
+    Lowest,
+    LowestTime,
     log_normal,
     observable,
     replace,
@@ -100,8 +100,8 @@ class SunitinibSchindler2016(DiseaseModel):
     horizon = 12 * WEEK
     outcomes: ClassVar = {
         "week_1_suv_change": Final(of="suv_change", until=WEEK, meaning="relative change of SUVmax after a week"),
-        "best_tumour_change": Trough(of="tumour_change", meaning="best response: lowest change of tumour size"),
-        "growth_time": TroughTime(of="tumour_size", meaning="time at which the tumour is smallest"),
+        "best_tumour_change": Lowest(of="tumour_change", meaning="best response: lowest change of tumour size"),
+        "growth_time": LowestTime(of="tumour_size", meaning="time at which the tumour is smallest"),
         "final_tumour_size": Final(of="tumour_size", meaning="tumour size at the end"),
         "alive": Final(of="survival", meaning="chance of being alive at the end"),
         "death": EventTime(of="cumulative_hazard", meaning="time of death"),

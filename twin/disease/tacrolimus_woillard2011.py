@@ -16,7 +16,7 @@ from ..model import (
     Domain,
     Evidence,
     Final,
-    Peak,
+    Highest,
     category,
     covariate,
     log_normal,
@@ -115,7 +115,7 @@ class TacrolimusWoillard2011(DiseaseModel):
     horizon = 168.0
     outcomes: ClassVar = {
         "last_level": Final(of="tacrolimus", meaning="level at the end (the trough, if a dose is due)"),
-        "highest_level": Peak(of="tacrolimus", meaning="highest level"),
+        "highest_level": Highest(of="tacrolimus", meaning="highest level"),
         "average_level": Average(of="tacrolimus", meaning="mean level"),
         "auc": Area(of="tacrolimus", meaning="AUC of the whole course"),
     }

@@ -16,9 +16,9 @@ from ..model import (
     Evidence,
     Final,
     FirstTime,
+    Lowest,
     Normal,
     Proportional,
-    Trough,
     category,
     covariate,
     log_normal,
@@ -146,7 +146,7 @@ class TirzepatideChigutsa2025(DiseaseModel):
     }
     outcomes: ClassVar = {
         "weight_change": Final(of="weight_change", meaning="relative change of weight at the end"),
-        "best_weight_change": Trough(of="weight_change", meaning="largest loss of weight"),
+        "best_weight_change": Lowest(of="weight_change", meaning="largest loss of weight"),
         "five_per_cent": FirstTime(of="weight_change", below=-0.05, meaning="when 5 % of weight are lost"),
         "fifteen_per_cent": FirstTime(of="weight_change", below=-0.15, meaning="when 15 % of weight are lost"),
         "lean_share": Final(of="lean_share", meaning="fat-free share of weight at the end"),

@@ -17,7 +17,7 @@ from ..model import (
     Domain,
     Evidence,
     Final,
-    Peak,
+    Highest,
     category,
     covariate,
     log_normal,
@@ -128,7 +128,7 @@ class VancomycinGoti2018(DiseaseModel):
             of="vancomycin", low=400.0, high=600.0, since=24.0, until=48.0,
             meaning="whether the AUC of the second day is 400 to 600 mg h/L",
         ),
-        "highest_level": Peak(of="vancomycin", meaning="highest level"),
+        "highest_level": Highest(of="vancomycin", meaning="highest level"),
         "last_level": Final(of="vancomycin", meaning="level at the end (the trough, if a dose is due)"),
     }  # fmt: skip
 

@@ -13,10 +13,10 @@ from ..model import (
     Domain,
     Evidence,
     Final,
+    Highest,
     LogNormal,
-    Peak,
+    Lowest,
     Proportional,
-    Trough,
     category,
     covariate,
     exogenous,
@@ -121,8 +121,8 @@ class VasopressorOualha2014(DiseaseModel):
     outcomes: ClassVar = {
         "final_pressure": Final(of="mean_pressure", meaning="mean arterial pressure at the end"),
         "average_pressure": Average(of="mean_pressure", meaning="its mean over time"),
-        "lowest_pressure": Trough(of="mean_pressure", meaning="its lowest value"),
-        "highest_pressure": Peak(of="mean_pressure", meaning="its highest value"),
+        "lowest_pressure": Lowest(of="mean_pressure", meaning="its lowest value"),
+        "highest_pressure": Highest(of="mean_pressure", meaning="its highest value"),
     }
 
     def individual(self, p: Parameters, covariates: Covariates) -> Parameters:

@@ -16,7 +16,7 @@ from ..model import (
     Evidence,
     Final,
     LogNormalNoise,
-    Trough,
+    Lowest,
     log_normal,
     observable,
     parameter,
@@ -105,7 +105,7 @@ class VericiguatRuehs2021(DiseaseModel):
         "final_ntprobnp": Final(of="ntprobnp", meaning="NT-proBNP at the end"),
         "final_change": Final(of="ntprobnp_change", meaning="relative change of NT-proBNP at the end"),
         "average_ntprobnp": Average(of="ntprobnp", meaning="mean NT-proBNP"),
-        "lowest_ntprobnp": Trough(of="ntprobnp", meaning="lowest NT-proBNP"),
+        "lowest_ntprobnp": Lowest(of="ntprobnp", meaning="lowest NT-proBNP"),
     }
 
     def initial(self, p) -> State:

@@ -15,10 +15,10 @@ from ..model import (
     Evidence,
     Final,
     FirstTime,
+    Highest,
     LogNormalNoise,
-    Peak,
+    Lowest,
     TimeShare,
-    Trough,
     category,
     covariate,
     log_normal,
@@ -44,8 +44,8 @@ CYP2C9 = {"*1/*1": 0.587, "*1/*2": 0.173, "*1/*3": 0.167, "*2/*2": 0.033, "*2/*3
 VKORC1 = {"GG": 0.39, "GA": 0.41, "AA": 0.20}
 
 INR_OUTCOMES = {
-    "highest_inr": Peak(of="inr", meaning="highest INR"),
-    "lowest_inr": Trough(of="inr", meaning="lowest INR"),
+    "highest_inr": Highest(of="inr", meaning="highest INR"),
+    "lowest_inr": Lowest(of="inr", meaning="lowest INR"),
     "final_inr": Final(of="inr", meaning="INR at the end"),
     "first_therapeutic": FirstTime(of="inr", above=2.0, meaning="first INR of 2 or more"),
     "time_in_range": TimeShare(of="inr", low=2.0, high=3.0, meaning="share of time with INR 2 to 3"),

@@ -101,12 +101,12 @@ def examine(value: Any, schema: type[Schema]) -> Examined[Schema]:
         except pydantic.ValidationError as refused:
             found = refused.errors(include_url=False)
         so_far = Examined(None, (), tuple(removed))
-        for problem in _problems(found, schema):
+        for problem in _problems(found, value, schema):
             at = so_far.original(problem.at)
-            if not any(place[: len(at)] == at for place in gone):  # else it is missing because it was taken out
+            if at not in gone:  # else it is missing because it was taken out
                 problems.append(Problem(at, problem.message))
-        doomed = _doomed(value, [_place(error["loc"]) for error in found])
-        gone |= {so_far.original(place) for place in doomed}
+        doomed = _doomed(value, [_place(error, value) for error in found])
+        gone |= {at[:end] for at in map(so_far.original, doomed) for end in range(len(at) + 1)}
         removed.append(doomed)
         value = _without(value, doomed)
     return Examined(None, tuple(problems or [Problem((), "is empty; fill it in")]), tuple(removed))
@@ -117,9 +117,14 @@ def json_schema(schema: type[Closed]) -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema.model_json_schema()}
 
 
-def _place(location: Iterable[Any]) -> Location:
-    """A pydantic location without the names of union members and validators, which no file has."""
-    return tuple(part for part in location if not (isinstance(part, str) and part.startswith("<")))
+def _place(error: Mapping[str, Any], value: Any) -> Location:
+    """Where an error is in a value: pydantic's location without the names of union members and validators."""
+    place: Location = ()
+    for part in error["loc"]:
+        inner = _find(value, (part,))
+        if inner is not _ABSENT:
+            place, value = (*place, part), inner
+    return (*place, error["loc"][-1]) if error["type"] == "missing" else place
 
 
 def _doomed(value: Any, places: Iterable[Location]) -> frozenset[Location]:
@@ -152,15 +157,17 @@ def _find(value: Any, place: Location) -> Any:
     return value
 
 
-def _problems(found: Iterable[Any], schema: type[Closed]) -> Iterator[Problem]:
+def _problems(found: Iterable[Any], value: Any, schema: type[Closed]) -> Iterator[Problem]:
     shape = schema.model_json_schema()
     for error in found:
-        place = _place(error["loc"])
+        place = _place(error, value)
         yield Problem(place, _sentence(error, _known_keys(shape, place[:-1])))
 
 
 def _sentence(error: Mapping[str, Any], known: list[str]) -> str:
-    kind, value, limits = error["type"], show(error["input"]), error.get("ctx", {})
+    kind, limits = error["type"], error.get("ctx", {})
+    # A file that is no mapping is none of ours: what stands in it is not repeated.
+    value = show(error["input"]) if error["loc"] or not isinstance(error["input"], str) else "text"
     match kind:
         case "complaint":
             return error["msg"]

@@ -19,6 +19,8 @@ When = float | datetime.datetime | None
 # A number, a text (a level such as '*1/*3'), or levels with their probabilities where a text is not certain.
 Said = float | str | Mapping[str, float]
 
+PRESENT, ABSENT = "present", "absent"  # what is said of a condition, or of a drug that is taken
+
 
 class Code(NamedTuple):
     """A word of some vocabulary: 'loinc' 4548-4, 'rxnorm' 855332, 'atc' B01AA03, 'gene' CYP2C9, 'column' WT."""
@@ -57,6 +59,15 @@ class Given:
 
 
 @dataclasses.dataclass(frozen=True)
+class Lost:
+    """Something given, taken or ordered of which a reader could not read how much: of what, and why."""
+
+    codes: tuple[Code, ...]
+    reason: str  # names a kind of record, never a value
+    time: When = None
+
+
+@dataclasses.dataclass(frozen=True)
 class Chart:
     """What is known of one person. `id` is already a pseudonym: names and numbers of people stay in the reader."""
 
@@ -66,3 +77,4 @@ class Chart:
     readings: tuple[Reading, ...] = ()
     given: tuple[Given, ...] = ()
     died: datetime.date | None = None
+    lost: tuple[Lost, ...] = ()

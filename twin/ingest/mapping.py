@@ -1,7 +1,7 @@
 """Which codes feed which observable, covariate, input or treatment of a model: what it declares, and what a user adds.
 
     mapping = Mapping.of(model, {"column WT": {"to": "weight", "unit": "kg"}, "loinc 34714-6": None})
-    mapping.find(reading.codes)                   # [Entry(code=..., to="weight", kind="covariate", unit="kg")]
+    mapping.find(reading.codes, MEASURED)         # (Entry(..., to="weight", kind="covariate", unit="kg"),)
 
 A word said for a code replaces what the model declares for that code; nothing (None) leaves the code unused.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from collections.abc import Mapping as Words
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,6 +27,9 @@ AGE, SEX = Code("person", "age"), Code("person", "sex")  # what a chart says of 
 
 Kind = Literal["observable", "covariate", "input", "treatment"]
 Take = Literal["all", "start"]
+KINDS: tuple[Kind, ...] = ("observable", "covariate", "input", "treatment")
+MEASURED: tuple[Kind, ...] = ("observable", "covariate", "input")  # what a reading can feed
+GIVEN: tuple[Kind, ...] = ("treatment", "input", "covariate")  # what a dose can: that it is taken at all is a covariate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,13 +69,18 @@ class Mapping:
             raise TwinErrors(problems)
         return cls(found)
 
-    def find(self, codes: Sequence[Code]) -> tuple[Entry, ...]:
-        """What the first known of some synonyms feeds."""
-        for code in codes:
-            found = self.entries.get((code.system, code.value))
-            if found is not None:
-                return found
-        return ()
+    def find(self, codes: Sequence[Code], kinds: Collection[Kind] = KINDS) -> tuple[Entry, ...]:
+        """What some synonyms feed: the first known that feeds one of these kinds says it; else the first known."""
+        known = [self.entries[code[:2]] for code in codes if code[:2] in self.entries]
+        for entries in known:
+            fit = tuple(entry for entry in entries if entry.kind in kinds)
+            if fit or not entries:  # a code that is mapped to nothing is not used
+                return fit
+        return known[0] if known else ()
+
+    def knows(self, codes: Sequence[Code]) -> bool:
+        """Whether something is said of one of some synonyms, be it that it feeds nothing."""
+        return any(code[:2] in self.entries for code in codes)
 
 
 def kind_of(name: str, model: DiseaseModel) -> Kind:

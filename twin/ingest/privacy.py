@@ -6,9 +6,13 @@ import hashlib
 import hmac
 import os
 import secrets
+from collections.abc import Iterable
+
+from .report import FLAGGED, NOBODY, Report
 
 _VARIABLE = "TWIN_PSEUDONYM_KEY"
 PREFIX = "p-"
+_UNSTABLE = f"pseudonyms, and draws with them, differ in the next run; set {_VARIABLE}"
 _OF_THIS_RUN = secrets.token_bytes(32)
 
 
@@ -23,6 +27,7 @@ def pseudonym(identifier: str) -> str:
     return PREFIX + hmac.new(key, identifier.encode(), hashlib.sha256).hexdigest()[:12]
 
 
-def stable() -> bool:
-    """Whether pseudonyms are the same in every run."""
-    return bool(os.environ.get(_VARIABLE))
+def flag_unstable(names: Iterable[str], report: Report) -> None:
+    """Says, once in a report, that pseudonyms among the names are others in the next run, unless a key keeps them."""
+    if not os.environ.get(_VARIABLE) and any(name.startswith(PREFIX) for name in names):
+        report.counts[NOBODY, FLAGGED, _UNSTABLE] = 1

@@ -12,10 +12,10 @@ import collections
 import dataclasses
 from collections.abc import Mapping
 
-READ, USED, CONVERTED, DUPLICATE, DROPPED, FLAGGED, UNUSED = (
-    "read", "used", "converted", "duplicate", "dropped", "flagged", "unused",
+LOST, REFUSED, READ, USED, CONVERTED, DUPLICATE, DROPPED, FLAGGED, UNUSED = (
+    "lost", "refused", "read", "used", "converted", "duplicate", "dropped", "flagged", "unused",
 )  # fmt: skip
-KINDS = (READ, USED, CONVERTED, DUPLICATE, DROPPED, FLAGGED, UNUSED)
+KINDS = (LOST, REFUSED, READ, USED, CONVERTED, DUPLICATE, DROPPED, FLAGGED, UNUSED)
 _MOST_UNUSED = 12  # lines of what was not used: a record holds a hundred codes that no model asks for
 NOBODY = ""  # the patient of notes about a file as a whole
 
@@ -37,6 +37,13 @@ class Report:
     def total(self, kind: str, patient: str | None = None) -> int:
         """How often a kind of thing happened, to one patient or to all."""
         return sum(n for (who, what, _), n in self.counts.items() if what == kind and patient in (None, who))
+
+    def lost(self) -> list[str]:
+        """Doses of the model's own treatments that did not arrive, a sentence for each reason."""
+        found: collections.Counter[str] = collections.Counter()
+        for (_, kind, reason), n in self.counts.items():
+            found[reason] += n if kind == LOST else 0
+        return [f"{n} dose{'s' if n != 1 else ''} lost: {reason}" for reason, n in sorted((+found).items())]
 
     def joined(self, other: Report) -> Report:
         """Both reports as one."""

@@ -17,12 +17,13 @@ from . import options
 from .assemble.assemble import Choices, patients_of
 from .chart import Chart
 from .mapping import Mapping as Codes
-from .privacy import PREFIX, stable
-from .report import FLAGGED, NOBODY, Report
+from .privacy import flag_unstable
+from .report import FLAGGED, Report
 
 if TYPE_CHECKING:
     from ..model import DiseaseModel
 
+_DATED = ("readings", "given", "lost")  # a chart's parts whose pieces have a time
 _CHOICES = tuple(field.name for field in dataclasses.fields(Choices))
 
 
@@ -34,11 +35,21 @@ class Source:
     path: str
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
+    def names(self) -> list[str]:
+        """Every file, folder and database that it names, as written; an SQLite file as its path from the root."""
+        scheme, _, address = self.path.partition("://")
+        path = os.path.abspath(address.removeprefix("/")) if scheme == "sqlite" else self.path
+        return [path, *(said for name in self._paths() if isinstance(said := self.options.get(name), str))]
+
     def within(self, folder: Path) -> Source:
         """The same with paths that start from a folder; an address of a database stays."""
-        paths = {n for n, hint in options.hints(self.reader).items() if "PathLike" in str(hint)}
+        paths = self._paths()
         own = {n: str(folder / v) if n in paths and isinstance(v, str) else v for n, v in self.options.items()}
         return Source(self.reader, self.path if "://" in self.path else str(folder / self.path), own)
+
+    def _paths(self) -> set[str]:
+        """The options that name files."""
+        return {n for n, hint in options.hints(self.reader).items() if "PathLike" in str(hint)}
 
     def fingerprint(self) -> str:
         """The SHA-256 of the file; of a folder, that of its files' names and sums; of a database, none."""
@@ -99,8 +110,7 @@ def join_patients(
     called = [options.checked(source.reader, source.options, shared) for source in sources]
     parts = [_read(source, own, said, model) for source, own in zip(sources, called, strict=True)]
     charts, report = _joined(parts, id)
-    if not stable() and any(chart.id.startswith(PREFIX) for chart in charts):
-        report.note(NOBODY, FLAGGED, "pseudonyms, and draws with them, differ in the next run; set TWIN_PSEUDONYM_KEY")
+    flag_unstable((chart.id for chart in charts), report)
     said = {"carry": _carry(sources, called)} | {name: v for name, v in said.items() if name != "time_unit"}
     return patients_of(charts, report, model, codes, **said), report
 
@@ -131,20 +141,23 @@ def _rescaled(chart: Chart, scale: float) -> Chart:
     def moved(one: Any) -> Any:
         return dataclasses.replace(one, time=one.time * scale) if isinstance(one.time, int | float) else one
 
-    return dataclasses.replace(chart, readings=tuple(map(moved, chart.readings)), given=tuple(map(moved, chart.given)))
+    parts = {name: tuple(map(moved, getattr(chart, name))) for name in _DATED}
+    return dataclasses.replace(chart, **parts)
 
 
-def bind(patients: Sequence[Patient], model: DiseaseModel) -> list[BoundPatient]:
-    """Patients in the model's units. Warnings that would show values are left out: the report has them."""
-    found, problems = [], []
+def bind(patients: Sequence[Patient], model: DiseaseModel) -> tuple[list[BoundPatient], dict[str, str]]:
+    """Patients in the model's units, and those whom the model refuses, by name, with why in one sentence.
+
+    Warnings that would show values are left out: the report has them.
+    """
+    found, refused = [], {}
     for patient in patients:
         try:
             found.append(dataclasses.replace(patient.bind(model), warnings=()))
         except TwinErrors as several:
-            problems += several.problems
-    if problems:
-        raise TwinErrors(problems)
-    return found
+            first, *others = several.problems
+            refused[patient.id] = f"{first} (and {len(others)} more of this patient)" if others else first
+    return found, refused
 
 
 # --- joining ------------------------------------------------------------------------------------------
@@ -173,10 +186,10 @@ def _named(charts: list[Chart], report: Report, id: str) -> tuple[list[Chart], R
 
 
 def _together(one: Chart, other: Chart, report: Report) -> Chart:
-    said = {}
+    said: dict[str, Any] = {name: (*getattr(one, name), *getattr(other, name)) for name in _DATED}
     for name in ("birth_date", "sex", "died"):
         first, second = getattr(one, name), getattr(other, name)
         if None not in (first, second) and first != second:
             report.note(one.id, FLAGGED, f"sources differ on {name.replace('_', ' ')}; the first is taken")
         said[name] = second if first is None else first
-    return dataclasses.replace(one, readings=(*one.readings, *other.readings), given=(*one.given, *other.given), **said)
+    return dataclasses.replace(one, **said)

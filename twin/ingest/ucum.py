@@ -82,9 +82,14 @@ def _alike(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
     return all(abs(one.get(k, 0) - other.get(k, 0)) < 1e-9 for k in {*one, *other})
 
 
+_LONGEST = 60  # characters
+
+
 @functools.lru_cache(maxsize=4096)
 def _size(text: str) -> _Size:
     """What a unit's text means: in our own words, in a laboratory's, in UCUM's."""
+    if len(text) > _LONGEST:
+        raise TwinError(f"unit '{short(text)}' is not known; no unit is as long")
     spelled = _SPELLED.get(text.lower().replace(" ", ""))
     for candidate in (spelled,) if spelled else (text, _rewritten(text)):
         try:
@@ -102,8 +107,8 @@ def _rewritten(text: str) -> str:
 
 def _ucum(text: str) -> _Size:
     try:
-        if not text or len(text) > 60:
-            raise ValueError("no unit is as long")
+        if not text:
+            raise ValueError("no unit is empty")
         return _of(ucum_grammar.quantity(re.sub("[μµ]", "u", text)))
     except (ValueError, OverflowError, TwinError) as problem:
         message = f"unit '{short(text)}' is not known; write it in UCUM, such as mg/dL or 10*9/L"

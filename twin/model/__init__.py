@@ -1,6 +1,6 @@
 """The words a disease file is written in: declarations, spreads, outcomes, and the model they make.
 
-from twin.model import DiseaseModel, Domain, Peak, covariate, log_normal, observable, parameter, part, treatment
+from twin.model import DiseaseModel, Domain, Highest, covariate, log_normal, observable, parameter, part, treatment
 
 `base` is the model itself, `contract` what is checked of it, `noise` how measurements differ from the truth.
 """
@@ -56,13 +56,16 @@ from .outcome import (
     EventTime,
     Final,
     FirstTime,
+    HalfLife,
+    Highest,
+    HighestTime,
+    Lowest,
+    LowestTime,
     Outcome,
-    Peak,
-    PeakTime,
     Recovery,
     TimeShare,
+    Tmax,
     Trough,
-    TroughTime,
 )
 from .spread import (
     Gamma,
@@ -102,11 +105,16 @@ __all__ = [
     "FirstTime",
     "Gamma",
     "HalfCauchy",
+    "HalfLife",
     "HalfNormal",
+    "Highest",
+    "HighestTime",
     "Individual",
     "LogNormal",
     "LogNormalNoise",
     "LogitNormal",
+    "Lowest",
+    "LowestTime",
     "MarkovOrdinal",
     "NegativeBinomial",
     "Noise",
@@ -117,8 +125,6 @@ __all__ = [
     "Outcome",
     "Parameter",
     "PartDeclaration",
-    "Peak",
-    "PeakTime",
     "Poisson",
     "Proportional",
     "Recovery",
@@ -127,10 +133,10 @@ __all__ = [
     "StateDeclaration",
     "StudentT",
     "TimeShare",
+    "Tmax",
     "Transit",
     "Treatment",
     "Trough",
-    "TroughTime",
     "Uniform",
     "category",
     "covariate",

@@ -1,6 +1,7 @@
 """Outcomes: one number a trajectory, accumulated while it is solved, so that no trajectory is stored.
 
-A solver hands each outcome the pieces of its observable's course, in order (see `twin.model.cubic`).
+A solver hands each outcome the pieces of its observable's course, in order (see `twin.model.cubic`). A kind of outcome
+is one class: scenario files write it by its name in small letters (`first_time` for `FirstTime`), with its `levels`.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ import dataclasses
 import functools
 import math
 import operator
-from abc import abstractmethod
-from typing import Any
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 
@@ -18,9 +21,11 @@ from ..errors import TwinError
 from ..types import Scalar
 from .cubic import Piece
 
+_KINDS: dict[str, type[Outcome]] = {}
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Outcome:
+class Outcome(ABC):
     """What every outcome answers. `of` names an observable.
 
     Times and levels are numbers in the model's units; text such as "28 day" is read when a model is asked.
@@ -31,8 +36,34 @@ class Outcome:
     since: float = -math.inf
     until: float = math.inf
 
-    needs_area = False  # whether it uses the area under its observable
-    at_ends = False  # whether it looks at the ends of pieces alone
+    word: ClassVar[str] = ""  # how files write it
+    levels: ClassVar[tuple[str, ...]] = ()  # the numbers it takes beside its window
+    needs_area: ClassVar[bool] = False  # whether it uses the area under its observable
+    at_ends: ClassVar[bool] = False  # whether it looks at the ends of pieces alone
+    at_doses: ClassVar[bool] = False  # whether it looks at the moments before doses
+
+    def __init_subclass__(cls, **options: Any):
+        super().__init_subclass__(**options)
+        if not cls.__name__.startswith("_"):
+            cls.word = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
+            _KINDS[cls.word] = cls
+
+    def __post_init__(self):
+        if any(isinstance(getattr(self, name), str) for name in ("since", "until", *self.levels)):
+            return  # looked at when it is read, in a model's units
+        self.check()
+        for low, high in (("low", "high"), ("since", "until")):
+            bottom, top = getattr(self, low, -math.inf), getattr(self, high, math.inf)
+            if bottom >= top:
+                raise TwinError(f"{low} {bottom:g} is not below {high} {top:g}; swap them")
+
+    def check(self) -> None:  # noqa: B027  # most kinds have nothing to check
+        """Raises TwinError where the levels make no sense together."""
+
+    @classmethod
+    def level_unit(cls, observable: str, time: str) -> str:
+        """The unit of the levels, from the observable's and the model's time unit."""
+        return observable
 
     @abstractmethod
     def start(self) -> tuple[float, ...]:
@@ -42,6 +73,10 @@ class Outcome:
     def add(self, so_far: Any, piece: Piece, chance: Scalar) -> Any:
         """The accumulator after one more piece; `chance` is this trajectory's standard exponential draw."""
 
+    def add_dose(self, so_far: Any, time: Scalar, value: Scalar) -> Any:
+        """The accumulator after a dose has come, before which the observable had this value."""
+        return so_far
+
     @abstractmethod
     def result(self, so_far: Any) -> Scalar:
         """The outcome's value at the end."""
@@ -49,20 +84,20 @@ class Outcome:
     def describe(self) -> str:
         """A few words for tables: what it is, of which observable."""
         words = (type(self).__doc__ or "").strip().split("\n")[0].rstrip(".")
+        for name in self.levels:
+            value = getattr(self, name)
+            told = "any" if value is None or math.isinf(value) else f"{value:g}"
+            words = words.replace(f"`{name}`", told)
         return f"{words}, of {self.of}"
 
     @abstractmethod
     def unit(self, observable: str, time: str) -> str:
         """The outcome's unit, from the observable's and the model's time unit."""
 
-    def level_unit(self, observable: str, time: str) -> str:
-        """The unit of the levels it compares with, if it has any."""
-        return observable
-
     def needs_ends_alone(self, exact_area: bool) -> bool:
         """Whether the ends of pieces tell it, however long they are, and their areas where these are exact."""
         whole = math.isinf(self.since) and math.isinf(self.until)
-        return whole and (self.at_ends or (self.needs_area and exact_area))
+        return self.at_doses or (whole and (self.at_ends or (self.needs_area and exact_area)))
 
     def update(self, so_far: Any, piece: Piece, chance: Scalar) -> Any:
         """`add`, restricted to the outcome's window; pieces outside it and of no length change nothing."""
@@ -72,6 +107,11 @@ class Outcome:
             (piece.t1 == piece.t0) & (piece.t0 >= self.since) & (piece.t0 <= self.until)
         )
         return tuple(jnp.where(counts, new, old) for new, old in zip(after, so_far, strict=True))
+
+
+def outcome_kinds() -> Mapping[str, type[Outcome]]:
+    """Every kind of outcome by the word that files write."""
+    return _KINDS
 
 
 class _Value(Outcome):
@@ -95,7 +135,7 @@ def _extreme(so_far: Any, piece: Piece, sign: float) -> Any:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Peak(_Value):
+class Highest(_Value):
     """The highest value."""
 
     def start(self):
@@ -109,18 +149,18 @@ class Peak(_Value):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PeakTime(_Time):
+class HighestTime(_Time):
     """When the highest value is reached."""
 
-    start = Peak.start
-    add = Peak.add
+    start = Highest.start
+    add = Highest.add
 
     def result(self, so_far):
         return so_far[1]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Trough(_Value):
+class Lowest(_Value):
     """The lowest value."""
 
     def start(self):
@@ -134,14 +174,67 @@ class Trough(_Value):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TroughTime(_Time):
+class LowestTime(_Time):
     """When the lowest value is reached."""
 
-    start = Trough.start
-    add = Trough.add
+    start = Lowest.start
+    add = Lowest.add
 
     def result(self, so_far):
         return so_far[1]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Tmax(HighestTime):
+    """When the highest value is reached, from the beginning of the window."""
+
+    def start(self):
+        return (-math.inf, math.nan, math.nan)
+
+    def add(self, so_far, piece, chance):
+        best, when, begin = so_far
+        return (*_extreme((best, when), piece, 1.0), jnp.where(jnp.isnan(begin), piece.t0, begin))
+
+    def result(self, so_far):
+        return so_far[1] - so_far[2]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Trough(_Value):
+    """The value just before a dose: before the last one in the window, the first dose of all left out."""
+
+    at_doses = True
+
+    def start(self):
+        return (math.nan, math.nan)  # the value, and when the last dose came
+
+    def add(self, so_far, piece, chance):
+        return so_far
+
+    def add_dose(self, so_far, time, value):
+        trough, last = so_far
+        counts = (time > last) & (time >= self.since) & (time <= self.until)  # no dose came before the first
+        return jnp.where(counts, value, trough), time
+
+    def result(self, so_far):
+        return so_far[0]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HalfLife(_Time):
+    """The half-life at the end of the window: not a number where the value does not fall."""
+
+    at_ends = True
+
+    def start(self):
+        return (math.nan,)
+
+    def add(self, so_far, piece, chance):
+        falls = (piece.d1 < 0) & (piece.v1 > 0)
+        return (jnp.where(falls, -math.log(2) * piece.v1 / jnp.where(falls, piece.d1, -1.0), jnp.nan),)
+
+    def result(self, so_far):
+        return so_far[0]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -160,24 +253,33 @@ class Area(Outcome):
         return so_far[0]
 
     def unit(self, observable: str, time: str) -> str:
-        return f"({observable}) * {time}" if "/" in observable else f"{observable} * {time}"
+        return _area_unit(observable, time)
+
+
+def _area_unit(observable: str, time: str) -> str:
+    return f"({observable}) * {time}" if "/" in observable else f"{observable} * {time}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AreaWithin(Area):
     """Whether the area under the curve is from `low` to `high`: 1 or 0, so its mean over draws is the chance of it."""
 
+    levels = ("low", "high")
     low: float = -math.inf
     high: float = math.inf
+
+    def check(self):
+        _need_range(self)
+
+    @classmethod
+    def level_unit(cls, observable, time):
+        return _area_unit(observable, time)
 
     def result(self, so_far):
         return jnp.where((so_far[0] >= self.low) & (so_far[0] <= self.high), 1.0, 0.0)
 
     def unit(self, observable: str, time: str) -> str:
         return "1"
-
-    def level_unit(self, observable: str, time: str) -> str:
-        return Area.unit(self, observable, time)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -216,8 +318,12 @@ class Final(_Value):
 class Duration(_Time):
     """The time spent between `low` and `high`."""
 
+    levels = ("low", "high")
     low: float = -math.inf
     high: float = math.inf
+
+    def check(self):
+        _need_range(self)
 
     def start(self):
         return (0.0, 0.0)
@@ -242,6 +348,11 @@ class TimeShare(Duration):
         return "1"
 
 
+def _need_range(outcome: Any) -> None:
+    if math.isinf(outcome.low) and math.isinf(outcome.high):
+        raise TwinError(f"a {outcome.word} needs a range; add low, high or both")
+
+
 def _first(so_far: Any, piece: Piece, level: Scalar, sign: float) -> Any:
     """The first time `sign * value >= sign * level`; infinite while it has not happened."""
     crossed = piece.crossings(level)
@@ -257,12 +368,13 @@ class FirstTime(_Time):
     `after` asks for it to have been seen only from that time on (a recovery, not the start).
     """
 
+    levels = ("above", "below")
     above: float | None = None
     below: float | None = None
 
-    def __post_init__(self):
+    def check(self):
         if (self.above is None) == (self.below is None):
-            raise TwinError("FirstTime needs exactly one level; write either above or below")
+            raise TwinError("a first_time needs exactly one level; write either above or below")
 
     def start(self):
         return (math.inf,)
@@ -285,12 +397,13 @@ class Recovery(_Time):
     nothing to recover from: not a number.
     """
 
+    levels = ("above", "below")
     above: float | None = None
     below: float | None = None
 
-    def __post_init__(self):
+    def check(self):
         if (self.above is None) == (self.below is None):
-            raise TwinError("Recovery needs exactly one level; write either above or below")
+            raise TwinError("a recovery needs exactly one level; write either above or below")
 
     def start(self):
         return (0.0, math.inf)
@@ -313,6 +426,7 @@ class Recovery(_Time):
 class Crossings(Outcome):
     """How often the value rises through `above` (episodes)."""
 
+    levels = ("above",)
     above: float
 
     def start(self):

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 import jax.numpy as jnp
 
-from ..model import Average, Duration, Peak, PeakTime, TimeShare, Trough
+from ..model import Average, Duration, Highest, HighestTime, Lowest, TimeShare
 from ..types import Scalar
 
 RAPID_INSULIN = {"pump": ("bolus",), "atc": ("A10AB04", "A10AB05", "A10AB06")}  # lispro, aspart, glulisine
@@ -24,9 +24,9 @@ TRACE = MappingProxyType(
         "time_above_250": TimeShare(of="interstitial_glucose", low=250.0, meaning="share of time above 250"),
         "minutes_below_70": Duration(of="interstitial_glucose", high=70.0, meaning="time below 70"),
         "mean_glucose": Average(of="interstitial_glucose", meaning="mean interstitial glucose"),
-        "peak_glucose": Peak(of="interstitial_glucose", meaning="highest interstitial glucose"),
-        "peak_time": PeakTime(of="interstitial_glucose", meaning="when it is reached"),
-        "lowest_glucose": Trough(of="interstitial_glucose", meaning="lowest interstitial glucose"),
+        "peak_glucose": Highest(of="interstitial_glucose", meaning="highest interstitial glucose"),
+        "peak_time": HighestTime(of="interstitial_glucose", meaning="when it is reached"),
+        "lowest_glucose": Lowest(of="interstitial_glucose", meaning="lowest interstitial glucose"),
     }
 )
 

@@ -218,8 +218,6 @@ class _Binding:
             self.warn(f"dose {i + 1}, {entry.amount}, {not_meant(treatment.name, self.model)}")
         with self.at("doses", i, "time"):
             dose = dataclasses.replace(dose, time=Span(self.time(entry.time)))
-            if dose.count is None:
-                self.warn(f"dose {i + 1} repeats to the end, beside every regimen; add 'doses: N' if it has stopped")
         return dose
 
     def observations(self) -> tuple[Measured, ...]:

@@ -26,10 +26,21 @@ class SeriesEntry(Closed):
     series: list[ChangeEntry] = Field(min_length=1, description="Values in order of time")
 
 
+def _chances_form(given: Any) -> str:
+    return "<levels>" if isinstance(given, Mapping) else "<word>"
+
+
+Shares = Annotated[
+    Annotated[dict[Name, Annotated[float, Field(gt=0)]], Tag("<levels>")]
+    | Annotated[Literal["population"], Tag("<word>")],
+    Discriminator(_chances_form),
+]
+
+
 class ChancesEntry(Closed):
     """A covariate that is not known for certain: drawn anew in each draw, and weighed by what is measured."""
 
-    chances: dict[Name, Annotated[float, Field(gt=0)]] | Literal["population"] = Field(
+    chances: Shares = Field(
         description="Value -> probability, such as {GG: 0.3, GA: 0.7}; or population: as often as the model declares"
     )
 

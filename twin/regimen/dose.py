@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import operator
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import units
@@ -78,6 +80,18 @@ def is_count(value: Any) -> bool:
         return not isinstance(value, bool) and 1 <= operator.index(value) <= MOST_DOSES
     except TypeError:
         return False
+
+
+def doses_before(doses: Sequence[Dose], now: float, unit: str) -> tuple[Dose, ...]:
+    """What had been given by then: a repeated dose ends, an infusion that has begun runs on."""
+    found = []
+    for dose in doses:
+        first, interval = dose.time.within(unit), dose.every.within(unit) if dose.every else 0.0
+        given = max(0, math.ceil((now - first) / interval - 1e-9)) if interval else int(first < now)
+        count = given if dose.count is None else min(given, dose.count)
+        if count:
+            found.append(dataclasses.replace(dose, count=count))
+    return tuple(found)
 
 
 def read_amount(text: Any, over: Span | None) -> tuple[float, str | None, str | None]:

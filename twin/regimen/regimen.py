@@ -65,6 +65,17 @@ class Regimen:
         """
         return cls(**read_events(columns)._asdict(), record_order=True)
 
+    def after(self, now: float, unit: str) -> Regimen:
+        """The same, its times counted from `now`."""
+        move = lambda span: Span(span.within(unit) + now, unit)  # noqa: E731
+        return dataclasses.replace(
+            self,
+            doses=tuple(dataclasses.replace(dose, time=move(dose.time)) for dose in self.doses),
+            resets=tuple((record, move(time)) for record, time in self.resets),
+            inputs={name: tuple((move(t), value) for t, value in changes) for name, changes in self.inputs.items()},
+            samples=tuple((time + now, after) for time, after in self.samples),
+        )
+
     def check(self, model: DiseaseModel) -> list[str]:
         """What is wrong with this regimen for this model, one sentence each; empty if nothing is."""
         problems: list[str] = []

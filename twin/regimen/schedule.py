@@ -136,9 +136,13 @@ def _written_out(
     first, interval = dose.time.within(unit), dose.every.within(unit) if dose.every else 0.0
     count = dose.count
     if count is None:
-        count = max(0, math.ceil((end - first) / interval - 1e-9)) if interval else 1
+        needed = (end - first) / interval - 1e-9 if interval else 1
+        if needed > _LARGEST:
+            each = f"a dose every {interval:g} {unit} until {end:g} {unit}"
+            raise TwinError(f"{each} is {needed:.0f} doses; at most {_LARGEST}")
+        count = max(0, math.ceil(needed))
     if count > _LARGEST:
-        raise TwinError(f"a dose every {interval:g} {unit} until {end:g} {unit} is {count} doses; at most {_LARGEST}")
+        raise TwinError(f"{count} doses every {interval:g} {unit}; at most {_LARGEST} are simulated")
     later = SCHEDULED if record_order else DOSE
     one = _Given(first, amount, index, mode, value, DOSE, later, dose.record, dose.steady_state, interval)
     rest = [dataclasses.replace(one, time=first + k * interval, order=later, steady=0) for k in range(1, count)]
@@ -171,7 +175,9 @@ def _signals(
     start = [*(covariates[name] for name in model.covariates()), *(spec.default for spec in model.inputs().values())]
     changes: dict[str, list[tuple[float, float]]] = {n: list(series.get(n, ())) for n in names}
     for name, given in regimen.inputs.items():
-        changes[name] = [(time.within(model.time_unit), value) for time, value in given]
+        own = [(time.within(model.time_unit), value) for time, value in given]
+        before = [change for change in changes[name] if own and change[0] < own[0][0]]  # the patient's history
+        changes[name] = [*before, *own]
     times = sorted({time for one in changes.values() for time, _ in one})
     table = [list(start)]
     for time in times:

@@ -7,7 +7,7 @@ import math
 import re
 
 from ..errors import TwinError, short
-from ..quantity import NUMBER, Span, duration, interval, parse_span
+from ..quantity import LONGEST, NUMBER, Span, duration, interval, parse_span
 from .dose import MOST_DOSES, Dose, read_amount
 
 _EVERY_WORDS = {
@@ -43,12 +43,13 @@ _GRAMMAR = "write 'AMOUNT [over TIME] [qINTERVAL] [xN | for TIME] [from TIME]', 
 def parse_text(text: str) -> tuple[Dose, ...]:
     """Doses from the text shorthand; phases joined by 'then' follow one another, by ';' or '+' run alongside."""
     doses: list[Dose] = []
-    if text.strip().lower() in ("none", "nothing", "no treatment"):
+    text = " ".join(text.split())  # single blanks, so that no expression tries to divide a run of them
+    if text.lower() in ("none", "nothing", "no treatment"):
         return ()
-    for group in re.split(r"\s*[;+]\s+|\s*;\s*", text.strip()):
+    for group in re.split(r" ?[;+] | ?; ?", text):
         begin: Span | None = None
         before: Dose | None = None
-        phases = re.split(r",?\s+then\s+", group, flags=re.IGNORECASE)
+        phases = re.split(r",? then ", group, flags=re.IGNORECASE)
         for number, phase in enumerate(phases, start=1):
             dose, length = _phase(phase, begin)
             if before is not None and dose.treatment is None:  # 'then' goes on with what was given
@@ -66,6 +67,8 @@ def parse_text(text: str) -> tuple[Dose, ...]:
 
 def _phase(phase: str, begin: Span | None) -> tuple[Dose, Span | None]:
     plain = phase.strip()
+    if len(plain) > LONGEST:
+        raise TwinError(f"regimen '{short(phase)}' is longer than {LONGEST} characters; {_GRAMMAR}")
     for words, letter in _EVERY_WORDS.items():
         plain = re.sub(rf"\b{words}\b", letter, plain, flags=re.IGNORECASE)
     match = _PHASE.fullmatch(plain)

@@ -218,6 +218,7 @@ def provenance(batch: Batch) -> dict[str, Any]:
         "time_unit": batch.model.time_unit,
         "start": float(batch.arrays["span"][0]),
         "end": float(batch.arrays["span"][1]),
+        **({} if batch.now is None else {"now": batch.now}),
         "solver": choice.name,
         "solver_reason": choice.reason,
         "rtol": choice.relative if choice.name != "linear" else 0.0,

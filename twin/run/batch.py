@@ -10,7 +10,7 @@ import jax
 
 from ..model import DiseaseModel
 from ..patient import BoundPatient
-from ..solver.choose import Choice
+from ..solver.choose import Choice, compile_key
 from ..solver.question import Question
 from .task import Task
 
@@ -30,6 +30,7 @@ class Batch:
     noise: bool
     spread: bool
     uncertainty: bool
+    now: float | None = None  # in model time, if some of the course is history
     doubts: tuple[str, ...] = ()  # where the model is used outside what it was studied or meant for
 
     @property
@@ -51,7 +52,9 @@ class Batch:
 
     def task(self, choice: Choice) -> Task:
         """What a program for this batch is compiled from."""
-        return Task(type(self.model), choice, self.question, self.dtype, self.noise, self.spread, self.uncertainty)
+        return Task(
+            type(self.model), compile_key(choice), self.question, self.dtype, self.noise, self.spread, self.uncertainty
+        )
 
 
 @dataclasses.dataclass(frozen=True)

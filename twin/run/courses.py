@@ -17,13 +17,22 @@ from ..population.individual import Draw, individual_at, with_covariates, with_o
 from ..quantity import parse_time
 from ..regimen import Regimen
 from ..regimen.schedule import Schedule, build_schedule, span_of, stack
-from ..solver.choose import Choice, choose
+from ..solver.choose import Choice, choose, compile_key
 from ..solver.ensemble import Setup, differentiable, solve_batch, windows
 from ..solver.ensemble.event_table import fixed_ranks
 from ..solver.question import Question
 from ..solver.reference.course import Course, solve_course
 from ..types import Array
-from .plan import bound_patients, covers, look_times, make_question, resolution_of, select_outcomes, time_points
+from .plan import (
+    bound_patients,
+    covers,
+    look_times,
+    make_question,
+    require_no_chance,
+    resolution_of,
+    select_outcomes,
+    time_points,
+)
 from .program import problem_of
 
 _TOGETHER = 64  # lanes of a block, where there are so many
@@ -52,6 +61,7 @@ class Courses:
         wanted = _times(times, len(people), model.time_unit)
         spans = [_span(model, built, p, t, until) for p, t in zip(people, wanted, strict=True)]
         asked = select_outcomes(model, outcomes)
+        require_no_chance(asked)
         for _, end in spans:
             covers(asked, end, model.time_unit)
         schedules = stack(
@@ -96,7 +106,7 @@ class Courses:
         return {n: v.reshape(*shape, *v.shape[1:]) for n, v in found.items()}
 
     def _arrays(self, schedules: Schedule, wanted: list[np.ndarray], spans: list[tuple[float, float]]) -> Any:
-        model, number = self.model, self.number
+        model, number, tolerance = self.model, self.number, (self.choice.relative, self.choice.absolute)
         tables = [
             windows(np.pad(t, (0, self.count - len(t)), constant_values=np.inf), e)
             for t, (_, e) in zip(wanted, spans, strict=True)
@@ -104,7 +114,7 @@ class Courses:
         samples, bounds = (np.stack(column).astype(number) for column in zip(*tables, strict=True))
         found = {
             "schedule": jax.tree.map(lambda x: x.astype(number) if x.dtype.kind == "f" else x, schedules),
-            "span": np.array([(s, e, resolution_of(model, s, e)) for s, e in spans], number),
+            "span": np.array([(s, e, resolution_of(model, s, e), *tolerance) for s, e in spans], number),
             "samples": samples,
             "bounds": bounds,
         }
@@ -118,7 +128,7 @@ class Courses:
         """By the ensemble engine, whole blocks of lanes."""
         population = _population(self.model, self.number)
         rest = jax.tree.map(jnp.asarray, dict(arrays))
-        found = _in_blocks(type(self.model), self.choice, self.question, shape, population, own, rest)
+        found = _in_blocks(type(self.model), compile_key(self.choice), self.question, shape, population, own, rest)
         return found | {n: v[:, : self.count] for n, v in found.items() if n in self.question.observables}
 
 
@@ -169,11 +179,14 @@ def _each(
         given = {
             "samples": times, "after": np.zeros(len(times), bool), "start": np.array(start), "end": np.array(end),
             "looks": look_times(dict(question.outcomes), start, end, resolution), "resolution": np.array(resolution),
+            "tolerance": (np.array(choice.relative), np.array(choice.absolute)),
         }  # fmt: skip
         schedule, given = jax.tree.map(
             lambda x: _number(x, number), (jax.tree.map(lambda x, i=i: x[i], schedules), given)
         )
-        course = _draws(type(model), choice, question, schedule, population, {n: v[i] for n, v in own.items()}, given)
+        course = _draws(
+            type(model), compile_key(choice), question, schedule, population, {n: v[i] for n, v in own.items()}, given
+        )
         gap = ((0, 0), (0, count - len(times)))
         series = {n: jnp.pad(v, gap, constant_values=jnp.nan) for n, v in course.samples.items()}
         for name, values in (series | course.outcomes | {"status": course.status}).items():

@@ -12,15 +12,16 @@ import jax
 import numpy as np
 
 from ..errors import TwinError, suggest
-from ..model import DiseaseModel, Outcome
+from ..model import DiseaseModel, EventTime, Outcome
 from ..model.domain import is_studied, not_studied, refusal, spell
 from ..patient import BoundPatient, Patient
 from ..population.keys import patient_key, study_key
 from ..population.uncertain import draw_covariates
 from ..quantity import parse_quantity, parse_time
 from ..regimen import Regimen
+from ..regimen.dose import doses_before
 from ..regimen.schedule import SAMPLE_BEFORE, Mode, Schedule, build_schedule, repeats, span_of, stack
-from ..settings import Settings, Times
+from ..settings import Settings, Times, check_length
 from ..solver.choose import choose
 from ..solver.doses import targets, transit_treatments
 from ..solver.ensemble import windows
@@ -44,8 +45,16 @@ def prepare(
     people = bound_patients(model, patients)
     arms = _arms(model, regimens)
     asked = select_outcomes(model, outcomes)
+    told: tuple[str, ...] = ()
+    now = None
+    if settings.now is not None:
+        now = parse_time(settings.now, model.time_unit)
+        people = [dataclasses.replace(p, doses=doses_before(p.doses, now, model.time_unit)) for p in people]
+        arms = {name: arm.after(now, model.time_unit) for name, arm in arms.items()}
+        asked, told = _from_now_on(asked, now, model.time_unit)
     times = None if settings.times is None else time_points(settings.times, model.time_unit)
     start, end = _span(model, people, arms, settings.until, times)
+    check_length(end - start, model.resolution, model.time_unit)
     covers(asked, end, model.time_unit)
     samples = _sample_times(times, start, end, model.time_unit)
     schedules = stack(
@@ -76,7 +85,7 @@ def prepare(
         "population": {n: np.asarray(getattr(model.typical(), n), float) for n in model.parameters()},
         "samples": samples,
         "looks": look_times(asked, start, end, resolution),
-        "span": np.array([start, end, resolution]),
+        "span": np.array([start, end, resolution, choice.relative, choice.absolute]),
     }
     arrays["windows"], arrays["bounds"] = windows(samples, end)
     if question.fixed and choice.method:
@@ -85,7 +94,8 @@ def prepare(
     arrays["individuals"] = _individuals(model, "individuals", own.individuals, shape)
     arrays["deviations"] = _individuals(model, "deviations", own.deviations, shape)
     arrays["covariates"] = _own_covariates(model, people, own.covariates, settings.seed, draws)
-    doubts = _doubts(model, people, arms, {name: arrays["covariates"][name] for name in own.covariates})
+    covariates = {name: arrays["covariates"][name] for name in own.covariates}
+    doubts = (*_doubts(model, people, arms, covariates), *told)
     for name in own.deviations:
         if model.parameters()[name].spread is None or name in own.individuals:
             raise TwinError(f"deviations['{name}']: it has no declared spread, or a value in individuals")
@@ -95,8 +105,19 @@ def prepare(
     return Batch(
         model, choice, question, tuple(people), tuple(arms), draws, number, arrays | keys,
         noise=settings.noise, spread=settings.spread, uncertainty=settings.uncertainty,
-        doubts=doubts,
+        doubts=doubts, now=now,
     )  # fmt: skip
+
+
+def _from_now_on(outcomes: Mapping[str, Outcome], now: float, unit: str) -> tuple[dict[str, Outcome], tuple[str, ...]]:
+    """Outcomes that look from now on unless they say otherwise; and those that no regimen can change any more."""
+    past = [name for name, outcome in outcomes.items() if outcome.until <= now]
+    told = tuple(f"outcome '{name}' ends before now, {now:g} {unit}: no regimen can change it" for name in past)
+    moved = {
+        name: dataclasses.replace(outcome, since=now) if outcome.since == -math.inf and name not in past else outcome
+        for name, outcome in outcomes.items()
+    }
+    return moved, told
 
 
 def _doubts(
@@ -281,6 +302,13 @@ def _in_numbers(name: str, outcome: Outcome, model: DiseaseModel) -> Outcome:
             except TwinError as problem:
                 raise TwinError(f"outcome '{name}', {key}: {problem}") from None
     return dataclasses.replace(outcome, **found) if found else outcome
+
+
+def require_no_chance(outcomes: Mapping[str, Outcome]) -> None:
+    """Refuse what has to be drawn: a course by itself has no chance of its own."""
+    for name, outcome in outcomes.items():
+        if isinstance(outcome, EventTime):
+            raise TwinError(f"outcome '{name}' is when an event happens, which is drawn; ask simulate for it")
 
 
 def covers(outcomes: Mapping[str, Outcome], end: float, unit: str) -> None:

@@ -24,6 +24,7 @@ import numpy as np
 
 from ..model import DiseaseModel, EventTime, Individual
 from ..population.individual import NORMALS, cholesky, draw_individual, individual_at, with_covariates, with_own
+from ..solver.doses import person_over_time
 from ..solver.ensemble import Problem, Setup, Solved, one_by_one
 from ..solver.ensemble.backend import chosen, in_turn, lowering, solve_lanes
 from ..solver.ensemble.event_table import DO_CHANGE, NOTHING, table_of
@@ -132,11 +133,11 @@ def _alone(task: Task, model: DiseaseModel, shared: dict[str, Any], own: dict[st
 
 def _course(task: Task, model: DiseaseModel, shared: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     lane = _lane(task, model, shared, own)
-    start, end, resolution = shared["span"]
+    start, end, resolution, relative, absolute = shared["span"]
     course = solve_course(
         model, task.choice, task.question, lane.schedule, lane.person_at,
         samples=shared["samples"], after=jnp.zeros(shared["samples"].shape, bool), looks=shared["looks"],
-        start=start, end=end, resolution=resolution, chances=lane.chances,
+        start=start, end=end, resolution=resolution, tolerance=(relative, absolute), chances=lane.chances,
     )  # fmt: skip
     person = lane.person_at(lane.schedule.signal_value[0])
     status = jnp.where(lane.found, course.status, Status.NO_PATIENT)
@@ -193,11 +194,14 @@ def problem_of(
     rank: Array | None,
     chances: dict[str, Array],
 ) -> Problem:
-    """One trajectory for the ensemble engine: its individual, its events in order, and its span."""
+    """One trajectory for the ensemble engine: its individual, its events in order, and its span.
+
+    `span` holds the course's start and end, the longest step over which outcomes look, and the tolerances.
+    """
     question, dtype = setup.question, span.dtype
     schedule = jax.tree.map(lambda x: x.astype(dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x, schedule)
     changes = schedule.signal_value[:1] if question.constant else schedule.signal_value
-    over_time = _person_over_time(schedule, person_at, constant=question.constant)
+    over_time = person_over_time(schedule, person_at, constant=question.constant)
     steady = steady_states(setup.model, setup.choice, question, schedule, over_time)
     events = table_of(setup.model, schedule, over_time, span[1], rank, infused=question.infused)
     whole = ~jnp.any(jnp.isnan(events.time))  # when something happens is known of everything
@@ -211,15 +215,9 @@ def problem_of(
         start=jnp.where(whole, span[0], jnp.nan),
         begun=jnp.sum(begun, dtype=jnp.int32),
         resolution=span[2],
+        relative=span[3],
+        absolute=span[4],
     )
-
-
-def _person_over_time(schedule: Any, person_at: Any, *, constant: bool) -> Callable[[Array], Individual]:
-    """The individual at a time: always the same, or by the covariates and inputs that hold then."""
-    if constant:
-        always = person_at(schedule.signal_value[0])
-        return lambda time: always
-    return lambda time: person_at(schedule.signal_value[jnp.sum(schedule.signal_time <= time)])
 
 
 def _measured(

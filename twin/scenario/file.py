@@ -16,6 +16,7 @@ from .outcome_entry import OutcomeEntry
 from .record_entry import JoinEntry, SourceEntry, is_record
 
 MOST_TIMES = 100_000
+MOST_PATIENTS = 10_000  # each a file of its own; more than that are a cohort's records
 
 
 class TimeGrid(Closed):
@@ -159,6 +160,7 @@ class ScenarioFile(Closed):
     model: Name = Field(description="The disease model; `twin models` lists them", json_schema_extra=_or_installed)
     patients: list[PatientEntry] = Field(
         min_length=1,
+        max_length=MOST_PATIENTS,
         description="Patient files (paths from this file's folder), patients written out here, or their own records",
     )
     regimens: dict[Name, RegimenEntry] = Field(
@@ -172,6 +174,9 @@ class ScenarioFile(Closed):
     compare: Compare | None = Field(None, description="What the other regimens are compared with")
     draws: Whole = Field(100, ge=1, le=MOST_DRAWS, description="Draws per patient from what is not known of them")
     seed: Whole = Field(0, ge=0, le=2**32 - 1, description="The same seed gives the same results")
+    now: Quantity | None = Field(
+        None, description="What lies before is history: regimens begin here and count their times from it"
+    )
     until: Quantity | None = Field(None, description="When the course ends: '90 day'")
     times: Times | None = Field(None, description="Times of the stored course: a list, or {from, to, every}")
     spread: bool = Field(True, description="Whether draws differ as patients do (between-patient variability)")

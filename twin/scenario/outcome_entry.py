@@ -4,40 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import pydantic
 from pydantic import Field
 
 from ..errors import TwinError, suggest
 from ..files.schema import Closed, Name, Quantity, Text
+from ..model.outcome import Outcome, outcome_kinds
 from ..quantity import parse_quantity, parse_time
 
 if TYPE_CHECKING:
-    from ..model import DiseaseModel, Outcome
+    from ..model import DiseaseModel
 
 At = Callable[..., contextlib.AbstractContextManager[None]]  # `with at("low"):` places an error in the file
 
 
-class OutcomeEntry(Closed):
-    """One number a trajectory: exactly one kind, which names an observable, and that kind's limits."""
+SHORT = {"auc": "area", "cmax": "highest", "cmin": "lowest"}  # the field's words for some kinds
+
+
+class _OutcomeEntry(Closed):
+    """One number a trajectory: exactly one kind, which names an observable, and that kind's levels."""
 
     name: Name | None = Field(None, description="Its name in results; made from kind and observable if left out")
     meaning: Text | None = Field(None, description="What it says, for tables and figures")
-    peak: Name | None = Field(None, description="The highest value of this observable")
-    peak_time: Name | None = Field(None, description="When the highest value is reached")
-    trough: Name | None = Field(None, description="The lowest value")
-    trough_time: Name | None = Field(None, description="When the lowest value is reached")
-    area: Name | None = Field(None, description="The area under the curve (AUC)")
-    area_within: Name | None = Field(None, description="Whether that area is from low to high: 1 or 0")
-    average: Name | None = Field(None, description="The mean over time")
-    final: Name | None = Field(None, description="The value at the end of the window")
-    duration: Name | None = Field(None, description="The time spent between low and high")
-    time_share: Name | None = Field(None, description="The share of the time spent between low and high")
-    first_time: Name | None = Field(None, description="When it first is at or past `above` or `below`")
-    recovery: Name | None = Field(None, description="When, having been past `above` or `below`, it is first back")
-    crossings: Name | None = Field(None, description="How often it rises through `above`")
-    event_time: Name | None = Field(None, description="When an event with this cumulative hazard happens")
     low: Quantity | None = Field(None, description="Lower end of the range (duration, time_share, area_within)")
     high: Quantity | None = Field(None, description="Upper end of the range (duration, time_share, area_within)")
     above: Quantity | None = Field(None, description="The level to be reached (first_time, recovery, crossings)")
@@ -46,38 +37,17 @@ class OutcomeEntry(Closed):
     until: Quantity | None = Field(None, description="Look until this time: '10 day'")
 
 
-@dataclasses.dataclass(frozen=True)
-class Kind:
-    """A way of writing an outcome in a file: its class in `twin.model.outcome`, and which limits it takes."""
-
-    cls: str
-    limits: tuple[str, ...] = ()
-
-    def build(self, **fields: Any) -> Outcome:
-        from ..model import outcome
-
-        return getattr(outcome, self.cls)(**fields)
+def _kinds() -> dict[str, Any]:
+    """A key for each kind of outcome, which names an observable."""
+    told = {word: (kind.__doc__ or "").split("\n")[0] for word, kind in outcome_kinds().items()}
+    told |= {short: f"The same as {word}: {told[word][0].lower()}{told[word][1:]}" for short, word in SHORT.items()}
+    return {word: (Name | None, Field(None, description=text)) for word, text in told.items()}
 
 
-KINDS: Mapping[str, Kind] = {
-    "peak": Kind("Peak"),
-    "peak_time": Kind("PeakTime"),
-    "trough": Kind("Trough"),
-    "trough_time": Kind("TroughTime"),
-    "area": Kind("Area"),
-    "area_within": Kind("AreaWithin", ("low", "high")),
-    "average": Kind("Average"),
-    "final": Kind("Final"),
-    "duration": Kind("Duration", ("low", "high")),
-    "time_share": Kind("TimeShare", ("low", "high")),
-    "first_time": Kind("FirstTime", ("above", "below")),
-    "recovery": Kind("Recovery", ("above", "below")),
-    "crossings": Kind("Crossings", ("above",)),
-    "event_time": Kind("EventTime"),
-}
+OutcomeEntry = pydantic.create_model("OutcomeEntry", __base__=_OutcomeEntry, **_kinds())
 
 
-def build_outcome(entry: OutcomeEntry, model: DiseaseModel, at: At) -> tuple[str, Outcome | None]:
+def build_outcome(entry: Any, model: DiseaseModel, at: At) -> tuple[str, Outcome | None]:
     """The outcome's name and the outcome; None where `at` has caught an error on the way."""
     kind, of = _kind(entry)
     name = entry.name or f"{kind}_{of}"
@@ -88,45 +58,41 @@ def build_outcome(entry: OutcomeEntry, model: DiseaseModel, at: At) -> tuple[str
         unit = model.observables()[of].unit
     if unit is None:
         return name, None
-    if kind == "area_within":  # its range is one of areas
-        unit = KINDS["area"].build(of=of).unit(unit, model.time_unit)
-    limits = _limits(kind, entry, unit, model.time_unit, at)
+    made = outcome_kinds()[SHORT.get(kind, kind)]
+    limits = _limits(kind, made, entry, made.level_unit(unit, model.time_unit), model.time_unit, at)
     if limits is None:
         return name, None
-    _consistent(kind, limits)
-    return name, KINDS[kind].build(of=of, meaning=entry.meaning or "", **limits)
+    missing = [level for level in _needed(made) if level not in limits]
+    if missing:
+        raise TwinError(f"a {kind} needs a level; add '{missing[0]}: 1'")
+    return name, made(of=of, meaning=entry.meaning or "", **limits)
 
 
-def _kind(entry: OutcomeEntry) -> tuple[str, str]:
-    named = [(kind, getattr(entry, kind)) for kind in KINDS if getattr(entry, kind) is not None]
+def _kind(entry: Any) -> tuple[str, str]:
+    words = [*outcome_kinds(), *SHORT]
+    named = [(word, getattr(entry, word)) for word in words if getattr(entry, word) is not None]
     if len(named) != 1:
         said = ", ".join(kind for kind, _ in named) or "none"
-        raise TwinError(f"an outcome has exactly one kind, here {said}; write one, such as 'peak: OBSERVABLE'")
+        raise TwinError(f"an outcome has exactly one kind, here {said}; write one, such as 'cmax: OBSERVABLE'")
     return named[0]
 
 
-def _limits(kind: str, entry: OutcomeEntry, unit: str, time_unit: str, at: At) -> dict[str, float] | None:
-    """The outcome's numbers in the observable's (or its area's) unit and model time, if this kind takes them."""
+def _needed(kind: type[Outcome]) -> list[str]:
+    """The levels that a kind cannot do without."""
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    return [name for name in kind.levels if fields[name].default is dataclasses.MISSING]
+
+
+def _limits(word: str, kind: type[Outcome], entry: Any, unit: str, time_unit: str, at: At) -> dict[str, float] | None:
+    """The outcome's numbers in the unit of its levels and in model time, if this kind takes them."""
     found: dict[str, float] = {}
     asked = [key for key in ("since", "until", "low", "high", "above", "below") if getattr(entry, key) is not None]
     for key in asked:
         with at(key):
             if key in ("since", "until"):
                 found[key] = parse_time(getattr(entry, key), time_unit)
-            elif key in KINDS[kind].limits:
+            elif key in kind.levels:
                 found[key] = parse_quantity(getattr(entry, key), unit)
             else:
-                raise TwinError(f"a {kind} has no '{key}'; leave it out")
+                raise TwinError(f"a {word} has no '{key}'; leave it out")
     return found if len(found) == len(asked) else None
-
-
-def _consistent(kind: str, limits: Mapping[str, float]) -> None:
-    if kind == "crossings" and "above" not in limits:
-        raise TwinError("a crossings needs a level; add 'above: 1'")
-    if kind in ("first_time", "recovery") and ("above" in limits) == ("below" in limits):
-        raise TwinError(f"a {kind} needs exactly one level; write either above or below")
-    if kind in ("duration", "time_share", "area_within") and not {"low", "high"} & set(limits):
-        raise TwinError(f"a {kind} needs a range; add low, high or both")
-    for low, high in (("low", "high"), ("since", "until")):
-        if low in limits and high in limits and limits[low] >= limits[high]:
-            raise TwinError(f"{low} {limits[low]:g} is not below {high} {limits[high]:g}; swap them")

@@ -5,21 +5,23 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import TwinError, TwinErrors, show, suggest
 from ..files.document import Document, Location, read
+from ..files.reach import Reach
 from ..files.schema import Examined
-from ..patient import BoundPatient
+from ..patient import BoundPatient, Patient
 from ..patient.bind import bind
 from ..patient.file import PatientFile
 from ..quantity import parse_quantity, parse_time
 from ..regimen import Regimen
-from ..settings import Settings
+from ..settings import Settings, check_length
 from .file import MOST_TIMES, ScenarioFile, TimeGrid
 from .outcome_entry import build_outcome
+from .permit import Permit
 from .record_entry import JoinEntry, SourceEntry, is_record
 
 if TYPE_CHECKING:
@@ -39,10 +41,14 @@ class Reading:
         folder: Path,
         file: ScenarioFile,
         examined: Examined[ScenarioFile],
+        permit: Permit,
     ):
         self.document, self.folder, self.file, self.examined = document, folder, file, examined
+        self.permit, self.reach = permit, Reach(folder, tuple(map(os.fspath, permit.allow)))
         self.found: dict[str, int] = {}  # sentences, and the line of this file each belongs to
+        self.listed: dict[Path, list[str]] = {}
         self.warnings: list[str] = []
+        self.lost: list[str] = []  # doses of the model's own treatments
         self.reports: list[Report] = []
         self.fingerprints = {"scenario": document.fingerprint}
         for problem in examined.problems:
@@ -83,18 +89,21 @@ class Reading:
         patients = self.patients(model)
         regimens = self.regimens(model)
         outcomes = self.outcomes(model)
-        until, times = self.until(model), self.times(model)
+        now, until, times = self.now(model), self.until(model), self.times(model)
         if until is not None and times and times[-1] > until:
             self.problem(("times",), f"the last, {times[-1]:g} {model.time_unit}, is after until; end them together")
+        if times:
+            with self.at("times"):
+                check_length(times[-1], model.resolution, model.time_unit)
         self.replay(model)
         sizes = {n: max((p.covariates[n] for p in patients), default=0.0) for n in model.covariates()}
         for name, given in regimens.items():
             self.warnings += [f"regimen '{name}': {one}" for one in given.doubts(model, sizes)]
-        if self.found:
+        if self.found or (self.lost and not self.permit.allow_dropped):
             return None
         tolerance, said = self.file.tolerance, {name: getattr(self.file, name) for name in _PASSED_ON}
         settings = Settings(
-            until=until, times=times, rtol=tolerance.relative if tolerance else None,
+            now=now, until=until, times=times, rtol=tolerance.relative if tolerance else None,
             atol=tolerance.absolute if tolerance else None, **said,
         )  # fmt: skip
         return {
@@ -138,28 +147,35 @@ class Reading:
         patient = self.patient_file(i, entry, model) if isinstance(entry, str) else self.inline(i, model)
         if patient is None:
             return []
-        self.warnings += _notes(patient)
+        self.warnings += _notes(patient, ends=self.file.now is not None)
         return [patient]
 
     def records(self, i: int, entry: SourceEntry | JoinEntry, model: DiseaseModel) -> list[BoundPatient]:
         """Patients from their own records; what happened to everything is in `reports`."""
+        from ..ingest.report import REFUSED
         from ..ingest.sources import bind, join_patients
 
         with self.at("patients", i):
-            sources = sources_of(entry, self.folder)
+            sources = sources_of(entry, self.reach)
             patients, report = join_patients(sources, model, mapping=entry.feeds(), id=entry.id, **entry.choices())
             self.reports.append(report)
             self.fingerprints |= {p.path: one.fingerprint() for p, one in zip(entry.parts(), sources, strict=True)}
-            return bind(patients, model)
+            self.lost += [f"{report.source}: {one}" for one in report.lost()]
+            people, refused = bind(patients, model)
+            if refused and not (self.permit.skip_refused and people):
+                raise TwinErrors([*refused.values(), *_how_to_go_on(refused, patients)])
+            for who, why in refused.items():
+                report.note(who, REFUSED, "patient")
+                self.warnings.append(f"left out: {why}")
+            return people
         return []
 
     def patient_file(self, i: int, name: str, model: DiseaseModel) -> BoundPatient | None:
         path = self.folder / name
-        if not _is_file(path):
-            near = suggest(name, _yaml_files(path.parent, self.folder))
-            self.problem(("patients", i), f"no file {show(name)} beside this scenario; {near}")
-            return None
         with self.at("patients", i):
+            self.reach.check(name)
+            if not path.is_file():
+                raise TwinError(f"no file {show(name)} beside this scenario; {suggest(name, self.files(path.parent))}")
             document = read(path)
             self.fingerprints[name] = document.fingerprint
             patient, problems = bind(document.value, model, path.stem)
@@ -167,6 +183,12 @@ class Reading:
                 self.add(self.examined.original(("patients", i)), document.sentence(p.at, p.message))
             return patient
         return None
+
+    def files(self, folder: Path) -> list[str]:
+        """The files in a folder that may be patients, from the scenario's; looked at once."""
+        if folder not in self.listed:
+            self.listed[folder] = [os.path.relpath(path, self.folder) for path in folder.glob("*.y*ml")]
+        return self.listed[folder]
 
     def inline(self, i: int, model: DiseaseModel) -> BoundPatient | None:
         place = self.examined.original(("patients", i))
@@ -211,6 +233,13 @@ class Reading:
 
     # times -----------------------------------------------------------------------------------------
 
+    def now(self, model: DiseaseModel) -> float | None:
+        if self.file.now is None:
+            return None
+        with self.at("now"):
+            return parse_time(self.file.now, model.time_unit)
+        return None
+
     def until(self, model: DiseaseModel) -> float | None:
         if self.file.until is None:
             return None
@@ -218,6 +247,7 @@ class Reading:
             until = parse_time(self.file.until, model.time_unit)
             if until <= 0:
                 raise TwinError(f"{show(self.file.until)} is not after time 0; write one such as '90 day'")
+            check_length(until, model.resolution, model.time_unit)
             return until
         return None
 
@@ -247,11 +277,15 @@ class Reading:
         return found
 
 
-def sources_of(entry: SourceEntry | JoinEntry, folder: Path) -> list[Source]:
-    """The records that an entry of `patients` names."""
+def sources_of(entry: SourceEntry | JoinEntry, reach: Reach) -> list[Source]:
+    """The records that an entry of `patients` names, each of which the scenario may read."""
     from ..ingest.sources import Source
 
-    return [Source(part.reader, part.path, part.options()).within(folder) for part in entry.parts()]
+    sources = [Source(part.reader, part.path, part.options()) for part in entry.parts()]
+    for source in sources:
+        for name in source.names():
+            reach.check(name)
+    return [source.within(reach.folder) for source in sources]
 
 
 def _grid(said: TimeGrid, unit: str) -> list[float]:
@@ -267,22 +301,20 @@ def _grid(said: TimeGrid, unit: str) -> list[float]:
 # --- small pieces -------------------------------------------------------------------------------------
 
 
-def _notes(patient: BoundPatient) -> Iterator[str]:
-    """What a reader of the results should know about a patient."""
+def _notes(patient: BoundPatient, *, ends: bool) -> Iterator[str]:
+    """What a reader of the results should know about a patient; `ends`: the history ends when regimens begin."""
     yield from patient.warnings
+    for i, dose in enumerate(patient.doses):
+        if dose.count is None and not ends:
+            yield (
+                f"patient '{patient.id}': dose {i + 1} repeats to the end, beside every regimen; add 'doses: N' if it "
+                "has stopped, or 'now' to the scenario"
+            )
     if patient.assumed:
         yield f"patient '{patient.id}': {', '.join(patient.assumed)} not given, taken at the reference value"
 
 
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a name that is too long, or holds a NUL
-        return False
-
-
-def _yaml_files(folder: Path, base: Path) -> list[str]:
-    try:
-        return [os.path.relpath(path, base) for path in folder.glob("*.y*ml")]
-    except (OSError, ValueError):
-        return []
+def _how_to_go_on(refused: Mapping[str, str], patients: Sequence[Patient]) -> Iterator[str]:
+    """What to do about a cohort of whom some are refused."""
+    if 0 < len(refused) < len(patients):
+        yield f"{len(refused)} of {len(patients)} patients are refused; --skip-refused goes on without them"

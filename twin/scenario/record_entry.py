@@ -17,10 +17,20 @@ def is_record(given: Any) -> bool:
     return isinstance(given, Mapping) and any(key in given for key in ("from", "path", "join"))
 
 
+def _list_or_text(given: Any) -> str:
+    return "<list>" if isinstance(given, list) else "<text>"
+
+
+Names = Annotated[
+    Annotated[Name, Tag("<text>")] | Annotated[list[Name], Field(min_length=1), Tag("<list>")],
+    Discriminator(_list_or_text),
+]
+
+
 class FeedEntry(Closed):
     """What one code feeds."""
 
-    to: Name | list[Name] = Field(description="An observable, covariate, input or treatment of the model, or several")
+    to: Names = Field(description="An observable, covariate, input or treatment of the model, or several")
     unit: Name | None = Field(None, description="The unit of numbers for which the file says none")
     levels: dict[Name, Name] = Field(default_factory=dict, description="The file's words -> a category's levels")
     each: Quantity | None = Field(None, description="The amount in one counted piece: '5 mg' in a tablet")

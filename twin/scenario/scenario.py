@@ -22,6 +22,7 @@ from ..patient.file import PatientFile
 from ..regimen import Regimen
 from ..settings import Settings
 from .file import ScenarioFile
+from .permit import Permit
 from .reading import Reading
 
 if TYPE_CHECKING:
@@ -67,23 +68,39 @@ class Scenario:
 
 @dataclasses.dataclass(frozen=True)
 class Check:
-    """What was found in a scenario file: problems (it cannot run) and warnings (it can), one sentence each."""
+    """What was found in a scenario file: problems (it cannot run) and warnings (it can), one sentence each.
+
+    `lost` are doses of the model's own treatments that got lost on the way from a record: it cannot run either,
+    unless that is allowed. `reports` say what became of everything in the records.
+    """
 
     problems: tuple[str, ...]
     warnings: tuple[str, ...]
     scenario: Scenario | None
+    lost: tuple[str, ...] = ()
+    reports: tuple[Report, ...] = ()
 
 
-def load_scenario(path: str | os.PathLike[str]) -> Scenario:
-    """The scenario in a file; raises TwinErrors with every problem in it and in the patient files it names."""
-    checked = check(path)
+def load_scenario(path: str | os.PathLike[str], **permitted: Any) -> Scenario:
+    """The scenario in a file; raises TwinErrors with every problem in it and in the patient files it names.
+
+    Args:
+        path: the file. What it names must lie in its folder.
+        permitted: what else is allowed, as `Permit` has it: `allow=["../cohort"]`, `skip_refused=True`,
+            `allow_dropped=True`.
+    """
+    checked = check(path, **permitted)
     if checked.scenario is None:
-        raise TwinErrors(checked.problems)
+        raise TwinErrors([*checked.lost, *checked.problems])
     return checked.scenario
 
 
-def check(path: str | os.PathLike[str]) -> Check:
-    """Everything that can be known about a scenario file without solving it, and what it names, built."""
+def check(path: str | os.PathLike[str], **permitted: Any) -> Check:
+    """Everything that can be known about a scenario file without solving it, and what it names, built.
+
+    `permitted` is what `load_scenario` takes.
+    """
+    permit = Permit(**permitted)
     try:
         document = read(path)
     except TwinError as problem:
@@ -96,12 +113,12 @@ def check(path: str | os.PathLike[str]) -> Check:
     examined = examine(document.value, ScenarioFile)
     if examined.content is None:
         return Check(tuple(document.sentence(p.at, p.message) for p in examined.problems), (), None)
-    reading = Reading(document, Path(path).parent, examined.content, examined)
+    reading = Reading(document, Path(path).parent, examined.content, examined, permit)
     built = reading.everything()
-    warnings = tuple(reading.warnings)
-    if built is None:
-        return Check(tuple(reading.problems), warnings, None)
-    return Check((), warnings, Scenario(Path(path).stem, reading.folder, document, examined.content, **built))
+    scenario = None if built is None else Scenario(Path(path).stem, reading.folder, document, examined.content, **built)
+    return Check(
+        tuple(reading.problems), tuple(reading.warnings), scenario, tuple(reading.lost), tuple(reading.reports)
+    )
 
 
 def _is_patient(value: Any) -> bool:

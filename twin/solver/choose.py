@@ -27,6 +27,11 @@ class Choice:
     method: str = ""  # of the ensemble engine, which runs this choice: "auto", "tsit5", "rosenbrock" or "exact"
 
 
+def compile_key(choice: Choice) -> Choice:
+    """What of a choice a program depends on: the tolerances are among its arguments."""
+    return dataclasses.replace(choice, reason="", relative=0.0, absolute=0.0)
+
+
 @functools.cache
 def _is_linear(kind: type[DiseaseModel]) -> str:
     """Why the model is not wholly linear; empty if it is."""

@@ -145,3 +145,13 @@ def infusions(schedule: Schedule, given: Given) -> tuple[Array, Array, Array, Ar
         jnp.concatenate([rate, jnp.where(runs, rate[dose][:, None], 0.0).ravel()]),
         jnp.concatenate([target, jnp.repeat(target[dose], many)]),
     )
+
+
+def person_over_time(
+    schedule: Schedule, person: Callable[[Array], Individual], *, constant: bool
+) -> Callable[[Array], Individual]:
+    """The individual at a time: always the same, or by the covariates and inputs that hold then."""
+    if constant:
+        always = person(schedule.signal_value[0])
+        return lambda time: always
+    return lambda time: person(schedule.signal_value[jnp.sum(schedule.signal_time <= time)])

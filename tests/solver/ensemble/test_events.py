@@ -14,7 +14,7 @@ import twin
 from tests.solver.test_events import CASES, TIMES
 from tests.toys import MichaelisMenten, One, Pk, Turnover
 from twin.errors import TwinError
-from twin.model import Delivery, DiseaseModel, Final, Peak, covariate, exogenous, observable, part, state, treatment
+from twin.model import Delivery, DiseaseModel, Final, Highest, covariate, exogenous, observable, part, state, treatment
 from twin.parts.compartments import OralOneCompartment
 from twin.regimen import Regimen
 from twin.types import Scalar
@@ -318,7 +318,7 @@ def test_any_times_may_be_asked_for(when, solver):
     """1e-8 of the value at 1e-10 a step; a moment after a dose of 400 mg nothing of it is gone."""
     model, height, after = ONE_DOSE[solver]
     words = {} if solver == "linear" else TIGHT
-    outcomes = {"final": Final(of="concentration"), "peak": Peak(of="concentration")}
+    outcomes = {"final": Final(of="concentration"), "peak": Highest(of="concentration")}
     found = twin.simulate(
         model(), ANA, regimens={"one": "400 mg blood at 5 h"}, draws=1, spread=False, outcomes=outcomes,
         times=WHEN[when], until=60.0, solver=solver, **words,

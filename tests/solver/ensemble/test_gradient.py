@@ -15,7 +15,7 @@ import twin
 from tests.reference import courses
 from tests.stiff import Binding, Robertson
 from tests.toys import One, Turnover
-from twin.model import Area, Average, DiseaseModel, Final, FirstTime, Peak, PeakTime, TimeShare, Trough
+from twin.model import Area, Average, DiseaseModel, Final, FirstTime, Highest, HighestTime, Lowest, TimeShare
 
 ANA = twin.Patient("ana")
 
@@ -187,7 +187,8 @@ def test_derivatives_of_a_response_by_lag_equal_those_of_diffrax(response):
 # --- outcomes -----------------------------------------------------------------------------------------
 
 OUTCOMES = {
-    "peak": Peak(of="biomarker"), "peak_time": PeakTime(of="biomarker"), "trough": Trough(of="biomarker", since=5.0),
+    "peak": Highest(of="biomarker"), "peak_time": HighestTime(of="biomarker"),
+    "trough": Lowest(of="biomarker", since=5.0),
     "area": Area(of="square"), "average": Average(of="biomarker"), "final": Final(of="biomarker"),
     "share": TimeShare(of="biomarker", high=11.0), "first": FirstTime(of="biomarker", above=11.0),
 }  # fmt: skip

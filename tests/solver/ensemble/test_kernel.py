@@ -31,7 +31,7 @@ from twin.model import (
     Crossings,
     DiseaseModel,
     EventTime,
-    Peak,
+    Highest,
     Recovery,
     TimeShare,
     log_normal,
@@ -162,7 +162,7 @@ SEVERAL = "10 mg blood at 0 h; 20 mg blood over 1 h at 1 h; 20 mg oral at 1.2 h"
 TIMES = (0.0, 1.1, 2.0, 6.0, 12.0, 24.0)
 INPUTS = {"production": [{"time": "3 h", "value": 2.0}, {"time": "9 h", "value": 0.5}]}
 EVERYTHING = {
-    "peak": Peak(of="biomarker", since=1.0), "average": Average(of="biomarker"),
+    "peak": Highest(of="biomarker", since=1.0), "average": Average(of="biomarker"),
     "share": TimeShare(of="biomarker", low=8.0, high=10.5), "recovery": Recovery(of="biomarker", above=9.9),
     "episodes": Crossings(of="biomarker", above=9.9), "squared": Area(of="square"),
 }  # fmt: skip
@@ -182,13 +182,13 @@ SMALL = {
     ),
     "explicit, a chance and no samples": Case(Hazardous, "20 mg q12h x2", (), "tsit5", outcomes=EVENT),
     "stiff, float32": Case(
-        Robertson, None, (0.0, 0.4, 40.0), "rosenbrock", outcomes={"peak": Peak(of="second")}, dtype="float32"
+        Robertson, None, (0.0, 0.4, 40.0), "rosenbrock", outcomes={"peak": Highest(of="second")}, dtype="float32"
     ),
 }  # fmt: skip
 LARGER = {
     "stiff, exact depot": Case(
         BindingWithExactDepot, "600 nmol injection; 20 nmol intravenous at 5 day", (0.1, 5.0, 9.0), "rosenbrock",
-        outcomes={"peak": Peak(of="ligand")},
+        outcomes={"peak": Highest(of="ligand")},
     ),
     "stiff, inputs over time": Case(
         AlzheimerCao2026, {"inputs": {"lecanemab": [{"time": "27 year", "value": 135.0}]}}, (1.0, 28.0), "rosenbrock",

@@ -20,9 +20,9 @@ from twin.model import (
     Delivery,
     DiseaseModel,
     FirstTime,
-    Peak,
+    Highest,
+    Lowest,
     TimeShare,
-    Trough,
     log_normal,
     observable,
     parameter,
@@ -69,7 +69,7 @@ class Swing(DiseaseModel):
         return y.value
 
     outcomes = {
-        "peak": Peak(of="value"),
+        "peak": Highest(of="value"),
         "area": Area(of="value"),
         "share": TimeShare(of="value", low=0.2, high=0.8),
         "first": FirstTime(of="value", above=1.5),
@@ -159,7 +159,7 @@ class Unannounced(VanDerPol):
     """Its jumps last a millionth of its drifts, and nobody says so."""
 
     name, stiff = "toy_unannounced", False
-    outcomes = {"lowest": Trough(of="place"), "falls": FirstTime(of="place", below=0.0)}
+    outcomes = {"lowest": Lowest(of="place"), "falls": FirstTime(of="place", below=0.0)}
 
 
 def oscillators(solver):
@@ -209,7 +209,7 @@ class Bolus(OralOne):
 
     name = "toy_bolus"
     outcomes = {
-        "peak": Peak(of="concentration"),
+        "peak": Highest(of="concentration"),
         "exposure": Area(of="concentration"),
         "share": TimeShare(of="concentration", low=0.2),
         "episodes": Crossings(of="concentration", above=0.3),

@@ -23,13 +23,13 @@ from twin.model import (
     Duration,
     Final,
     FirstTime,
+    Highest,
+    HighestTime,
+    Lowest,
+    LowestTime,
     Nothing,
-    Peak,
-    PeakTime,
     Recovery,
     TimeShare,
-    Trough,
-    TroughTime,
     observable,
     part,
     state,
@@ -57,16 +57,16 @@ def outcomes_of(model, outcomes, *, end, regimen=None, **how):
 
 
 def allowed(outcome, tolerance):
-    return OF_TURNS * tolerance**0.75 if isinstance(outcome, PeakTime | TroughTime) else OF_VALUES * tolerance
+    return OF_TURNS * tolerance**0.75 if isinstance(outcome, HighestTime | LowestTime) else OF_VALUES * tolerance
 
 
 # --- a sine, whose every outcome is known ------------------------------------------------------------------
 
 # name: (outcome, its value). The state is a clock, which any step follows: only what is seen limits the steps.
 WAVE = {
-    "peak": (Peak(of="wave", until=3.0), 1.0),
-    "peak time": (PeakTime(of="wave", until=3.0), np.pi / 2),
-    "trough": (Trough(of="wave"), -1.0),
+    "peak": (Highest(of="wave", until=3.0), 1.0),
+    "peak time": (HighestTime(of="wave", until=3.0), np.pi / 2),
+    "trough": (Lowest(of="wave"), -1.0),
     "area": (Area(of="wave"), 1 - np.cos(END)),
     "share": (TimeShare(of="wave", low=0.5), 2 * (np.pi - 2 * HALF) / END),
     "first": (FirstTime(of="wave", below=-0.5), np.pi + HALF),
@@ -117,10 +117,10 @@ class Hunt(DiseaseModel):
 
 HUNT_END, LEVEL, WINDOW = 20.0, 1.5, (1.234, 15.432)
 HUNT = {
-    "peak": Peak(of="prey"),
-    "peak time": PeakTime(of="prey", until=5.0),
-    "trough": Trough(of="prey"),
-    "trough time": TroughTime(of="prey", until=6.0),
+    "peak": Highest(of="prey"),
+    "peak time": HighestTime(of="prey", until=5.0),
+    "trough": Lowest(of="prey"),
+    "trough time": LowestTime(of="prey", until=6.0),
     "area": Area(of="prey"),
     "area of a window": Area(of="prey", since=WINDOW[0], until=WINDOW[1]),
     "share": TimeShare(of="prey", low=LEVEL),
@@ -218,11 +218,11 @@ SPEEDS = (1.0, 5.0, 50.0)  # per hour: half-lives of 42, 8 and 0.8 minutes; abso
 GIVEN = {"oral": "10 mg oral at 24 h; 10 mg oral at 48 h", "blood": "10 mg blood at 24 h; 10 mg blood at 48 h"}
 FLASH_END, HIGH = 72.0, 1.0
 FLASH = {
-    "peak": Peak(of="concentration", until=48.0),
-    "peak time": PeakTime(of="concentration", until=48.0),
+    "peak": Highest(of="concentration", until=48.0),
+    "peak time": HighestTime(of="concentration", until=48.0),
     "exposure": Area(of="concentration"),
     "average": Average(of="concentration"),
-    "trough": Trough(of="concentration"),
+    "trough": Lowest(of="concentration"),
     "time above": Duration(of="concentration", low=HIGH, until=48.0),
     "first": FirstTime(of="concentration", above=HIGH),
     "times": Crossings(of="concentration", above=HIGH),
@@ -287,7 +287,7 @@ def test_a_fast_drug_between_distant_events(way, speed, solver, name):
 def test_outcomes_of_a_linear_model(tolerance):
     """No step is limited by an error of states, all by what outcomes see; areas are exact."""
     outcomes = {
-        "peak": Peak(of="concentration"), "peak time": PeakTime(of="concentration"),
+        "peak": Highest(of="concentration"), "peak time": HighestTime(of="concentration"),
         "exposure": Area(of="concentration"), "time above": Duration(of="concentration", low=1.0),
     }  # fmt: skip
     found = outcomes_of(OralOne(), outcomes, end=200.0, regimen="100 mg oral", solver="linear", rtol=tolerance)

@@ -11,24 +11,25 @@ from ... import units
 from ...errors import TwinError
 from ...model.domain import is_meant
 from ...patient import DoseRecord
-from ...quantity import is_finite, parse_amount, parse_span
+from ...quantity import is_finite, parse_amount, parse_span, split_size
 from ..chart import Chart, Given
-from ..mapping import Entry, Mapping
+from ..mapping import GIVEN, Entry, Mapping
 from ..report import CONVERTED, DROPPED, FLAGGED, UNUSED
 from ..ucum import factor
 from .courses import amount_unit
+from .lost import is_dose, lose, note_unmapped, note_unread
 from .numbers import TABLES, spelled
 
 if TYPE_CHECKING:
     from ...model import DiseaseModel
 
 Note = Callable[[str, str], None]
+Orders = Literal["refuse", "use"] | None  # None: nobody has said, and an order of the model's is a dose lost
 
 # Things that are counted, not measured: an amount of them needs the strength of one.
 _COUNTED = re.compile(
     r"(?i)1|\{.*\}|\[?(tbl|tab|tabs|tablets?|cap|caps|capsules?|ea|each|units? dose|puffs?|drops?)\]?"
 )
-_PER_SIZE = re.compile(r"(.+?)\s*/\s*(kg|m2|m\^2)")
 _MOST_DOSES = 100_000
 
 
@@ -40,51 +41,53 @@ class Order(NamedTuple):
     amount: str
 
 
-def read(
-    chart: Chart, model: DiseaseModel, mapping: Mapping, orders: Literal["refuse", "use"], note: Note
-) -> list[Order]:
-    """What of a chart's treatments the model can take; the rest is noted."""
+def read(chart: Chart, model: DiseaseModel, mapping: Mapping, orders: Orders, note: Note) -> list[Order]:
+    """What of a chart's treatments the model can take; the rest is noted, and a dose that is lost twice."""
     found: list[Order] = []
-    administered = {e.to for g in chart.given if g.certain for e in mapping.find(g.codes)}
+    note_unread(chart, model, mapping, note)
+    administered = {e.to for g in chart.given if g.certain for e in mapping.find(g.codes, GIVEN)}
     for given in chart.given:
-        entries = mapping.find(given.codes)
+        entries = mapping.find(given.codes, GIVEN)
         if not entries:
             note(UNUSED, spelled(given.codes))
+            note_unmapped(given.codes, model, mapping, note)
         for entry in entries:
-            reason = _refused(given, entry, orders, administered)
-            amount = None if reason else _amount(given, entry, model, note)
-            if reason:
+            if entry.kind == "covariate":  # that it is taken is read with the covariates
+                continue
+            if reason := _uncounted(given, entry, orders, administered):
                 note(DROPPED, f"{entry.to}: {reason}")
-            elif amount is not None:
-                found.append(Order(given, entry, amount))
+                continue
+            try:
+                found.append(Order(given, entry, _amount(given, entry, orders, model, note)))
+            except TwinError as problem:
+                lose(entry, str(problem), note)
     return found
 
 
-def _refused(given: Given, entry: Entry, orders: str, administered: set[str]) -> str | None:
-    if entry.kind not in ("treatment", "input"):
+def _uncounted(given: Given, entry: Entry, orders: Orders, administered: set[str]) -> str | None:
+    """Why something is no dose, or one that must not count."""
+    if not is_dose(entry):
         return f"{spelled(given.codes)} was given, and '{entry.to}' is no treatment"
-    if entry.kind == "input" and given.every is None:
-        return "a single dose, and an input takes what repeated ones amount to"
     if given.certain:
         return None
-    if orders == "refuse":
-        return "ordered or stated, not administered; 'orders: use' takes it as given"
-    return "ordered, and administered doses of it are known" if entry.to in administered else None
+    if entry.to in administered:
+        return "ordered, and administered doses of it are known"
+    return "ordered or stated, not administered" if orders == "refuse" else None
 
 
-def _amount(given: Given, entry: Entry, model: DiseaseModel, note: Note) -> str | None:
+def _amount(given: Given, entry: Entry, orders: Orders, model: DiseaseModel, note: Note) -> str:
+    """How much it was, as a dose says it; a TwinError where a dose of the model's is lost."""
+    if not given.certain and orders is None:
+        raise TwinError("ordered or stated; write 'orders: use' to take it as given, or 'orders: refuse'")
+    if entry.kind == "input" and given.every is None:
+        raise TwinError("a single dose, and an input takes what repeated ones amount to")
     if not (is_finite(given.amount) and given.amount >= 0):
-        note(DROPPED, f"{entry.to}: not an amount")
-        return None
-    try:
-        if entry.kind == "treatment":
-            return _in_unit(given, entry, model.treatments()[entry.to].unit, note)
-        if _PER_SIZE.fullmatch((given.unit or "").strip()):
-            raise TwinError("an amount per size of the body, and an input has none")
-        return _in_unit(given, entry, amount_unit(model.inputs()[entry.to].unit), note)
-    except TwinError as problem:
-        note(DROPPED, f"{entry.to}: {problem}")
-        return None
+        raise TwinError("not an amount")
+    if entry.kind == "treatment":
+        return _in_unit(given, entry, model.treatments()[entry.to].unit, note)
+    if split_size(given.unit or "")[1]:
+        raise TwinError("an amount per size of the body, and an input has none")
+    return _in_unit(given, entry, amount_unit(model.inputs()[entry.to].unit), note)
 
 
 def _in_unit(given: Given, entry: Entry, unit: str, note: Note) -> str:
@@ -98,11 +101,11 @@ def _in_unit(given: Given, entry: Entry, unit: str, note: Note) -> str:
             note(FLAGGED, f"{entry.to}: amounts have no unit, taken in {unit}")
             return f"{float(given.amount)!r} {unit}"
         raise TwinError(f"{spelled(given.codes)} has no unit of amount; say 'each' or 'unit' in the mapping")
-    size = _PER_SIZE.fullmatch(said)
-    scale = factor(size[1] if size else said, unit, molar_mass=entry.molar_mass)
+    amount, size = split_size(said)
+    scale = factor(amount, unit, molar_mass=entry.molar_mass)
     if scale != 1.0:
         note(CONVERTED, f"{entry.to}: {said} -> {unit}")
-    return f"{given.amount * scale!r} {unit}" + (f"/{size[2].replace('^', '')}" if size else "")
+    return f"{given.amount * scale!r} {unit}" + (f"/{size}" if size else "")
 
 
 def record(order: Order, time: float, end: float | None, time_unit: str, flag: Callable[[str], None]) -> DoseRecord:

@@ -18,10 +18,10 @@ from ...errors import TwinError
 from ...model.domain import is_studied
 from ...patient import Change, DoseRecord, Observation, Patient, Series
 from ...quantity import parse_span
-from ..chart import Chart, Code, Reading, When
-from ..mapping import AGE, SEX, Entry
+from ..chart import PRESENT, Chart, Code, Reading, When
+from ..mapping import AGE, GIVEN, MEASURED, SEX, Entry
 from ..mapping import Mapping as Codes
-from ..report import CONVERTED, DROPPED, DUPLICATE, FLAGGED, UNUSED, USED, Report
+from ..report import CONVERTED, DROPPED, DUPLICATE, FLAGGED, LOST, UNUSED, USED, Report
 from . import amounts, courses
 from .levels import Held, constant_or_series, level_of, likeliest
 from .moments import FIRST_DOSE, Clock, named_zone, zero_of, zone_of
@@ -39,20 +39,21 @@ class Choices:
 
     `zero` is time 0: 'first dose' (else, flagged, the first measurement), 'first measurement' or a date. `carry`: a
     covariate's value holds until the next ('forward') or since the last. `orders`: whether doses that were only
-    ordered or stated count as given. Measurements before `since` and after `until` (times since zero) stay unused.
+    ordered or stated count as given ('use') or not ('refuse'); until that is said, they are lost. Measurements before
+    `since` and after `until` (times since zero) stay unused.
     `zone` is that of dates without one, `time_unit` that of bare numbers (the model's own if left out).
     """
 
     zero: str | datetime.date = FIRST_DOSE
     carry: Literal["forward", "backward"] = "forward"
-    orders: Literal["refuse", "use"] = "refuse"
+    orders: amounts.Orders = None
     since: str | float | None = None
     until: str | float | None = None
     zone: str | None = None
     time_unit: str | None = None
 
     def __post_init__(self) -> None:
-        for name, allowed in (("carry", ("forward", "backward")), ("orders", ("refuse", "use"))):
+        for name, allowed in (("carry", ("forward", "backward")), ("orders", ("refuse", "use", None))):
             if getattr(self, name) not in allowed:
                 raise TwinError(f"{name} '{getattr(self, name)}' is not known; write '{allowed[0]}' or '{allowed[1]}'")
 
@@ -96,11 +97,11 @@ class _Assembly:
         self.numbers = Numbers(self.note)
         zone = zone_of(chart, zone, self.flag)
         self.orders = amounts.read(chart, model, mapping, choices.orders, self.note)
-        known = [(r.time, {e.kind for e in mapping.find(r.codes)}) for r in chart.readings]
+        known = [(r.time, {e.kind for e in mapping.find(r.codes, MEASURED)}) for r in chart.readings]
         measured = [time for time, kinds in known if "observable" in kinds] or [time for time, kinds in known if kinds]
         zero = zero_of(choices.zero, [g.given.time for g in self.orders], measured, zone, self.flag)
         self.clock = Clock(zero, zone, model.time_unit, unit, chart.birth_date, chart.died)
-        known_at = [self.clock.time(one.time) for one in (*chart.readings, *chart.given)]
+        known_at = [self.clock.time(one.time) for one in (*chart.readings, *chart.given, *chart.lost)]
         self.end = max((time for time in known_at if time is not None), default=None)
 
     def note(self, kind: str, reason: str) -> None:
@@ -112,6 +113,7 @@ class _Assembly:
     def patient(self) -> Patient:
         for reading in self.chart.readings:
             self.reading(reading)
+        self.taken()
         if self.chart.sex:
             self.person(SEX, self.chart.sex)
         given = self.given()
@@ -131,15 +133,22 @@ class _Assembly:
     # readings --------------------------------------------------------------------------------------
 
     def reading(self, reading: Reading) -> None:
-        entries = self.mapping.find(reading.codes)
+        entries = self.mapping.find(reading.codes, MEASURED)
         if not entries:
             self.note(UNUSED, spelled(reading.codes))
         for entry in entries:
             _USES[entry.kind](self, entry, reading)
 
+    def taken(self) -> None:
+        """Drugs whose being taken, or ordered, is a covariate: 'present' from then on, whatever the dose."""
+        for one in (*self.chart.given, *self.chart.lost):
+            for entry in self.mapping.find(one.codes, GIVEN):
+                if entry.kind == "covariate":
+                    self.covariate(entry, Reading(one.codes, PRESENT, one.time))
+
     def person(self, code: Code, value: float | str, unit: str | None = None) -> None:
         """What a chart says of a person beside its readings; a reading of the same comes first."""
-        for entry in self.mapping.find([code]):
+        for entry in self.mapping.find([code], ("covariate",)):
             if entry.kind == "covariate" and entry.to not in self.held:
                 self.covariate(entry, Reading((code,), value, None, unit))
 
@@ -247,6 +256,7 @@ class _Assembly:
             entry = order.entry
             time = self.dated(entry, order.given.time)
             if time is None:
+                self.note(LOST, f"{entry.to}: a dose without a time after birth")
                 continue
             record = amounts.record(order, time, self.end, self.model.time_unit, self.flag)
             if record in found:

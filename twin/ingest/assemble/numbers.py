@@ -71,5 +71,7 @@ def _factor(entry: Entry, code: Code, said: str | None, target: str) -> float | 
 def spelled(codes: Iterable[Code]) -> str:
     """The code as a mapping would name it; a system without a word of its own is left to its last part."""
     for code in codes:
+        if not code.value:
+            break
         return f"{code.system.rsplit('/', 1)[-1]} {code.value}"[:80]
     return "without a code"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import functools
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ..chart import Code, Given
+from ..chart import Code, Given, Lost, When
 from ..report import CONVERTED, DROPPED, FLAGGED
-from .elements import Json, Note, Unreadable, codes_of, is_day, moment, number, quantity, unit_of
+from .elements import WRONG_SHAPE, Json, Note, Unreadable, codes_of, is_day, moment, number, quantity, unit_of
 
 _HOURS = {"s": 1 / 3600, "min": 1 / 60, "h": 1.0, "d": 24.0, "wk": 168.0, "mo": 730.5, "a": 8766.0}
 # Timing.code (v3-GTSAbbreviation): hours between doses.
@@ -34,8 +36,11 @@ class Drug(NamedTuple):
     strength: tuple[float, str] | None = None
 
 
-def taken(resource: Json, medications: Mapping[str, Json], note: Note, where: str) -> Iterator[Given]:
-    """The doses of a MedicationAdministration, MedicationStatement or MedicationRequest."""
+def taken(resource: Json, medications: Mapping[str, Json], note: Note, where: str) -> Iterator[Given | Lost]:
+    """The doses of a MedicationAdministration, MedicationStatement or MedicationRequest.
+
+    What was never to be given is no dose (Unreadable says why); of what was, and cannot be read, the drug remains.
+    """
     kind, status = str(resource["resourceType"]), str(resource.get("status"))
     if status in _NOT_GIVEN[kind]:
         raise Unreadable(f"{kind}: {status}")
@@ -47,21 +52,38 @@ def taken(resource: Json, medications: Mapping[str, Json], note: Note, where: st
     if kind == "MedicationAdministration":
         if status == "stopped":
             note(FLAGGED, f"{kind}: stopped; the dose is taken as written")
-        yield _administered(resource, drug, note, where)
-        return
-    lines = resource.get("dosage" if kind == "MedicationStatement" else "dosageInstruction", ())
-    if not lines:
-        raise Unreadable(f"{kind}: without a dosage")
-    for line in lines:
+        lines = [functools.partial(_administered, resource, drug, note, where)]
+    else:
+        said = resource.get("dosage" if kind == "MedicationStatement" else "dosageInstruction", ())
+        lines = [functools.partial(_ordered, resource, line, drug, note, where) for line in said]
+    for line in lines or [functools.partial(_nothing, kind)]:
         try:
-            yield from _ordered(resource, line, drug, note, where)
-        except Unreadable as problem:
-            note(DROPPED, str(problem))
+            yield from line()
+        except (Unreadable, *WRONG_SHAPE) as problem:
+            why = str(problem) if isinstance(problem, Unreadable) else "not built as FHIR R4 says"
+            reason = why if why.startswith(kind) else f"{kind}: {why}"
+            note(DROPPED, reason)
+            yield Lost(drug.codes, reason, _begun(resource))
+
+
+def _nothing(kind: str) -> Iterator[Given]:
+    raise Unreadable(f"{kind}: without a dosage")
+
+
+def _begun(resource: Json) -> When:
+    """When something that cannot be read began, or was written; None where that cannot be read either."""
+    period = resource.get("effectivePeriod")
+    start = period.get("start") if isinstance(period, Mapping) else None
+    for text in (resource.get("effectiveDateTime"), start, resource.get("authoredOn"), resource.get("dateAsserted")):
+        with contextlib.suppress(Unreadable):
+            return moment(text, "", lambda *_: None)
+    return None
 
 
 def _drug(resource: Json, medications: Mapping[str, Json], kind: str) -> Drug:
     if "medicationCodeableConcept" in resource:
-        return Drug(codes_of(resource["medicationCodeableConcept"]))
+        said = resource["medicationCodeableConcept"]
+        return Drug(codes_of(said) or (Code("", "", str(said.get("text", ""))),))
     reference = str(resource.get("medicationReference", {}).get("reference", ""))
     inside = {f"#{one.get('id')}": one for one in resource.get("contained", ())}
     medication = (
@@ -100,7 +122,7 @@ def _amount(said: Json, drug: Drug, kind: str, note: Note) -> tuple[float, str |
     return value, unit
 
 
-def _administered(resource: Json, drug: Drug, note: Note, where: str) -> Given:
+def _administered(resource: Json, drug: Drug, note: Note, where: str) -> Iterator[Given]:
     kind = "MedicationAdministration"
     said = resource.get("dosage", {})
     period = resource.get("effectivePeriod", {})
@@ -113,7 +135,7 @@ def _administered(resource: Json, drug: Drug, note: Note, where: str) -> Given:
         amount, unit = _from_rate(said["rateQuantity"], over)
     else:
         raise Unreadable(f"{kind}: without a dose")
-    return Given(drug.codes, amount, unit, time, over=f"{over:g} h" if over else None, where=where)
+    yield Given(drug.codes, amount, unit, time, over=f"{over:g} h" if over else None, where=where)
 
 
 def _duration(start: datetime.datetime, period: Json, note: Note) -> float | None:

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 from ..chart import Code, Said
 from ..report import FLAGGED
 
+# What a resource that is built otherwise than FHIR says may raise anywhere.
+WRONG_SHAPE = (AttributeError, KeyError, TypeError, ValueError, IndexError, OverflowError)
 Json = Mapping[str, Any]
 Note = Callable[[str, str], None]
 
@@ -30,7 +32,7 @@ _SIDES = {"<": -1, "<=": -1, ">": 1, ">=": 1}
 
 
 class Unreadable(Exception):
-    """Why a piece of a record cannot be taken; the words go into the report."""
+    """Why a piece of a record cannot be taken; the words go into the report, so they hold none of a person's."""
 
 
 class Value(NamedTuple):
@@ -47,7 +49,8 @@ def codes_of(concept: Json | None) -> tuple[Code, ...]:
     for coding in (concept or {}).get("coding", ()):
         if coding.get("code"):
             system = str(coding.get("system", ""))
-            found.append(Code(SYSTEMS.get(system, system), str(coding["code"]), str(coding.get("display", ""))))
+            display = str(coding.get("display") or (concept or {}).get("text", ""))
+            found.append(Code(SYSTEMS.get(system, system), str(coding["code"]), display))
     return tuple(found)
 
 
@@ -108,7 +111,7 @@ def quantity(said: Json) -> Value:
 
 def text(said: Any) -> Value:
     """A string: '<0.5' and '7.2' are numbers, anything else (with a decimal comma, too) stays text."""
-    match = re.fullmatch(rf"\s*([<>]=?)?\s*({_NUMBER})\s*", str(said))
+    match = re.fullmatch(rf"([<>]=?)?\s*({_NUMBER})", str(said).strip())
     if match:
         return Value(float(match[2]), None, _SIDES.get(match[1] or "", 0))
     return Value(str(said))

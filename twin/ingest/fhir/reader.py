@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...errors import TwinError
-from ..chart import Chart, Given, Reading
+from ...files.reach import check_kind
+from ..chart import Chart, Given, Lost, Reading
 from ..privacy import pseudonym
 from ..report import DROPPED, DUPLICATE, FLAGGED, NOBODY, READ, UNUSED, Report
 from ..text import lines as textfile
 from ..text import strict_json
 from .drugs import taken
-from .elements import Json, Note, Unreadable, moment
+from .elements import WRONG_SHAPE, Json, Note, Unreadable, moment
 from .values import observed, suffered
 
 _BUNDLES = (".json", ".json.gz")
 _LINES = (".ndjson", ".jsonl", ".ndjson.gz", ".jsonl.gz")
 _SEXES = {"female": "female", "male": "male", "other": "other"}
-_WRONG_SHAPE = (AttributeError, KeyError, TypeError, ValueError, IndexError, OverflowError)
 
 
 class Item(NamedTuple):
@@ -42,6 +42,7 @@ def read(path: str | os.PathLike[str], *, person: str | None = None) -> tuple[li
     of the one who is wanted.
     """
     report = Report("fhir", textfile.label(path))
+    check_kind(path, report.source)
     people = _People(report)
     for items in _groups(Path(path), report):
         people.add(items)
@@ -125,9 +126,11 @@ class _Draft:
     died: datetime.date | None
     readings: list[Reading] = dataclasses.field(default_factory=list)
     given: list[Given] = dataclasses.field(default_factory=list)
+    lost: list[Lost] = dataclasses.field(default_factory=list)
 
     def chart(self) -> Chart:
-        return Chart(self.id, self.birth_date, self.sex, tuple(self.readings), tuple(self.given), self.died)
+        parts = tuple(self.readings), tuple(self.given)
+        return Chart(self.id, self.birth_date, self.sex, *parts, self.died, tuple(self.lost))
 
 
 class _People:
@@ -206,7 +209,7 @@ class _People:
         except Unreadable as problem:
             words = str(problem)
             note(DROPPED, words if words.startswith(kind) else f"{kind}: {words}")
-        except _WRONG_SHAPE:
+        except WRONG_SHAPE:
             note(DROPPED, f"{kind} that is not built as FHIR R4 says")
 
     def again(self, kind: str, item: Item, note: Note) -> bool:
@@ -230,7 +233,11 @@ class _People:
         draft.readings += list(suffered(item.resource, note, item.where))
 
     def medication(self, draft: _Draft, item: Item, note: Note) -> None:
-        draft.given += list(taken(item.resource, self.medications, note, item.where))
+        for one in taken(item.resource, self.medications, note, item.where):
+            if isinstance(one, Lost):
+                draft.lost.append(one)
+            else:
+                draft.given.append(one)
 
 
 _READ: Mapping[str, Callable[[_People, _Draft, Item, Note], None]] = {

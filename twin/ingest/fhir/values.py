@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..chart import Reading
+from ..chart import ABSENT, PRESENT, Reading
 from ..report import DROPPED, FLAGGED, READ
 from .elements import Json, Note, Unreadable, Value, code_of, codes_of, moment, number, quantity, text, unit_of
 
@@ -144,10 +144,10 @@ def suffered(resource: Json, note: Note, where: str) -> Iterator[Reading]:
     if onset is None and resource.get("recordedDate"):
         note(FLAGGED, "Condition without an onset, taken from when it was recorded")
         onset = moment(resource["recordedDate"], "Condition", note)
-    yield Reading(codes, "present", onset, where=where)
+    yield Reading(codes, PRESENT, onset, where=where)
     abated = _since(resource, "abatement", note)
     if abated is not None:
-        yield Reading(codes, "absent", abated, where=where)
+        yield Reading(codes, ABSENT, abated, where=where)
 
 
 def _since(resource: Json, word: str, note: Note) -> datetime.datetime | None:

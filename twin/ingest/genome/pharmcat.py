@@ -116,7 +116,8 @@ def _texts(gene: str, said: Sequence[str]) -> list[str] | None:
 def _compare(gene: str, texts: Sequence[str], entry: Mapping[str, Any], report: Report, who: str) -> None:
     """PharmCAT's own phenotype beside ours: its tables may be of another year."""
     said = entry.get("recommendationDiplotypes") or entry.get("sourceDiplotypes") or []
-    theirs = {p for d in said for p in d.get("phenotypes") or [] if isinstance(p, str)}
+    named = [one.get("phenotypes") for one in said]
+    theirs = {p for listed in named if isinstance(listed, list) for p in listed if isinstance(p, str)}
     ours = {functions.phenotype(gene, text) for text in texts}
     if theirs - {"n/a", "No Result"} and theirs != ours:
         report.note(who, FLAGGED, f"{gene}: PharmCAT's phenotype is not that of our tables; ours is used")

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import TwinError
+from ...files.reach import check_kind
 from ..chart import Chart
 from ..report import Report
+from ..text.lines import label
 
 __all__ = ["read"]
 
@@ -66,6 +68,7 @@ def read(
 
 def _kind(path: str | os.PathLike[str]) -> tuple[str, tuple[str, ...]]:
     where = Path(path)
+    check_kind(where, label(where))
     if where.name.lower().endswith((".nii", ".nii.gz")):
         return "NIfTI file", _OF_NIFTI
     if where.is_dir() or where.suffix.lower() == ".dcm" or _marked(where):

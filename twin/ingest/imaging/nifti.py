@@ -7,6 +7,7 @@ The volume of a voxel is the determinant of the grid's axes, so that an oblique 
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import datetime
 import os
@@ -15,12 +16,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...errors import TwinError
+from ...files.reach import check_kind
 from ..chart import Chart, Code, Reading, When
 from ..privacy import pseudonym
 from ..report import FLAGGED, READ, UNUSED, Report
 from ..text.lines import label as label_of
 
-MOST_VOXELS = 2**30  # a body at half a millimetre
+MOST_VOXELS = 2**28  # a body at 0.6 mm
+MOST_BYTES = 2**29  # of its voxels, unpacked: a file of a few kilobytes can hold any number of equal ones
+MOST_LABELS = 10_000
+_SLAB = 2**22  # voxels that are counted at once
 _ML = 1000.0  # mm^3 in one mL
 _SHEAR = 1e-3  # of an axis's length: what rounding leaves between axes that are at right angles
 _DOUBTFUL = 30  # nibabel's grade of what it would mend in a header, and what we do not want mended unseen
@@ -44,6 +49,9 @@ def read(
     if empty not in ("refuse", "zero"):
         raise TwinError(f"empty='{empty}' is neither 'refuse' nor 'zero'")
     name = label_of(path)
+    for one in (path, image):
+        if one is not None:
+            check_kind(one, label_of(one))
     grid = _grid(path, name)
     counts, voxels = _counted(grid, name)
     report, who = Report("imaging", name), pseudonym(patient or name)
@@ -97,6 +105,8 @@ def _grid(path: str | os.PathLike[str], name: str) -> _Grid:
         raise TwinError(
             f"{name}: {np.prod(shape, dtype=float):.0f} voxels, where 1 to {MOST_VOXELS} are read; resample it"
         )
+    if (size := np.prod(shape, dtype=float) * image.header.get_data_dtype().itemsize) > MOST_BYTES:
+        raise TwinError(f"{name}: unpacks to {size:.0f} bytes, where {MOST_BYTES} are read; save it in whole numbers")
     axes = np.asarray(image.affine, float)[:3, :3]
     _check_axes(axes, np.asarray(image.header.get_zooms()[:3], float), name)
     return _Grid(image, unit, abs(float(np.linalg.det(axes))) * _MM.get(unit, 1.0) ** 3)
@@ -148,10 +158,18 @@ def _counted(grid: _Grid, name: str) -> tuple[dict[int, int], Any]:
     with _readable(name):
         data = np.asarray(grid.image.dataobj)
     data = data.reshape(data.shape[:3])
-    if not np.isfinite(data).all() or (data != np.round(data)).any():
-        raise TwinError(f"{name}: voxels are not whole numbers; give a label map, not an image or probabilities")
-    values, counts = np.unique(data, return_counts=True)
-    return {int(v): int(n) for v, n in zip(values, counts, strict=True) if v != 0}, data
+    counts: collections.Counter[int] = collections.Counter()
+    voxels = data.reshape(-1, order="A")  # as they lie in memory, so that nothing is copied
+    for start in range(0, voxels.size, _SLAB):
+        slab = voxels[start : start + _SLAB]
+        if not np.isfinite(slab).all() or (slab != np.round(slab)).any():
+            raise TwinError(f"{name}: voxels are not whole numbers; give a label map, not an image or probabilities")
+        for value, count in zip(*np.unique(slab, return_counts=True), strict=True):
+            counts[int(value)] += int(count)
+            if len(counts) > MOST_LABELS:
+                raise TwinError(f"{name}: more than {MOST_LABELS} labels; give a label map, not an image")
+    del counts[0]
+    return dict(sorted(counts.items())), data
 
 
 def _names(counts: Mapping[int, int], labels: Mapping[int, str] | None, empty: str, name: str) -> dict[int, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import TwinError
+from ...files.reach import check_kind
 from ..text.lines import label
 
 MOST_BYTES = 2**31 - 2**16  # positions are 32-bit integers, to halve the memory
@@ -20,6 +21,7 @@ _MARKS = {b"\xff\xfe": "UTF-16 text", b"\xfe\xff": "UTF-16 text", b"\x1f\x8b": "
 def checked_bytes(path: str | os.PathLike[str]) -> bytes:
     """The file as UTF-8 without byte-order mark, lines ended by a newline; a TwinError where it is no text."""
     name = label(path)
+    check_kind(path, name)
     try:
         size = os.stat(path).st_size
         if size > MOST_BYTES:

@@ -18,7 +18,7 @@ import numpy as np
 
 from ...errors import TwinError, TwinErrors, suggest
 from ..chart import Chart
-from ..privacy import pseudonym
+from ..privacy import flag_unstable, pseudonym
 from ..report import DROPPED, FLAGGED, NOBODY, READ, Report
 from . import clock, delimited
 from .columns import AFTER_DOSE, Carry
@@ -124,6 +124,7 @@ def _report(table: Table, rows: Rows) -> Report:
     report, patient = Report("nonmem", table.source), table.patient
     if rows.sheet.ignored:
         report.note(NOBODY, DROPPED, "comment row", rows.sheet.ignored)
+    flag_unstable(table.ids, report)
     for mask, kind, reason in rows.notes():
         count(report, table, patient[mask], kind, reason)
     for name, column in table.covariates.items():

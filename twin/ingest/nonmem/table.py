@@ -18,7 +18,8 @@ from ...quantity import Span
 from ...regimen import Dose, Regimen
 from .. import ucum
 from ..chart import Code
-from ..mapping import Entry, Mapping
+from ..mapping import Entry, Kind, Mapping
+from ..privacy import flag_unstable
 from ..report import CONVERTED, FLAGGED, UNUSED, USED, Report
 from .columns import AFTER_DOSE, Column, Columns, Labels, column_codes, dose_codes, reading_codes
 
@@ -48,6 +49,7 @@ def bind(table: Columns, model: DiseaseModel, said: Words[str, Any] | Mapping) -
     if reset.any():
         place = table.place(int(np.argmax(reset)))
         raise TwinError(f"{place}: a patient's history cannot hold a reset (EVID 3 or 4); use the table's regimens()")
+    flag_unstable(table.ids, binding.report)
     binding.note(np.flatnonzero(table.after_doses()), FLAGGED, AFTER_DOSE)
     doses, observations = binding.doses(), binding.observations()
     covariates, series, assumed = binding.covariates()
@@ -96,19 +98,18 @@ class _Binding:
         for i in np.flatnonzero(counts):
             self.report.note(self.table.ids[i], kind, reason, int(counts[i]))
 
-    def feeds(self, codes: Sequence[Code], kinds: tuple[str, ...], row: int, what: str) -> tuple[Entry, ...]:
+    def feeds(self, codes: Sequence[Code], kinds: tuple[Kind, ...], row: int, what: str) -> tuple[Entry, ...]:
         """What rows of some codes feed; nothing if the mapping says so, an error if it says nothing of them."""
-        known = next((c for c in codes if (c.system, c.value) in self.mapping.entries), None)
-        if known is None:
+        if not self.mapping.knows(codes):
             wanted = " or ".join(kinds)
             raise TwinError(
                 f"{self.table.place(row)}: the mapping does not say which {wanted} {what} feeds; "
                 f"add '{codes[0].system} {codes[0].value}: NAME', or leave NAME out if it is not to be used"
             )
-        entries = self.mapping.entries[known.system, known.value]
+        entries = self.mapping.find(codes, kinds)
         for entry in entries:
             if entry.kind not in kinds:
-                raise TwinError(f"mapping '{known.system} {known.value}': {what} feeds no {entry.kind} ('{entry.to}')")
+                raise TwinError(f"mapping '{' '.join(entry.code)}': {what} feeds no {entry.kind} ('{entry.to}')")
         return entries
 
     def say_unit(self, rows: np.ndarray, column: str, entry: Entry, unit: str, factor: float) -> None:

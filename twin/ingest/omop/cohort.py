@@ -21,7 +21,9 @@ _COMMANDS = {
 def person_ids(database: Database, cohort: str | Sequence[int]) -> list[int]:
     """The cohort's ids: in the order of a list, or from low to high where a query names them."""
     if isinstance(cohort, str):
-        sql = f"SELECT DISTINCT person_id FROM ({checked(cohort)}\n) AS cohort ORDER BY person_id"
+        said = checked(cohort)
+        database.check_statement(said, "the cohort query")
+        sql = f"SELECT DISTINCT person_id FROM ({said}\n) AS cohort ORDER BY person_id"
         found = [row[0] for row in database.rows(sql, "the cohort query")]
         source = "the cohort query"
     else:
@@ -33,6 +35,8 @@ def person_ids(database: Database, cohort: str | Sequence[int]) -> list[int]:
 
 def checked(query: str) -> str:
     """The query without comments, if it is a single SELECT (or WITH ... SELECT) that cannot change anything."""
+    if "\\" in query:  # in some strings it hides the quotation mark that ends them
+        raise TwinError("the cohort query has a backslash; write it without")
     said = _PIECES.sub(lambda piece: " " if piece["comment"] else piece[0], query).strip().rstrip(";").rstrip()
     bare = _PIECES.sub(" ", said)
     if ";" in bare:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,10 @@ from ...errors import TwinError
 from ..text import lines as textfile
 from .tables import TABLES
 
+MOST_ROWS = 3_000_000  # of one table, of a cohort: about 2 GB of memory
+MOST_SECONDS = 120.0  # that a database may take for one question
+_MEMORY = "4GB"
+_ROWS = 10_000  # that are fetched at once
 _ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 _NAME = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)?")
 # Columns that look like numbers or dates and are words: leading zeros of codes count, and dates are read here.
@@ -24,12 +30,15 @@ class Database:
     """Tables that can be asked for rows. Ids stand in the SQL as digits: drivers have many styles of parameters."""
 
     def __init__(
-        self, connection: Any, name: str, schema: str | None = None, others: Sequence[str] = (), batch: int = 900
-    ):
+        self, connection: Any, name: str, schema: str | None = None, others: Sequence[str] = (), batch: int = 900,
+        parsed: bool = False,
+    ):  # fmt: skip
         if schema is not None and not _NAME.fullmatch(schema):
             raise TwinError(f"schema '{schema[:40]}' is no name; write one such as cdm or main")
         self.connection, self.name, self.schema = connection, name, schema
         self.others = tuple(others)  # tables that are there, as far as that is known
+        self.parsed = parsed  # whether DuckDB's parser is at hand
+        self.seconds = MOST_SECONDS  # for one question
         self.batch = batch  # ids in one list; SQLite may be built to take no more than 999
 
     def columns(self, table: str) -> tuple[str, ...] | None:
@@ -54,15 +63,55 @@ class Database:
                 yield dict(zip(names, row, strict=True))
 
     def rows(self, sql: str, what: str) -> Iterator[tuple[Any, ...]]:
-        """Rows of a query; a TwinError says what went wrong where the database cannot answer."""
+        """Rows of a query; a TwinError says what went wrong where the database cannot answer, or not in time."""
+        deadline, count = time.monotonic() + self.seconds, 0
         try:
             cursor = self.connection.cursor()
-            cursor.execute(sql)
-            while found := cursor.fetchmany(10_000):
+            with self._interrupted(cursor, deadline):
+                cursor.execute(sql)
+                found = cursor.fetchmany(_ROWS)
+            while found:
+                count += len(found)
+                if count > MOST_ROWS:
+                    raise TwinError(
+                        f"{self.name}: {what} has more than {MOST_ROWS:,} rows of this cohort; read fewer people"
+                    )
                 yield from found
+                with self._interrupted(cursor, deadline):
+                    found = cursor.fetchmany(_ROWS)
+        except TwinError:
+            raise
         except Exception as problem:
             self._roll_back()
+            if time.monotonic() > deadline:
+                raise TwinError(f"{self.name}: {what} takes longer than {self.seconds:g} s; ask for less") from None
             raise TwinError(f"{self.name}: {what} {_row_of(problem) or _reason(problem)}") from None
+
+    @contextlib.contextmanager
+    def _interrupted(self, cursor: Any, deadline: float) -> Iterator[None]:
+        """Ends what a driver is doing at the deadline, where it can: DuckDB by cursor, SQLite and psycopg otherwise."""
+        ways = ((cursor, "interrupt"), (self.connection, "interrupt"), (self.connection, "cancel"))
+        stop = next((getattr(one, word) for one, word in ways if hasattr(one, word)), lambda: None)
+        timer = threading.Timer(max(deadline - time.monotonic(), 0.0), stop)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def check_statement(self, sql: str, what: str) -> None:
+        """Raises TwinError unless it is one SELECT to DuckDB's own parser, where the tables are DuckDB's."""
+        if not self.parsed:
+            return
+        import duckdb
+
+        try:
+            kinds = [one.type for one in self.connection.extract_statements(sql)]
+        except duckdb.Error:
+            raise TwinError(f"{what} cannot be read as SQL; give a single SELECT that returns person_id") from None
+        if kinds != [duckdb.StatementType.SELECT]:
+            raise TwinError(f"{what} is not a single SELECT; give one that returns person_id")
 
     def spelled(self, table: str) -> str:
         return f"{self.schema}.{table}" if self.schema else table
@@ -113,6 +162,9 @@ def _sqlite(address: str) -> Any:
     return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
 
 
+_POSTGRESQL = f"-c default_transaction_read_only=on -c statement_timeout={int(1000 * MOST_SECONDS)}"
+
+
 def _postgresql(address: str) -> Any:
     """A connection whose transactions are read-only."""
     try:
@@ -120,7 +172,7 @@ def _postgresql(address: str) -> Any:
     except ImportError:
         raise TwinError("PostgreSQL needs a driver; pip install 'psycopg[binary]'") from None
     try:
-        return psycopg.connect(address, options="-c default_transaction_read_only=on")
+        return psycopg.connect(address, options=_POSTGRESQL)
     except psycopg.Error as problem:  # its message may repeat the address, with the password
         raise TwinError(
             f"the PostgreSQL database does not answer ({type(problem).__name__}); check the address"
@@ -139,6 +191,8 @@ def _folder(path: Path) -> Database:
     files = _files(path)
     connection = duckdb.connect(":memory:")
     connection.execute("SET autoinstall_known_extensions = false")
+    connection.execute(f"SET memory_limit = '{_MEMORY}'")
+    connection.execute("SET temp_directory = ''")  # a query that needs more memory fails, and fills no disk
     for table, file in files.items():
         try:
             connection.execute(f"CREATE VIEW {table} AS {_select(connection, file, table in TABLES)}")
@@ -147,7 +201,7 @@ def _folder(path: Path) -> Database:
     connection.execute(f"SET allowed_directories = ['{_text(path.resolve())}/']")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
-    return Database(connection, path.resolve().name, others=tuple(files), batch=50_000)
+    return Database(connection, path.resolve().name, others=tuple(files), batch=50_000, parsed=True)
 
 
 def _files(path: Path) -> dict[str, Path]:

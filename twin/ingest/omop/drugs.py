@@ -6,13 +6,14 @@ import datetime
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from ..chart import Code, Given
+from ..chart import Code, Given, Lost
 from ..report import CONVERTED, DROPPED, FLAGGED, UNUSED
 from .tables import ADMINISTERED, Row
 
 Note = Callable[[str, str], None]
 Span = tuple[datetime.datetime, datetime.datetime | None]
 _MIDNIGHT = datetime.time()
+_PER_TIME = "drug_exposure: a strength per time; how much was given is not known"
 _NOT_A_SIZE = {"h", "hour", "d", "day"}  # a patch's strength is a rate
 
 
@@ -38,19 +39,26 @@ def strength(row: Row, codes: tuple[Code, ...], units: Mapping[int, str]) -> Str
     return Strength(codes, above / (below or 1.0), unit, per)
 
 
-def given(row: Row, codes: tuple[Code, ...], strengths: Sequence[Strength], span: Span, note: Note) -> Iterator[Given]:
-    """The doses of one exposure, one of each ingredient; what cannot be known is noted."""
+def given(
+    row: Row, codes: tuple[Code, ...], strengths: Sequence[Strength], span: Span, note: Note
+) -> Iterator[Given | Lost]:
+    """The doses of one exposure, one of each ingredient; what cannot be known is noted, and lost."""
     start, quantity = span[0], row.number("quantity")
     if row.text("sig") is not None:
         note(UNUSED, "drug_exposure: sig (free text)")
     if not quantity or quantity < 0:
         note(DROPPED, "drug_exposure: without a quantity")
+        whole = dict.fromkeys((*codes, *(code for one in strengths for code in one.codes)))
+        yield Lost(tuple(whole), "drug_exposure: without a quantity", start)
         return
     certain = row.concept("drug_type_concept_id") in ADMINISTERED
     days, over = _days(row, span, certain, note), _over(span) if certain else None
     if days > 1:
         note(FLAGGED, "drug_exposure: quantity spread evenly over its days, one dose a day")
     for own, amount, unit in _amounts(quantity / days, codes, strengths, note):
+        if amount is None:
+            yield Lost(own, _PER_TIME, start)
+            continue
         every, doses = ("24 h", days) if days > 1 else (None, None)
         yield Given(own, amount, unit, start, every, doses, over if days == 1 else None, certain, where=row.where)
 
@@ -79,8 +87,8 @@ def _over(span: Span) -> str | None:
 
 def _amounts(
     quantity: float, codes: tuple[Code, ...], strengths: Sequence[Strength], note: Note
-) -> Iterator[tuple[tuple[Code, ...], float, str | None]]:
-    """(codes, amount, unit) of each ingredient; a number of pieces where no strength is known."""
+) -> Iterator[tuple[tuple[Code, ...], float | None, str | None]]:
+    """(codes, amount, unit) of each ingredient; a number of pieces where no strength is known, None if it is a rate."""
     if not strengths:
         yield codes, quantity, None
         return
@@ -91,7 +99,8 @@ def _amounts(
             note(FLAGGED, "drug_exposure: a strength without an amount, taken as counted pieces")
             yield own, quantity, None
         elif (one.per or "").lower() in _NOT_A_SIZE:
-            note(DROPPED, "drug_exposure: a strength per time; how much was given is not known")
+            note(DROPPED, _PER_TIME)
+            yield own, None, None
         else:
             note(CONVERTED, f"drug_exposure: {one.per or 'pieces'} by the drug's strength")
             yield own, quantity * one.amount, one.unit

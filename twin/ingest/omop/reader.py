@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ...errors import TwinError
-from ..chart import Chart, Code, Given, Reading
+from ..chart import ABSENT, PRESENT, Chart, Code, Given, Lost, Reading
 from ..privacy import pseudonym
 from ..report import CONVERTED, DROPPED, DUPLICATE, FLAGGED, NOBODY, READ, UNUSED, Report
 from .cohort import person_ids
@@ -65,6 +65,7 @@ class _Reader:
         self.rows: dict[str, list[Row]] = {}
         self.readings: dict[int, list[Reading]] = collections.defaultdict(list)
         self.given: dict[int, list[Given]] = collections.defaultdict(list)
+        self.lost: dict[int, list[Lost]] = collections.defaultdict(list)
 
     def note(self, person: int, kind: str, reason: str) -> None:
         self.report.note(self.names[person], kind, reason)
@@ -101,6 +102,7 @@ class _Reader:
                 readings=tuple(self.readings[one]),
                 given=tuple(self.given[one]),
                 died=died.get(one),
+                lost=tuple(self.lost[one]),
             )
             for one in self.people
         ]
@@ -229,9 +231,14 @@ class _Reader:
             note(DROPPED, "drug_exposure without a concept")
         elif time is None:
             note(DROPPED, "drug_exposure without a time")
+            self.lost[person].append(Lost(codes, "drug_exposure without a time"))
         else:
             end, _ = row.moment("drug_exposure_end")
-            self.given[person] += given(row, codes, self.strengths.get(drug, ()), (time, end), note)
+            for one in given(row, codes, self.strengths.get(drug, ()), (time, end), note):
+                if isinstance(one, Lost):
+                    self.lost[person].append(one)
+                else:
+                    self.given[person].append(one)
 
     def condition(self, row: Row, person: int, note: Callable[[str, str], None]) -> None:
         codes = self._codes(row.concept("condition_concept_id"), row.concept("condition_source_concept_id"))
@@ -239,9 +246,9 @@ class _Reader:
             note(DROPPED, "condition_occurrence without a concept")
             return
         begin, end = self._time(row, "condition_start", note), self._time(row, "condition_end", note)
-        self.readings[person].append(Reading(codes, "present", begin, where=row.where))
+        self.readings[person].append(Reading(codes, PRESENT, begin, where=row.where))
         if end is not None:
-            self.readings[person].append(Reading(codes, "absent", end, where=row.where))
+            self.readings[person].append(Reading(codes, ABSENT, end, where=row.where))
 
     def _time(self, row: Row, start: str, note: Callable[[str, str], None]) -> datetime.datetime | None:
         found, clocked = row.moment(start)

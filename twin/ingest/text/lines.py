@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from ...errors import TwinError
+from ...files.reach import check_kind
 
 MOST_BYTES = 64 * 2**30  # a whole genome's VCF is some gigabytes
 MOST_RATIO = 400  # text of real files packs 5 to 100 times; only a bomb expands more
@@ -30,6 +31,7 @@ def label(path: str | os.PathLike[str]) -> str:
 def lines(path: str | os.PathLike[str], most: int = MOST_BYTES) -> Iterator[tuple[int, str]]:
     """(number, text) of each line, without its end; raises TwinError where the file is no such text."""
     name = label(path)
+    check_kind(path, name)
     try:
         with open(path, "rb") as raw:
             packed = raw.read(2) == b"\x1f\x8b"

@@ -18,7 +18,7 @@ from ...errors import TwinError, suggest
 from .lines import label, lines
 
 MOST_ROWS = 20_000_000
-_PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_PLAIN = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
 _COMMA = re.compile(r"[+-]?\d+,\d+")
 MISSING = frozenset({"", ".", "na", "n/a", "nan", "null", "none", "-"})
 

@@ -86,7 +86,7 @@ def _order(rows: Sequence[Row], column: str) -> str:
     """Which of day and month comes first, from the whole column: a number above 12 decides."""
     day, month, doubtful = True, True, None
     for row in rows:
-        found = _YEAR_LAST.fullmatch(row[column])
+        found = _YEAR_LAST.fullmatch(_text(row, column))
         if found is None or found.group(2) == ".":
             continue
         doubtful = doubtful or row
@@ -101,8 +101,13 @@ def _order(rows: Sequence[Row], column: str) -> str:
     return MONTH_FIRST if month else DAY_FIRST
 
 
+def _text(row: Row, column: str) -> str:
+    """A cell with single blanks: a run of them is slow to divide between the parts of a date."""
+    return " ".join(row[column].split())
+
+
 def _stamp(row: Row, column: str, order: str) -> datetime.datetime:
-    text = row[column].strip()
+    text = _text(row, column)
     found = _YEAR_FIRST.fullmatch(text)
     if found:
         year, month, day, *clock = found.groups()

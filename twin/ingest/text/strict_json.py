@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import TwinError
+from ...files.reach import check_kind
 from . import lines as textfile
 
 LARGEST = 2**30  # bytes in one document; a hospital's export has many small ones, or a line a record
@@ -97,6 +98,7 @@ def _refuse(word: str) -> Any:
 
 
 def _start(path: str | os.PathLike[str], name: str) -> bytes:
+    check_kind(path, name)
     try:
         with open(path, "rb") as file:
             return file.read(4)

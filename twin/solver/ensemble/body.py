@@ -165,6 +165,7 @@ class Body:
                 status = jnp.where(lost, Status.NO_STEADY_STATE, status)
         amount, target = events.amount.pick(now.pointer), events.target.pick(now.pointer)
         entering = (kind == DO_BOLUS) | (kind == DO_EARLY_BOLUS)  # an infusion begins with a bolus of nothing
+        totals = self._before_dose(now, entering)
         for into, states in self.setup.restarts.items():
             for i in states:
                 y[i] = jnp.where(entering & (target == into), 0.0, y[i])
@@ -179,8 +180,26 @@ class Body:
         change = now.change + jnp.where(kind == DO_CHANGE, 1, 0)
         pointer = now.pointer + jnp.where(due, 1, 0)
         return dataclasses.replace(
-            now, y=tuple(y), rate=tuple(rate), running=tuple(running), change=change, pointer=pointer, status=status
+            now,
+            y=tuple(y),
+            rate=tuple(rate),
+            running=tuple(running),
+            change=change,
+            pointer=pointer,
+            status=status,
+            totals=totals,
         )
+
+    def _before_dose(self, now: Now, entering: Array) -> dict[str, Any]:
+        """Outcomes that look at the moments before doses, where one is about to enter."""
+        if not self.setup.at_doses:
+            return now.totals
+        totals, here = dict(now.totals), self._stretch(now, now.time)
+        for name, outcome in self.setup.at_doses:
+            value = here.value(outcome.of, self.zero, list(now.y))
+            after = outcome.add_dose(totals[name], now.time, value)
+            totals[name] = tuple(jnp.where(entering, new, old) for new, old in zip(after, totals[name], strict=True))
+        return totals
 
     def _stretch(self, now: Now, stop: Array) -> Stretch:
         p, block = self.always, None
@@ -257,14 +276,13 @@ class Body:
         before = jnp.minimum(jnp.where(now.step < jnp.inf, now.step, here.length), fastest)
         if not z:
             return jax.lax.stop_gradient(before)
-        choice = self.setup.choice
         slopes = slopes or here.moving(self.zero, z)
         size: Any = 0.0
         speed: Any = 0.0
         for y, f in zip(z, slopes, strict=True):
-            unit = choice.absolute + choice.relative * jnp.abs(y)
+            unit = self.problem.absolute + self.problem.relative * jnp.abs(y)
             size, speed = size + (y / unit) ** 2, speed + (f / unit) ** 2
-        least = (1e-3 / choice.relative) ** 2
+        least = (1e-3 / self.problem.relative) ** 2
         ratio = jnp.maximum(size, least) / jnp.maximum(speed, 1e-30)
         guess = 0.01 * jnp.sqrt(ratio)
         guess = jnp.where(guess < jnp.inf, guess, here.length)
@@ -283,7 +301,7 @@ class Body:
         z, slopes = list(at.z), list(at.slopes)
         if z:
             made = setup.method.step(here.moving, at.t, h, z, slopes, looped=setup.looped)
-            squared = control.state_error(made.error, z, made.end, choice.relative, choice.absolute)
+            squared = control.state_error(made.error, z, made.end, self.problem.relative, self.problem.absolute)
         else:
             made, squared = _Still, zero
         t1 = jnp.where(last, here.length, at.t + h)
@@ -352,7 +370,7 @@ class Body:
             ends[name] = (v1, d1)
             defects[name] = stop(vm - 0.5 * (v0 + v1) - 0.125 * h * (d0 - d1))
         held = {name: defects[name] for name in self.setup.followed}
-        return pieces, ends, largest, control.seen_error(held, scales, self.setup.choice.relative)
+        return pieces, ends, largest, control.seen_error(held, scales, self.problem.relative)
 
     def _believable(self, name: str, known: Any, here: Stretch, h: Array, made: Any, scale: Array) -> Lanes:
         """An observable's slopes at a step's start, middle and end; by the interpolant where the equations' mislead.
@@ -368,7 +386,7 @@ class Body:
                 flow[i] = move / length
             _, smooth = here.value_and_slope(name, t, y, flow)
             differs = length * jnp.abs(slope - smooth)
-            allowed = length * jnp.abs(smooth) + control.allowed(scale, self.setup.choice.relative)
+            allowed = length * jnp.abs(smooth) + control.allowed(scale, self.problem.relative)
             slopes.append(jnp.where(jax.lax.stop_gradient(differs > allowed), smooth, slope))
         return slopes
 

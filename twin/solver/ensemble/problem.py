@@ -8,7 +8,7 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 
-from ...model import DiseaseModel, Individual
+from ...model import DiseaseModel, Individual, Outcome
 from ...types import Array
 from ..choose import Choice
 from ..doses import restarts, targets
@@ -30,6 +30,8 @@ class Problem(eqx.Module):
     start: Array  # not a number fails the course
     begun: Array  # how many changes of covariates lie at or before the start
     resolution: Array
+    relative: Array  # tolerances
+    absolute: Array
 
 
 class Rows:
@@ -87,6 +89,11 @@ class Setup:
     def seen(self) -> tuple[str, ...]:
         """Observables that outcomes look at."""
         return tuple(sorted({o.of for _, o in self.question.outcomes}))
+
+    @property
+    def at_doses(self) -> tuple[tuple[str, Outcome], ...]:
+        """Outcomes that look at the moments before doses."""
+        return tuple((name, outcome) for name, outcome in self.question.outcomes if outcome.at_doses)
 
     @property
     def followed(self) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from ...model.outcome import Piece
 from ...regimen.schedule import Schedule
 from ...types import Array, Scalar
 from ..choose import Choice
-from ..doses import Given, give, infusions, restarts, uses_transit
+from ..doses import Given, give, infusions, person_over_time, restarts, uses_transit
 from ..linear.proof import linear_block
 from ..linear.propagator import Propagator
 from ..question import Question
@@ -54,6 +54,7 @@ def solve_course(
     start: Array,
     end: Array,
     resolution: Array,
+    tolerance: tuple[Array, Array],
     chances: Mapping[str, Array],
 ) -> Course:
     """Solve one trajectory.
@@ -64,11 +65,12 @@ def solve_course(
         looks: times at which outcomes look, besides every event.
         start, end: the first and the last moment; events after `end` do not happen.
         resolution: the longest step over which outcomes look; sets how soon after a dose they look again.
+        tolerance: relative and absolute error a step.
         chances: observable of a cumulative hazard -> the standard exponential draw at which its event happens.
     """
     dtype = samples.dtype
     schedule = jax.tree.map(lambda x: x.astype(dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x, schedule)
-    person_at = _person_over_time(schedule, person, constant=question.constant)
+    person_at = person_over_time(schedule, person, constant=question.constant)
     given = give(model, schedule, person_at, dtype)
     running = infusions(schedule, given) if question.infused else None
     timeline = build_timeline(
@@ -82,7 +84,8 @@ def solve_course(
         resolution=resolution if question.graded else None,
     )
     always = person_at(start) if question.constant else None
-    engine = _Engine(model, choice, question, given, running, _propagator(model, choice, question, always, dtype))
+    propagator = _propagator(model, choice, question, always, dtype)
+    engine = _Engine(model, choice, question, given, running, propagator, tolerance)
     y0 = engine.initial(person_at(start), dtype)
     steady = _steady_states(engine, schedule, person_at, y0) if schedule.sizes[1] else None
     one_hot = jnp.eye(len(y0), dtype=dtype)
@@ -111,6 +114,7 @@ def solve_course(
         here = engine.at(jnp.where(failed, y0, y), before, jnp.where(failed, before, time), p)
         y1, solved = engine.forward(here)
         totals = engine.look(totals, here, y1, chances)
+        totals = engine.look_before_dose(totals, time, y1, p, ~failed & (kind == DO_DOSE))
         status = jnp.where(failed | solved, status, Status.STEP_LIMIT)
         status = jnp.where((status == Status.OK) & ~jnp.all(jnp.isfinite(y1)), Status.NOT_FINITE, status)
         seen = jnp.where(status == Status.OK, y1, jnp.nan)
@@ -131,14 +135,6 @@ def solve_course(
         status=status,
         states=states[timeline.sample],
     )
-
-
-def _person_over_time(schedule: Schedule, person: Person, *, constant: bool) -> Callable[[Scalar], Individual]:
-    """The individual at a time: always the same, or by the covariates and inputs that hold then."""
-    if constant:
-        always = person(schedule.signal_value[0])
-        return lambda time: always
-    return lambda time: person(schedule.signal_value[jnp.sum(schedule.signal_time <= time)])
 
 
 def _propagator(
@@ -174,6 +170,7 @@ class _Engine:
     given: Given
     running: tuple[Array, Array, Array, Array] | None
     propagator: Propagator | None  # of an individual who stays the same
+    tolerance: tuple[Array, Array]  # relative and absolute
 
     def initial(self, p: Individual, dtype: Any) -> Array:
         return jnp.stack([jnp.asarray(v, dtype) for v in pack(self.model.initial(p))])
@@ -201,7 +198,7 @@ class _Engine:
         g = self.given
         smooth = (g.start, g.smooth, g.stages, g.transit_rate, g.target, g.cut) if uses_transit(self.model) else None
         stretch = Stretch(here.begin, here.length, here.rate, smooth)
-        return integrate(self.model, self.choice, here.propagator, here.y, here.p, stretch)
+        return integrate(self.model, self.choice, self.tolerance, here.propagator, here.y, here.p, stretch)
 
     def value(self, name: str, time: Array, y: Array, p: Individual) -> Array:
         """An observable."""
@@ -219,6 +216,17 @@ class _Engine:
             v1, d1 = self._value_and_slope(name, here.finish, y1, here)
             pieces[name] = Piece(here.begin, here.finish, v0, v1, d0, d1, self._area(name, here)).limited()
         return {n: o.update(totals[n], pieces[o.of], chances.get(o.of, 0.0)) for n, o in self.question.outcomes}
+
+    def look_before_dose(
+        self, totals: dict[str, Any], time: Array, y: Array, p: Individual, dosed: Array
+    ) -> dict[str, Any]:
+        """Outcomes that look at the moments before doses, where one is about to enter."""
+        found = dict(totals)
+        for name, outcome in self.question.outcomes:
+            if outcome.at_doses:
+                after = outcome.add_dose(found[name], time, self.value(outcome.of, time, y, p))
+                found[name] = tuple(jnp.where(dosed, new, old) for new, old in zip(after, found[name], strict=True))
+        return found
 
     def _value_and_slope(self, name: str, time: Array, y: Array, here: _Here) -> tuple[Array, Array]:
         flow = pack(self.model.derivatives(time, unpack(self.model.State, list(y)), here.p))
@@ -251,7 +259,8 @@ def steady_states(
     given = give(model, schedule, person_at, dtype)
     always = person_at(schedule.time[0]) if question.constant else None
     propagator = _propagator(model, choice, question, always, dtype)
-    engine = _Engine(model, choice, question, given, infusions(schedule, given), propagator)
+    nothing = jnp.zeros((), dtype)  # a wholly linear model is integrated nowhere
+    engine = _Engine(model, choice, question, given, infusions(schedule, given), propagator, (nothing, nothing))
     return _steady_states(engine, schedule, person_at, engine.initial(person_at(schedule.time[0]), dtype))
 
 

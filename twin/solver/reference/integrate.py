@@ -42,10 +42,11 @@ def transit_input(time: Scalar, smooth: Any, size: int) -> Array:
 
 
 def integrate(
-    model: DiseaseModel, choice: Choice, propagator: Propagator | None, y: Array, p: Individual, stretch: Stretch
-) -> tuple[Array, Array]:
-    """The state at the end of a stretch, and whether the integration succeeded."""
-    kind = type(model)
+    model: DiseaseModel, choice: Choice, tolerance: tuple[Array, Array], propagator: Propagator | None, y: Array,
+    p: Individual, stretch: Stretch,
+) -> tuple[Array, Array]:  # fmt: skip
+    """The state at the end of a stretch, and whether the integration succeeded; `tolerance` relative and absolute."""
+    kind, (relative, absolute) = type(model), tolerance
     exact = linear_block(kind).states if propagator is not None else ()
     moving = tuple(i for i in range(len(y)) if i not in exact)
     where_exact, where_moving = jnp.asarray(exact, int), jnp.asarray(moving, int)
@@ -84,9 +85,7 @@ def integrate(
         y0=y[where_moving],
         args=args,
         saveat=diffrax.SaveAt(t1=True),
-        stepsize_controller=diffrax.PIDController(
-            rtol=choice.relative, atol=choice.absolute, pcoeff=p_share, icoeff=i_share
-        ),
+        stepsize_controller=diffrax.PIDController(rtol=relative, atol=absolute, pcoeff=p_share, icoeff=i_share),
         adjoint=diffrax.ForwardMode() if choice.forward else diffrax.RecursiveCheckpointAdjoint(),
         max_steps=choice.max_steps,
         throw=False,

@@ -1,0 +1,135 @@
+"""A twin: patients as a model knows them, their histories and draws of what is not known of them; saved and loaded.
+
+twin_of_ana = calibration.calibrate(model, ana).twin
+twin.simulate(twin_of_ana, regimens={"usual": "5 mg q24h x14", "lower": "3 mg q24h x14"})
+twin_of_ana.save("ana.twin"), twin.load_twin("ana.twin")
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ..errors import TwinError, suggest
+from ..library import load_model
+from ..model import DiseaseModel
+from ..patient import BoundPatient, Measured
+from ..quantity import Span
+from ..regimen import Dose
+from ..result import dataset
+from ..result.dataset import DRAW, PATIENT, words
+from ..run.batch import Own
+
+FILE = "twin.zarr"
+_SPANS = ("time", "every", "over")
+
+
+@dataclasses.dataclass(frozen=True)
+class Twin:
+    """Patients of a model with equally likely draws of each: name -> values (patient, draw).
+
+    `individuals` are parameters' own values, `deviations` how far parameters are from typical in standard deviations
+    of their spread, `covariates` those that are not certain. `verdict` and `reasons` say how far to trust the draws.
+    """
+
+    model: DiseaseModel
+    patients: tuple[BoundPatient, ...]
+    individuals: Mapping[str, np.ndarray]
+    deviations: Mapping[str, np.ndarray]
+    covariates: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    verdict: tuple[str, ...] = ()
+    reasons: tuple[tuple[str, ...], ...] = ()
+    seed: int = 0
+
+    @property
+    def draws(self) -> int:
+        """How many of each patient."""
+        return next(iter([*self.individuals.values(), *self.deviations.values()])).shape[1]
+
+    @property
+    def own(self) -> Own:
+        """What its draws have of their own when they are simulated."""
+        return Own(self.individuals, self.deviations, self.covariates)
+
+    def of(self, *ids: str) -> Twin:
+        """The twins of some of the patients, in this order."""
+        known = [patient.id for patient in self.patients]
+        for name in ids:
+            if name not in known:
+                raise TwinError(f"no twin of patient '{name}'; {suggest(name, known)}")
+        rows = [known.index(name) for name in ids]
+        picked = {
+            group: {name: values[rows] for name, values in getattr(self, group).items()}
+            for group in ("individuals", "deviations", "covariates")
+        }
+        told = {group: tuple(getattr(self, group)[i] for i in rows) for group in ("verdict", "reasons")}
+        return dataclasses.replace(self, patients=tuple(self.patients[i] for i in rows), **picked, **told)
+
+    def save(self, folder: str | Path) -> Path:
+        """Store it as Zarr, with the patients' histories: treat it as you treat these."""
+        path = Path(folder)
+        path = path if path.suffix == ".zarr" else path / FILE
+        who = {PATIENT: words(patient.id for patient in self.patients)}
+        draws = who | {DRAW: np.arange(self.draws)}
+        groups = {
+            f"/{group}": xr.Dataset({n: ((PATIENT, DRAW), v) for n, v in getattr(self, group).items()}, draws)
+            for group in ("individuals", "deviations", "covariates")
+        }
+        history = {"history": (PATIENT, words(json.dumps(_as_plain(patient)) for patient in self.patients))}
+        verdicts = {
+            "verdict": (PATIENT, words(self.verdict)),
+            "reasons": (PATIENT, words(json.dumps(list(reasons)) for reasons in self.reasons)),
+        }
+        groups |= {"/patients": xr.Dataset({**history, **verdicts}, who)}
+        tree = xr.DataTree.from_dict(groups)
+        tree.attrs = {"model": self.model.name, "parameters_changed": json.dumps(self.model.values), "seed": self.seed}
+        dataset.write(tree, path)
+        return path
+
+
+def load_twin(folder: str | Path) -> Twin:
+    """A stored twin; a result's folder holds that of the patients who were calibrated for it."""
+    path = Path(folder)
+    path = path if path.suffix == ".zarr" else path / FILE
+    if not path.exists():
+        raise TwinError(f"{path}: there is no stored twin; run 'twin calibrate', or save one")
+    tree = dataset.read(path)
+    model = load_model(str(tree.attrs["model"])).with_values(**json.loads(tree.attrs["parameters_changed"]))
+    stored = tree["patients"].to_dataset()
+    draws = {
+        group: {str(n): v.transpose(PATIENT, DRAW).values for n, v in tree[group].data_vars.items()}
+        for group in ("individuals", "deviations", "covariates")
+    }
+    return Twin(
+        model, tuple(_as_patient(json.loads(text)) for text in stored["history"].values), **draws,
+        verdict=tuple(map(str, stored["verdict"].values)),
+        reasons=tuple(tuple(json.loads(text)) for text in stored["reasons"].values), seed=int(tree.attrs["seed"]),
+    )  # fmt: skip
+
+
+def _as_plain(patient: BoundPatient) -> dict[str, Any]:
+    """A bound patient as JSON can hold one."""
+    plain = dataclasses.asdict(patient)
+    return plain | {"observations": [list(one) for one in patient.observations]}
+
+
+def _as_patient(plain: dict[str, Any]) -> BoundPatient:
+    pairs = lambda several: {name: tuple(map(tuple, one)) for name, one in several.items()}  # noqa: E731
+    return BoundPatient(
+        **plain | {
+            "series": pairs(plain["series"]), "chances": pairs(plain["chances"]),
+            "doses": tuple(_as_dose(dose) for dose in plain["doses"]),
+            "observations": tuple(Measured(*one) for one in plain["observations"]),
+            "assumed": tuple(plain["assumed"]), "warnings": tuple(plain["warnings"]),
+        }
+    )  # fmt: skip
+
+
+def _as_dose(plain: dict[str, Any]) -> Dose:
+    return Dose(**plain | {name: Span(**plain[name]) for name in _SPANS if plain[name] is not None})
