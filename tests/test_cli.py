@@ -8,14 +8,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 import xarray as xr
 
+from cli.commands.models import models
 from cli.main import COMMANDS, main
 from cli.report.figure import _share, draw
 from cli.report.text import to_text, write_csv
 from cli.scenarios import find_scenarios
+from twin.catalogue import installed_names
+from twin.errors import TwinError
 from twin.result.summary import EVERYONE, summarise
 
 FOLDER = Path(__file__).parents[1]
@@ -177,6 +181,24 @@ def test_schema_is_json(capsys):
     assert "observations" in patient["properties"]
 
 
+def test_the_schema_offers_the_names_of_models(capsys):
+    offered, anything = json.loads(run(["schema"], capsys)[1])["properties"]["model"]["anyOf"]
+    assert offered["enum"] == installed_names()
+    assert anything == {"type": "string"}  # a shorter name, too
+
+
+@pytest.mark.parametrize(("columns", "width"), [(30, 80), (100, 100), (300, 120)])
+def test_a_model_fits_the_terminal(monkeypatch, capsys, columns, width):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    for words in (["models"], ["models", "tirzepatide"]):
+        assert max(map(len, run(words, capsys)[1].splitlines())) <= width
+
+
+def test_the_shell_completes_names_of_models():
+    shown = models.params[0].shell_complete(click.Context(models), "warfarin_")
+    assert [item.value for item in shown] == ["warfarin_hamberg2007", "warfarin_hamberg2010"]
+
+
 def test_models_are_listed_and_shown(capsys):
     assert "warfarin" in run(["models"], capsys)[1]
     shown = run(["models", "warfarin"], capsys)[1]
@@ -204,6 +226,27 @@ def test_a_plain_number_has_no_unit_in_tables(tree, capsys):
 def test_the_summary_says_over_what_course(tree, start, end, words):
     tree.attrs |= {"start": start, "end": end}
     assert words in to_text(tree, summarise(tree)).splitlines()
+
+
+def test_a_mean_that_few_draws_decide_is_named(tree):
+    """One value of 40 decides its mean; that of a rare 0 or 1 is its probability."""
+    assert "heavy-tailed" not in to_text(tree, summarise(tree))
+    lanes, size = ("patient", "regimen", "draw"), np.where(np.arange(40) == 7, 1e6, np.arange(40.0))[None, None]
+    outcomes = {"size": (lanes, size), "whether": (lanes, np.where(size == 1e6, 1.0, 0.0))}
+    wide = xr.DataTree.from_dict(
+        {
+            "/outcomes": xr.Dataset(outcomes, {"patient": ["ana"], "regimen": ["usual"]}),
+            "/sample_stats": xr.Dataset({"status": (lanes, np.zeros(size.shape, int))}),
+        }
+    )
+    rows = summarise(wide)
+    assert {row.outcome for row in rows if row.heavy_tail} == {"size"}
+    assert "mean of size (usual): heavy-tailed, a few draws decide it; read the median" in to_text(wide, rows)
+
+
+def test_an_unknown_reference_is_refused(tree):
+    with pytest.raises(TwinError, match="unknown reference regimen 'zz'; known: less, usual"):
+        summarise(tree, "zz")
 
 
 def test_an_unknown_model_gets_a_suggestion(capsys):

@@ -9,6 +9,7 @@ import equinox as eqx
 import numpy as np
 import pytest
 
+import twin
 from twin.errors import TwinErrors
 from twin.model import Category, Delivery, DiseaseModel, Domain, category, covariate, exogenous, observable, treatment
 from twin.model import state as declare_state
@@ -258,3 +259,14 @@ def test_problems_of_a_file_name_its_lines(tmp_path):
         load_patient(path, MODEL)
     places = [problem.split(": ")[0].removeprefix(str(path)) for problem in refusal.value.problems]
     assert places == [":5", ":5", ":6"], "the entry with a misspelt key does not shift the line of the one after it"
+
+
+def test_moles_become_mass_where_the_molar_mass_is_declared():
+    """Creatinine of 113.12 g/mol: 88.4 umol/L is 1.000 mg/dL; glucose of 180.16: 5.5 mmol/L is 99.1 mg/dL."""
+    eva = Patient("eva", covariates={"creatinine": "88.4 umol/L"}).bind(twin.load_model("vancomycin"))
+    assert eva.covariates["creatinine"] == pytest.approx(88.4 * 113.12 / 10_000)
+    seen = [Observation("plasma_glucose", 0, "5.5 mmol/L"), Observation("plasma_glucose", 5, 5.5, "mmol/L")]
+    first, second = Patient("eva", observations=seen).bind(twin.load_model("uva_padova")).observations
+    assert first.value == second.value == pytest.approx(5.5 * 18.016, rel=1e-3)
+    with pytest.raises(TwinErrors, match="cannot be converted to 'kg'"):
+        Patient("eva", covariates={"weight": "70 mmol"}).bind(twin.load_model("vancomycin"))

@@ -8,8 +8,10 @@ import jax.numpy as jnp
 from twin.model import (
     Area,
     Average,
+    Category,
     Delivery,
     DiseaseModel,
+    Domain,
     Final,
     Highest,
     HighestTime,
@@ -18,6 +20,8 @@ from twin.model import (
     Nothing,
     Proportional,
     Transit,
+    category,
+    covariate,
     exogenous,
     log_normal,
     observable,
@@ -263,3 +267,43 @@ class Turnover(DiseaseModel):
         return jnp.square(y.biomarker)
 
     outcomes = {"highest": Highest(of="biomarker"), "final": Final(of="biomarker")}
+
+
+class Scaled(DiseaseModel):
+    """A drug that is lost by weight, sex and an input: linear, so that it compiles at once."""
+
+    name, title, time_unit = "toy_scaled", "loss by weight", "h"
+    domain = Domain("nobody", largest_dose={"drug": 20.0})
+    horizon = 24.0
+    linear = ("amount",)
+
+    class State(eqx.Module):
+        amount: Scalar = state("mg", "drug")
+
+    class Parameters(eqx.Module):
+        rate: Scalar = parameter(0.1, "1/h", "loss at 70 kg")
+
+    class Covariates(eqx.Module):
+        weight: Scalar = covariate(70.0, "kg", "body weight", low=40.0, high=150.0, refuse=(20.0, 300.0))
+        sex: Category = category("male", ("male", "female"), "sex")
+        gene: Category = category("GG", ("GG", "GA", "AA"), "genotype")
+
+    class Inputs(eqx.Module):
+        faster: Scalar = exogenous(1.0, "1", "loss over the usual", low=0.0, high=2.0, refuse=(0.0, 10.0))
+
+    def derivatives(self, t, y, p):
+        sex = p.sex.pick({"male": 1.0, "female": 2.0})
+        gene = p.gene.pick({"GG": 1.0, "GA": 1.5, "AA": 3.0})
+        return self.State(-p.rate * (70 / p.weight) * sex * gene * p.faster * y.amount)
+
+    @treatment(unit="mg", into="amount")
+    def drug(self, p):
+        """At once"""
+        return Delivery()
+
+    @observable(unit="mg")
+    def amount(self, t, y, p):
+        """Amount"""
+        return y.amount
+
+    outcomes = {"left": Final(of="amount")}

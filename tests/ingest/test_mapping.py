@@ -1,11 +1,14 @@
 """Mappings: what models declare, what a file's own entries add, replace and take away, and what is refused."""
 
+import dataclasses
 import re
 
 import pytest
 
 from twin.errors import TwinError
-from twin.ingest.chart import Code
+from twin.ingest.assemble.levels import level_of
+from twin.ingest.assemble.numbers import Numbers
+from twin.ingest.chart import Code, Reading
 from twin.ingest.mapping import Mapping
 from twin.library import load_model, model_names
 
@@ -93,3 +96,22 @@ def test_refused(said, words):
     with pytest.raises(TwinError, match=words) as problem:
         Mapping.of(WARFARIN, said)
     assert str(problem.value).startswith(f"mapping '{next(iter(said))}'")
+
+
+def test_genotypes_are_the_same_whichever_allele_stands_first():
+    (entry,) = Mapping.of(WARFARIN, {"gene X": {"to": "vkorc1", "levels": {"het": "AG"}}}).find([Code("gene", "X")])
+    assert entry.levels == {"het": "GA"}
+    bare = dataclasses.replace(entry, levels={})
+    notes: list[str] = []
+    for said in ("GA", "AG", "ag"):
+        reading = Reading((Code("gene", "X"),), said)
+        assert level_of(reading, bare, ("GG", "GA", "AA"), lambda kind, why: notes.append(kind)) == "GA"
+    assert level_of(Reading((Code("gene", "X"),), "GT"), bare, ("GG", "GA"), lambda kind, why: None) is None
+
+
+def test_a_covariate_in_moles_becomes_mass():
+    (entry,) = Mapping.of(load_model("vancomycin")).find([Code("loinc", "14682-9")])
+    read = Numbers(lambda kind, why: None).read(
+        entry, Reading((Code("loinc", "14682-9"),), 88.4, unit="umol/L"), "mg/dL"
+    )
+    assert read == pytest.approx(88.4 * 113.12 / 10_000)

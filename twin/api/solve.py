@@ -68,6 +68,7 @@ def solve(
             over time.
         parameters: what differs from the typical: this individual's own (no spread is added); may be traced by JAX.
         inputs: name -> a value over the whole course, or values over time.
+        solver: "auto", "linear", "adaptive", "stiff" or "ode".
         amounts: replaces the regimen's written-out amounts in order of time, for gradients by dose.
         forward: differentiate in forward mode (`jax.jvp`, `jax.jacfwd`) instead of reverse.
         check: raise if the course fails; False returns what there is (needed inside a JAX transformation).

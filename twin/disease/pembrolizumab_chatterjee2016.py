@@ -189,8 +189,8 @@ class PembrolizumabChatterjee2016(DiseaseModel):
     )
     domain = Domain(
         "Adults with advanced non-small-cell lung cancer on pembrolizumab alone, ECOG 0 or 1",
-        "No chemotherapy, no new lesions, no survival; more drug does not shrink more; circulating DNA of lung tumours "
-        "of one clone",
+        "No chemotherapy, no new lesions, no survival, and growth without end: read medians, not means; more drug does "
+        "not shrink more; circulating DNA of lung tumours of one clone",
         {"infusion": 1320.0},  # 10 mg/kg at 132 kg
     )
     State, Parameters, Covariates = State, Parameters, Covariates

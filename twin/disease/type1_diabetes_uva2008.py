@@ -158,7 +158,8 @@ class Type1DiabetesUVA2008(DiseaseModel):
     )
     domain = Domain(
         "Virtual adults with type 1 diabetes on an insulin pump; adolescents and children by parameters of their own",
-        "No glucagon, no response to hypoglycaemia, no change of sensitivity over the day, no exercise (not S2013)",
+        "No glucagon, no response to hypoglycaemia, no ketoacidosis: a pump that is off for some hours at most; no "
+        "change of sensitivity over the day, no exercise (not S2013)",
         {"meal": 150.0, "insulin": 30.0},
     )
     State, Parameters, Covariates, Inputs = State, Parameters, Covariates, Inputs

@@ -1,0 +1,91 @@
+"""From Python: what the front doors take as people write it, and what they refuse in one sentence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import twin
+from tests.toys import OralOne, Scaled
+from twin.catalogue import installed_names
+from twin.errors import TwinError
+from twin.library import as_model
+from twin.model import AreaWithin, FirstTime, TimeShare
+from twin.run.plan import select_outcomes, time_points
+
+ANA = twin.Patient("ana")
+
+
+def ask(model=None, patients=ANA, regimens=None, **words):
+    return twin.simulate(model or Scaled(), patients, regimens=regimens or {"once": "10 mg"}, draws=2, **words)
+
+
+REFUSED = {
+    "an unknown model": ({"model": "warfarine"}, "unknown model 'warfarine'; did you mean 'warfarin'"),
+    "a class of models": ({"model": OralOne}, "is no model; give one, such as"),
+    "a regimen without a name": ({"regimens": "5 mg"}, "regimens have names; write {'usual': ...} around the str"),
+    "regimens as a list": ({"regimens": ["5 mg"]}, "regimens have names; write {'usual': ...} around the list"),
+    "a table of patients": ({"patients": {"id": ["ana"]}}, "twin.Patient, one or several, and no dict of str"),
+    "a patient by name": ({"patients": "ana"}, "patients are twin.Patient, one or several, and no str of str"),
+    "times in words": ({"times": "soon"}, "time 'soon' cannot be read; write one such as '12 h'"),
+    "times in kilograms": ({"times": ["1 kg"]}, "'kg' is no unit of time"),
+    "a window in kilograms": (
+        {"outcomes": {"x": TimeShare(of="amount", low=1.0, since="28 kg")}}, "outcome 'x', since: time '28 kg'",
+    ),
+    "a level in litres": (
+        {"outcomes": {"x": TimeShare(of="amount", low="1 L")}}, "outcome 'x', low: '1 L': 'L' cannot be converted to",
+    ),
+    "one dose without an end": (
+        {"model": OralOne(), "regimens": {"once": "10 mg oral"}}, "no regimen says how long it goes on, as a repeated",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "said"), REFUSED.values(), ids=REFUSED)
+def test_what_makes_no_question_is_refused_in_one_sentence(words, said):
+    with pytest.raises(TwinError) as refusal:
+        ask(**words)
+    assert said in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_model_goes_by_its_name():
+    assert as_model("warfarin").name == "warfarin_hamberg2010"
+    with pytest.raises(TwinError, match="unknown covariate 'wieght'"):
+        twin.solve("warfarin", "5 mg", [1.0], covariates={"wieght": 3})
+
+
+def test_names_are_known_without_importing_a_model():
+    assert installed_names() == twin.model_names()
+
+
+@pytest.mark.parametrize(
+    ("given", "hours"),
+    [("1 day", [24]), (3, [3]), ([1, 2.5], [1, 2.5]), (["12 h", "day 1"], [12, 24]), ([6, "12 h"], [6, 12]), ([], [])],
+)
+def test_times_are_numbers_or_say_their_unit(given, hours):
+    np.testing.assert_allclose(time_points(given, "h"), hours)
+
+
+def test_times_with_units_are_stored_in_the_models():
+    result = ask(times=["1 h", "0.25 day"], outcomes=[])
+    assert result["predictions/amount"]["time"].values.tolist() == [1.0, 6.0]
+    course = twin.solve(Scaled(), "10 mg", ["1 h", "0.25 day"])
+    np.testing.assert_allclose(course["amount"], result["predictions/amount"].values[0, 0, 0], rtol=1e-9)
+
+
+def test_outcomes_are_read_in_the_models_units():
+    asked = {
+        "share": TimeShare(of="amount", high="0.005 g", since="0.5 day"),
+        "first": FirstTime(of="amount", below="5000 ug"),
+        "within": AreaWithin(of="amount", low="60 mg*min", high=2.0),
+    }
+    read = select_outcomes(Scaled(), asked)
+    assert read["share"] == TimeShare(of="amount", high=5.0, since=12.0)
+    assert read["first"] == FirstTime(of="amount", below=5.0)
+    assert read["within"] == AreaWithin(of="amount", low=1.0, high=2.0)
+
+
+def test_first_time_needs_one_level():
+    with pytest.raises(TwinError, match="needs exactly one level"):
+        FirstTime(of="amount")
