@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[1]
 FILES = list(imports.modules().values())
 # The rooms of `twin` from the ground up, and the packages that stand on it: each may import those before it.
 ROOMS = (
-    "twin.errors", "twin.types", "twin.catalogue", "twin.settings", "twin.units", "twin.quantity", "twin.files",
-    "twin.model", "twin.parts", "twin.disease", "twin.library",
+    "twin.errors", "twin.types", "twin.settings", "twin.units", "twin.quantity", "twin.files",
+    "twin.model", "twin.parts", "twin.disease", "twin.catalogue", "twin.library",
     "twin.regimen", "twin.patient", "twin.population", "twin.solver", "twin.ingest", "twin.run", "twin.result",
     "twin.scenario", "twin.api", "calibration", "cli",
 )  # fmt: skip
