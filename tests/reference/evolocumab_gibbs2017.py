@@ -1,6 +1,6 @@
 """Evolocumab: a typical patient's falls of LDL, from an independent implementation (SciPy).
 
-The paper's own, 68.9 % in weeks 9 to 12, is of a population that it simulated; this model's falls short. Its page has both.
+The paper's own, 68.9 % in weeks 9 to 12, is of people it simulated; this model's population falls short of it.
 """
 
 from __future__ import annotations
