@@ -65,9 +65,11 @@ from .outcome import (
     TroughTime,
 )
 from .spread import (
+    Beta,
     Gamma,
     HalfCauchy,
     HalfNormal,
+    HeavyTailed,
     LogitNormal,
     LogNormal,
     Normal,
@@ -83,6 +85,7 @@ __all__ = [
     "AreaWithin",
     "Autocorrelated",
     "Average",
+    "Beta",
     "Binary",
     "Category",
     "CategoryDeclaration",
@@ -103,6 +106,7 @@ __all__ = [
     "Gamma",
     "HalfCauchy",
     "HalfNormal",
+    "HeavyTailed",
     "Individual",
     "LogNormal",
     "LogNormalNoise",

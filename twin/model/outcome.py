@@ -44,8 +44,11 @@ class Outcome:
 
     def describe(self) -> str:
         """A few words for tables: what it is, of which observable."""
-        words = (type(self).__doc__ or "").strip().split("\n")[0].rstrip(".")
-        return f"{words}, of {self.of}"
+        return f"{self.words()}, of {self.of}"
+
+    def words(self) -> str:
+        """What it is; those that have numbers of their own say them."""
+        return (type(self).__doc__ or "").strip().split("\n")[0].rstrip(".")
 
     @abstractmethod
     def unit(self, observable: str, time: str) -> str:
@@ -64,6 +67,12 @@ class Outcome:
             (piece.t1 == piece.t0) & (piece.t0 >= self.since) & (piece.t0 <= self.until)
         )
         return tuple(jnp.where(counts, new, old) for new, old in zip(after, so_far, strict=True))
+
+
+def _within(low: float, high: float) -> str:
+    if math.isinf(low):
+        return "at any value" if math.isinf(high) else f"below {high:g}"
+    return f"above {low:g}" if math.isinf(high) else f"between {low:g} and {high:g}"
 
 
 class _Value(Outcome):
@@ -162,6 +171,9 @@ class AreaWithin(Area):
     low: float = -math.inf
     high: float = math.inf
 
+    def words(self) -> str:
+        return f"Whether the area under the curve is {_within(self.low, self.high)}"
+
     def result(self, so_far):
         return jnp.where((so_far[0] >= self.low) & (so_far[0] <= self.high), 1.0, 0.0)
 
@@ -216,6 +228,9 @@ class Duration(_Time):
         low = 0.0 if math.isinf(self.low) else piece.share_below(self.low)
         return (so_far[0] + piece.length * (high - low), so_far[1] + piece.length)
 
+    def words(self) -> str:
+        return f"The time spent {_within(self.low, self.high)}"
+
     def result(self, so_far):
         return so_far[0]
 
@@ -223,6 +238,9 @@ class Duration(_Time):
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TimeShare(Duration):
     """The share of the time spent between `low` and `high` (time in range)."""
+
+    def words(self) -> str:
+        return f"The share of the time spent {_within(self.low, self.high)}"
 
     def result(self, so_far):
         return so_far[0] / so_far[1]
@@ -262,6 +280,10 @@ class FirstTime(_Time):
         assert self.below is not None
         return _first(so_far, piece, self.below, -1.0)
 
+    def words(self) -> str:
+        place = f"below {self.below:g}" if self.above is None else f"above {self.above:g}"
+        return f"When the value first is at or {place}"
+
     def result(self, so_far):
         return so_far[0]
 
@@ -286,6 +308,9 @@ class Recovery(_Time):
         fell = jnp.where(below, 1.0, fell)
         return fell, when
 
+    def words(self) -> str:
+        return f"When the value, having been below {self.above:g}, is first back"
+
     def result(self, so_far):
         return jnp.where(so_far[0] > 0, so_far[1], jnp.nan)
 
@@ -306,6 +331,9 @@ class Crossings(Outcome):
         for rises in crossed.rises():
             count = count + jnp.where(rises, 1.0, 0.0)
         return count, piece.v1 - self.above
+
+    def words(self) -> str:
+        return f"How often the value rises through {self.above:g} (episodes)"
 
     def result(self, so_far):
         return so_far[0]
