@@ -59,7 +59,7 @@ def drawn(model=None, patient=None, draws=4000, **words):
         model or Correlated(), patient or twin.Patient("ana"), regimens={"none": None}, outcomes=[], times=[],
         until=1.0, draws=draws, **words,
     )  # fmt: skip
-    return {name: values.values[0] for name, values in result["prior"].data_vars.items()}
+    return {name: np.broadcast_to(values.values[0], draws) for name, values in result["prior"].data_vars.items()}
 
 
 def normals(values) -> dict[str, np.ndarray]:
