@@ -13,6 +13,7 @@ import jax
 import numpy as np
 import xarray as xr
 
+from twin.api.twin import Twin
 from twin.errors import TwinError
 from twin.model import DiseaseModel
 from twin.patient import BoundPatient
@@ -98,6 +99,15 @@ class Posterior:
         with jax.enable_x64(True):
             found = self.target.covariates(jax.numpy.asarray(self.u), self.target.data)
         return {name: np.asarray(values) for name, values in found.items()}
+
+    @property
+    def twin(self) -> Twin:
+        """The patients with these draws: what `twin.simulate` takes, and what is saved to be used again."""
+        own = self.individuals
+        return Twin(
+            self.model, self.patients, own["individuals"], own["deviations"], self.covariates, self.verdict,
+            self.reasons, self.seed,
+        )  # fmt: skip
 
     def chances(self, i: int) -> dict[str, dict[str, float]]:
         """How probable each value of a patient's uncertain covariates is, given the measurements."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from twin.scenario import Scenario
 
 
-_POSTERIOR = ("posterior.zarr", "posterior.csv", "posterior.png")
+_POSTERIOR = ("posterior.zarr", "twin.zarr", "posterior.csv", "posterior.png")
 _REPLAY = ("replay.csv", "forecasts.csv", "replay.png")
 
 
@@ -132,6 +132,7 @@ def _written(posterior: Posterior, folder: Path) -> str:
     from .report.posterior_figure import draw
 
     posterior.save(folder / "posterior.zarr")
+    posterior.twin.save(folder)
     rows = table(posterior)
     _csv(folder / "posterior.csv", {name: [row[name] for row in rows] for name in rows[0]})
     draw(posterior, folder / "posterior.png")
