@@ -30,7 +30,7 @@ CASES = {
     "several ragged rows": (GOOD + "1\n2\n", {}, "and so have 1 more rows"),
     "two headers": (GOOD + HEAD, {}, "line 4: column EVID holds text where a number belongs; it repeats the header"),
     "no header": (DOSE + SEEN, {}, "the first line holds numbers where names of columns belong"),
-    "duplicate columns": (GOOD.replace("RATE", "amt"), {}, "two columns are called AMT"),
+    "duplicate columns": (GOOD.replace("RATE", "amt"), {}, "columns 4 and 6 have one name"),
     "two columns of one meaning": (GOOD, {"names": {"RATE": "DV"}}, "two columns mean DV"),
     "a column without a name": (GOOD.replace("RATE", ""), {}, "column 6 has no name"),
     "an unknown name": (GOOD, {"names": {"CONC": "DV"}}, "no column 'CONC'"),
