@@ -30,7 +30,7 @@ CASES = {
     "several ragged rows": (GOOD + "1\n2\n", {}, "and so have 1 more rows"),
     "two headers": (GOOD + HEAD, {}, "line 4: column EVID holds text where a number belongs; it repeats the header"),
     "no header": (DOSE + SEEN, {}, "the first line holds numbers where names of columns belong"),
-    "duplicate columns": (GOOD.replace("RATE", "amt"), {}, "two columns are called AMT"),
+    "duplicate columns": (GOOD.replace("RATE", "amt"), {}, "columns 4 and 6 have one name"),
     "two columns of one meaning": (GOOD, {"names": {"RATE": "DV"}}, "two columns mean DV"),
     "a column without a name": (GOOD.replace("RATE", ""), {}, "column 6 has no name"),
     "an unknown name": (GOOD, {"names": {"CONC": "DV"}}, "no column 'CONC'"),
@@ -130,12 +130,12 @@ def test_unknown_options(options, tmp_path):
 # name: (rows after the header and a dose, the mapping, what the sentence says)
 _ALL = {"cmt 1": "oral", "cmt 2": "concentration"}
 UNBOUND = {
-    "a dose nothing takes": (SEEN, {"cmt 2": "concentration"}, "line 2 .* which treatment a dose in CMT 1 feeds"),
-    "a reading nothing takes": (SEEN, {"cmt 1": "oral"}, "line 3 .* which observable a reading with CMT 2 feeds"),
+    "a dose nothing takes": (SEEN, {"cmt 2": "concentration"}, "line 2 .* which treatment a dose with cmt 1 feeds"),
+    "a reading nothing takes": (SEEN, {"cmt 1": "oral"}, "line 3 .* which observable a reading with cmt 2 feeds"),
     "a dose to an observable": (
         SEEN,
         _ALL | {"cmt 1": "concentration"},
-        "mapping 'cmt 1': a dose in CMT 1 feeds no obs",
+        "mapping 'cmt 1': a dose with cmt 1 feeds no obs",
     ),
     "a reset": (SEEN + "7,9,3,.,1,.,.,.,.,.,1\n", _ALL, "line 4 .* cannot hold a reset"),
     "a wrong unit": (SEEN, _ALL | {"cmt 2": {"to": "concentration", "unit": "kg"}}, "unit 'kg' does not fit 'mg/L'"),

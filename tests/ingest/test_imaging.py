@@ -247,6 +247,15 @@ def test_hostile_nifti(tmp_path):
     header = bytearray(gzip.decompress(good.read_bytes())[:352])
     header[40:56] = np.array([3, 30000, 30000, 30000, 1, 1, 1, 1], np.int16).tobytes()
     bomb.write_bytes(gzip.compress(bytes(header)))
+    large = tmp_path / "large.nii.gz"  # 216 million voxels are allowed, and 1.7 GB of them are not
+    header[40:56] = np.array([3, 600, 600, 600, 1, 1, 1, 1], np.int16).tobytes()
+    header[70:74] = np.array([64, 64], np.int16).tobytes()
+    large.write_bytes(gzip.compress(bytes(header)))
+    noise = np.arange(27_000, dtype=np.int32).reshape(30, 30, 30)
+    cases += [
+        (large, {}, "unpacks to 1728000000 bytes"),
+        (nifti(tmp_path / "n.nii", noise), {}, "more than 10000 labels"),
+    ]
     cases += [(cut, {}, "cut off, damaged"), (text, {}, "text.nii: "), (bomb, {}, "27000000000000 voxels")]
     for path, options, said in cases:
         with pytest.raises(TwinError, match=said) as raised:

@@ -20,7 +20,7 @@ from twin.ingest import nonmem, read_patients
 from twin.ingest.assemble.assemble import patients_of
 from twin.ingest.mapping import Mapping
 from twin.ingest.nonmem import delimited
-from twin.ingest.report import CONVERTED, DROPPED, FLAGGED, READ, UNUSED, USED
+from twin.ingest.report import CONVERTED, DROPPED, FLAGGED, NOBODY, READ, UNUSED, USED
 from twin.model import Delivery, category, covariate, observable, treatment
 from twin.patient import Change, DoseRecord, Observation, Patient, Series
 from twin.types import Scalar
@@ -417,3 +417,35 @@ def test_simulated_patients_from_a_table(table):
     words = {"deviations": {"clearance": np.zeros((1, 1))}}
     both = [twin.solve_many(Oral(), [p.bind(Oral())], None, [1.0, 5.0], **words) for p in (one, other)]
     np.testing.assert_array_equal(both[0]["concentration"], both[1]["concentration"])
+
+
+def test_ids_that_change_from_run_to_run_are_said(tmp_path, monkeypatch):
+    """Draws belong to the id: with another one, a patient's results are others, too."""
+    path = tmp_path / "data.csv"
+    path.write_text("ID,TIME,AMT,CMT,DV\n7,0,100,1,.\n7,4,.,2,5\n")
+    monkeypatch.delenv("TWIN_PSEUDONYM_KEY", raising=False)
+    words = "pseudonyms, and draws with them, differ in the next run; set TWIN_PSEUDONYM_KEY"
+    table, report = nonmem.read_table(path)
+    _, used = table.bind(Oral(), {"cmt 1": "oral", "cmt 2": "concentration"})
+    assert report.counts[NOBODY, FLAGGED, words] == used.counts[NOBODY, FLAGGED, words] == 1
+    kept, report = nonmem.read_table(path, keep_ids=True)
+    _, used = kept.bind(Oral(), {"cmt 1": "oral", "cmt 2": "concentration"})
+    assert not any(words in reason for one in (report, used) for _, _, reason in one.counts)
+    monkeypatch.setenv("TWIN_PSEUDONYM_KEY", "a key of the study")
+    table, report = nonmem.read_table(path)
+    assert not any(words in reason for _, _, reason in report.counts)
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        {"cmt 1": {"to": ["oral", "concentration"]}},
+        {"cmt 1": {"to": "oral", "unit": "mg"}, "column DV": {"to": "concentration", "unit": "mg/L"}},
+    ],
+)
+def test_one_compartment_is_dosed_and_observed(tmp_path, mapping):
+    path = tmp_path / "data.csv"
+    path.write_text("ID,TIME,AMT,CMT,DV\n7,0,100,1,.\n7,4,.,1,5\n")
+    (person,), _ = nonmem.read_table(path)[0].bind(Oral(), mapping)
+    assert [(dose.treatment, dose.amount) for dose in person.doses] == [("oral", 100.0)]
+    assert [(seen.observable, seen.value) for seen in person.observations] == [("concentration", 5.0)]

@@ -76,7 +76,7 @@ class _Choices(Closed):
         None, description="A covariate's value holds until the next (forward), or since the one before (backward)"
     )
     orders: Literal["refuse", "use"] | None = Field(
-        None, description="use: doses ordered or stated count as given; refuse (the default): only administered ones"
+        None, description="use: doses ordered or stated count as given; refuse: only administered ones do"
     )
     since: Quantity | None = Field(None, description="Measurements before this time since zero are not used")
     until: Quantity | None = Field(None, description="Measurements after this time since zero are not used")

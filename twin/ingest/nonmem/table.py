@@ -128,7 +128,7 @@ class _Binding:
         found: list[list[Dose]] = [[] for _ in table.ids]
         for rows, label in _groups(np.flatnonzero(table.dosed), (table.compartment,)):
             codes = dose_codes(*label)
-            entries = self.feeds(codes, ("treatment",), int(rows[0]), f"a dose ({spelled(codes)})")
+            entries = self.feeds(codes, ("treatment",), int(rows[0]), f"a dose with {spelled(codes)}")
             if not entries:
                 self.note(rows, UNUSED, f"dose: {spelled(codes)} is mapped to nothing")
             for entry in entries:
@@ -174,7 +174,7 @@ class _Binding:
         rows, names, values = [np.zeros(0, np.int64)], [np.zeros(0, object)], [np.zeros(0)]
         for group, label in _groups(np.flatnonzero(table.observed), (table.kind, table.compartment)):
             codes = reading_codes(*label)
-            what = f"a reading ({spelled(codes)})"
+            what = f"a reading with {spelled(codes)}"
             entries = self.feeds(codes, ("observable",), int(group[0]), what)
             if not entries:
                 self.note(group, UNUSED, f"reading: {spelled(codes)} is mapped to nothing")
