@@ -2,7 +2,7 @@
 
     posterior = calibration.calibrate(model, patients)
     posterior.summary(), posterior.verdict
-    twin.simulate(model, patients, regimens=..., draws=posterior.draws, **posterior.individuals)
+    twin.simulate(posterior.twin, regimens=...)
 
 This package sits between `twin`, which it imports, and `cli`, which imports it.
 """

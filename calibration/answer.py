@@ -9,13 +9,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import xarray as xr
 
 from twin.api.simulate import simulate
-from twin.errors import TwinError
+from twin.api.twin import Twin, load_twin
+from twin.errors import DomainWarning, TwinError
 from twin.patient import BoundPatient
 from twin.quantity import parse_time
 from twin.result import dataset
@@ -29,21 +31,26 @@ from .replay import Replay, replay
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What a scenario comes to; `posterior` is None where nothing was calibrated."""
+    """What a scenario comes to; `posterior` is None where nothing was calibrated now, `twin` where nothing ever was."""
 
     scenario: Scenario
     posterior: Posterior | None
+    twin: Twin | None
     result: xr.DataTree
     rows: list[Row]
+    doubts: tuple[str, ...] = ()
 
 
 def run_scenario(
-    scenario: Scenario | str | os.PathLike[str], *, progress: Callable[[int, int], None] | None = None, **changes: Any
-) -> Answer:
+    scenario: Scenario | str | os.PathLike[str], *, posterior: Twin | str | os.PathLike[str] | None = None,
+    progress: Callable[[int, int], None] | None = None, **changes: Any,
+) -> Answer:  # fmt: skip
     """Answers a scenario as `twin simulate` does.
 
     Args:
         scenario: a file, or what `load_scenario` made of one.
+        posterior: a twin of the patients, or the folder of one (what `twin calibrate` and `twin simulate` leave), whose
+            draws are used instead of calibrating again.
         progress: called with (done, total) trajectories.
         changes: settings to use instead of the scenario's, such as `draws=200`.
 
@@ -52,12 +59,21 @@ def run_scenario(
     """
     loaded = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
     loaded = loaded.but(**changes)
-    posterior = calibrate_patients(loaded) if has_to_calibrate(loaded) else None
-    asked = loaded.arguments | (posterior.individuals if posterior is not None else {})
-    tree = simulate(**asked, progress=progress)
+    found, held, doubts = None, None, ()
     if posterior is not None:
-        found = posterior.to_tree()
-        tree = dataset.with_groups(tree, {name: found[name] for name in ("posterior", "calibration")})
+        held, doubts = _twin_for(loaded, posterior)
+        for doubt in doubts:
+            warnings.warn(doubt, DomainWarning, stacklevel=2)
+        loaded = loaded.but(draws=held.draws)
+    elif has_to_calibrate(loaded):
+        found = calibrate_patients(loaded)
+        held = found.twin
+    own = {} if held is None else {n: getattr(held, n) for n in ("individuals", "deviations", "covariates")}
+    tree = simulate(**loaded.arguments, **own, progress=progress)
+    if found is not None:
+        tree = dataset.with_posterior(tree, found.to_tree())
+    elif held is not None:
+        tree = dataset.with_groups(tree, {"calibration": xr.DataTree(held.worth())})
     tree = dataset.with_ingest(tree, loaded.reports)
     tree.attrs |= {
         "title": loaded.file.title or loaded.name,
@@ -65,7 +81,24 @@ def run_scenario(
         "inputs_sha256": json.dumps(dict(loaded.fingerprints)),
         "reference": loaded.reference or "",
     }
-    return Answer(loaded, posterior, tree, summarise(tree, loaded.reference))
+    return Answer(loaded, found, held, tree, summarise(tree, loaded.reference), doubts)
+
+
+def _twin_for(scenario: Scenario, posterior: Twin | str | os.PathLike[str]) -> tuple[Twin, tuple[str, ...]]:
+    """The twin of a scenario's patients, which must be one of its model; and what it has not seen of them."""
+    held = posterior if isinstance(posterior, Twin) else load_twin(posterior)
+    if (held.model.name, held.model.values) != (scenario.model.name, scenario.model.values):
+        raise TwinError(
+            f"the posterior is of model '{held.model.name}' with its own parameters, the scenario asks for "
+            f"'{scenario.model.name}'; calibrate the scenario's patients first"
+        )
+    people = known_patients(scenario)
+    held, doubts = held.of(*(patient.id for patient in people)), []
+    for patient, known in zip(people, held.patients, strict=True):
+        if new := len(set(patient.observations) - set(known.observations)):
+            word = "measurement" if new == 1 else "measurements"
+            doubts.append(f"patient '{patient.id}': the posterior has not seen {new} {word}; calibrate anew")
+    return held, tuple(doubts)
 
 
 def has_to_calibrate(scenario: Scenario) -> bool:

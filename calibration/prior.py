@@ -11,14 +11,27 @@ its own. All methods work on `u`, whose prior is the same for everybody; that is
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from scipy.special import gammaincinv
 
 from twin.errors import TwinError, suggest
-from twin.model import DiseaseModel, HalfCauchy, HalfNormal, LogNormal, Normal, Spread, Uniform
+from twin.model import (
+    Beta,
+    DiseaseModel,
+    Gamma,
+    HalfCauchy,
+    HalfNormal,
+    HeavyTailed,
+    LogNormal,
+    Normal,
+    Spread,
+    Uniform,
+)
 from twin.population.individual import cholesky
 from twin.types import Array
 
@@ -33,8 +46,19 @@ DISTRIBUTIONS: dict[str, tuple[tuple[str, ...], Callable[..., _Made]]] = {
     "uniform": (("low", "high"), lambda low, high: ((low + high) / 2, Uniform(low, high))),
     "half_normal": (("scale",), lambda scale: (0.0, HalfNormal(scale))),
     "half_cauchy": (("scale",), lambda scale: (0.0, HalfCauchy(scale))),
+    "gamma": (("shape", "rate"), lambda shape, rate: (float(gammaincinv(shape, 0.5)) / rate, Gamma(shape))),
+    "beta": (("alpha", "beta"), lambda alpha, beta: (alpha / (alpha + beta), Beta(alpha, beta))),
+    "student_t": (("degrees", "mean", "scale"), lambda degrees, mean, scale: (mean, HeavyTailed(scale, degrees))),
 }
 _CHANGES = ("shift", "widen", "flatten")
+_POSITIVE = ("sd", "variance", "cv", "scale", "rate")
+_RANGES = {"shape": (0.3, 1000.0), "alpha": (0.1, 1000.0), "beta": (0.1, 1000.0), "degrees": (0.5, 1000.0)}
+# other words for a standard deviation: of a distribution, from them to it
+_WIDTHS: dict[str, dict[str, Callable[[float], float]]] = {
+    "log_normal": {"variance": math.sqrt, "cv": lambda cv: math.sqrt(math.log1p(cv**2))},
+    "normal": {"variance": math.sqrt},
+    "positive_normal": {"variance": math.sqrt},
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +152,8 @@ class Prior:
         for i, name in enumerate(self.names):
             if name in self.replaced:
                 typical, spread = self.replaced[name]
-                middle = "" if isinstance(spread, HalfNormal | HalfCauchy | Uniform) else f", middle {typical:g}"
+                alone = isinstance(spread, HalfNormal | HalfCauchy | Uniform | Beta)  # has no middle to be told
+                middle = "" if alone else f", middle {typical:g}"
                 found[name] = spread.describe() + middle
                 continue
             spread = declared[name].spread
@@ -149,14 +174,30 @@ def _distribution(name: str, change: Mapping[str, Any]) -> _Made | None:
         return None
     if len(change) > 1:
         raise TwinError(f"prior of '{name}': a distribution replaces everything; give nothing beside '{named[0]}'")
-    words, make = DISTRIBUTIONS[named[0]]
-    given = change[named[0]]
+    kind, given = named[0], {word: _number(name, word, value) for word, value in change[named[0]].items()}
+    words, make = DISTRIBUTIONS[kind]
+    for word, to_sd in _WIDTHS.get(kind, {}).items():
+        if word in given and "sd" not in given:
+            given["sd"] = to_sd(given.pop(word))
     if set(given) != set(words):
-        raise TwinError(f"prior of '{name}': {named[0]} needs exactly {', '.join(words)}")
-    for word in words:
-        if word in ("sd", "scale"):
-            _positive(name, word, given[word])
-    return make(**{word: float(given[word]) for word in words})
+        instead = " or ".join(_WIDTHS.get(kind, {}))
+        raise TwinError(
+            f"prior of '{name}': {kind} needs exactly {', '.join(words)}"
+            + (f" (or {instead} instead of sd)" if instead else "")
+        )
+    if kind == "uniform" and not given["low"] < given["high"]:
+        raise TwinError(f"prior of '{name}': low {given['low']:g} is not below high {given['high']:g}")
+    return make(**given)
+
+
+def _number(name: str, word: str, value: Any) -> float:
+    """A number of a distribution, where it has a meaning and its quantiles are exact."""
+    if word in _POSITIVE:
+        return _positive(name, word, value)
+    low, high = _RANGES.get(word, (-math.inf, math.inf))
+    if not low <= float(value) <= high:
+        raise TwinError(f"prior of '{name}': {word} {value} is not between {low:g} and {high:g}")
+    return float(value)
 
 
 def _positive(name: str, word: str, value: Any) -> float:

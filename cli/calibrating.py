@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from twin.scenario import Scenario
 
 
-_POSTERIOR = ("posterior.zarr", "posterior.csv", "posterior.png")
+_POSTERIOR = ("posterior.zarr", "twin.zarr", "posterior.csv", "posterior.png")
 _REPLAY = ("replay.csv", "forecasts.csv", "replay.png")
 
 
@@ -60,16 +60,20 @@ def calibrate_all(paths: Sequence[str], *, out: Path, instead: Mapping[str, Any]
     from calibration.answer import calibrate_patients, replay_patients
     from twin.result import dataset
 
+    from .report import posterior_figure, replay_figure
+
     def work(scenario: Scenario, folder: Path) -> str:
         scenario = scenario.but(**instead)
         with replacing(folder, scenario, owns=(*_POSTERIOR, *_REPLAY)) as part:
             posterior, replayed = calibrate_patients(scenario), replay_patients(scenario)
             with writing(folder):
-                said = f"{_written(posterior, part)}\n{folder}: {', '.join(_POSTERIOR)}"
+                said = (
+                    f"{_written(posterior, part)}\n{_files(folder, _POSTERIOR, posterior_figure.left_out(posterior))}"
+                )
                 dataset.add_ingest(part / "posterior.zarr", scenario.reports)
                 if replayed is not None:
                     steps = _written_steps(replayed, posterior.model, part)
-                    said += f"\n\n{steps}\n{folder}: {', '.join(_REPLAY)}"
+                    said += f"\n\n{steps}\n{_files(folder, _REPLAY, replay_figure.left_out(replayed))}"
         return said
 
     return each_scenario(paths, out, work, did="calibrated", permitted=permitted)
@@ -128,6 +132,7 @@ def _written(posterior: Posterior, folder: Path) -> str:
     from .report.posterior_figure import draw
 
     posterior.save(folder / "posterior.zarr")
+    posterior.twin.save(folder)
     rows = table(posterior)
     _csv(folder / "posterior.csv", {name: [row[name] for row in rows] for name in rows[0]})
     draw(posterior, folder / "posterior.png")
@@ -143,3 +148,13 @@ def _written(posterior: Posterior, folder: Path) -> str:
             f"{100 * max(row['contraction'], 0):7.0f} %"
         )
     return "\n".join(lines)
+
+
+def _files(folder: Path, names: Sequence[str], lacks: Sequence[str]) -> str:
+    """Where the files are, the figure last, with what it has no room for."""
+    return f"{folder}: {', '.join([*names[:-1], shown(names[-1], lacks)])}"
+
+
+def shown(figure: str, lacks: Sequence[str]) -> str:
+    """A figure's name, and what it has no room for."""
+    return f"{figure} (shows {'; '.join(lacks)})" if lacks else figure

@@ -15,19 +15,21 @@ from twin.scenario import Scenario
 
 from . import calibrating
 from .result_folder import replacing, writing
+from .runtime import print_lines
 from .scenarios import each_scenario
 
 
 def simulate_all(
-    paths: Sequence[str], *, out: Path, instead: Mapping[str, Any], dry_run: bool, permitted: Mapping[str, Any]
-) -> int:
+    paths: Sequence[str], *, out: Path, instead: Mapping[str, Any], dry_run: bool, posterior: Path | None,
+    permitted: Mapping[str, Any],
+) -> int:  # fmt: skip
     """Simulates every scenario into a folder of its own under `out`; returns how many failed."""
-    work, did = (_plan, "would run") if dry_run else (_run, "done")
 
     def answer(scenario: Scenario, folder: Path) -> str:
-        return work(scenario.but(**instead), folder)
+        scenario = scenario.but(**instead)
+        return _plan(scenario, folder) if dry_run else _run(scenario, folder, posterior)
 
-    return each_scenario(paths, out, answer, did=did, permitted=permitted)
+    return each_scenario(paths, out, answer, did="would run" if dry_run else "done", permitted=permitted)
 
 
 def _plan(scenario: Scenario, folder: Path) -> str:
@@ -43,30 +45,33 @@ def _plan(scenario: Scenario, folder: Path) -> str:
     )
 
 
-def _run(scenario: Scenario, folder: Path) -> str:
+def _run(scenario: Scenario, folder: Path, posterior: Path | None) -> str:
     """Solves one scenario, writes its folder, and returns its summary."""
     from calibration.answer import run_scenario
+    from twin.api.twin import FILE as TWIN
     from twin.result import dataset
 
-    from .report.figure import draw
+    from .report.figure import draw, left_out
     from .report.text import to_text, write_csv
 
     began = time.perf_counter()
     # The folder comes before the work, so that a wrong --out costs no time.
-    with replacing(folder, scenario, owns=(dataset.FILE, "summary.csv", "figure.png")) as part:
-        answer = run_scenario(scenario, progress=_progress(scenario.name))
+    with replacing(folder, scenario, owns=(dataset.FILE, TWIN, "summary.csv", "figure.png")) as part:
+        answer = run_scenario(scenario, posterior=posterior, progress=_progress(scenario.name))
+        print_lines("warning", answer.doubts)
         said = f"{calibrating.told(answer.posterior)}\n\n" if answer.posterior is not None else ""
         observables = list(dict.fromkeys(outcome.of for outcome in scenario.outcomes.values()))
         with writing(folder):
             dataset.save(answer.result, part)
+            if answer.twin is not None:
+                answer.twin.save(part)
             write_csv(answer.rows, part / "summary.csv")
             draw(answer.result, part / "figure.png", observables=observables)
     if all(row.failed == row.draws for row in answer.rows):
         raise TwinError(f"every trajectory failed; 'status' in {folder} says how: check doses, parameters and solver")
     seconds = time.perf_counter() - began
-    return (
-        f"{said}{to_text(answer.result, answer.rows)}\n{folder}: dataset, summary.csv, figure.png ({seconds:.1f} s)\n"
-    )
+    figure = calibrating.shown("figure.png", left_out(answer.result, observables))
+    return f"{said}{to_text(answer.result, answer.rows)}\n{folder}: dataset, summary.csv, {figure} ({seconds:.1f} s)\n"
 
 
 def _progress(name: str) -> Any:

@@ -16,7 +16,7 @@ FILES = list(imports.modules().values())
 # The rooms of `twin` from the ground up, and the packages that stand on it: each may import those before it.
 ROOMS = (
     "twin.errors", "twin.types", "twin.settings", "twin.units", "twin.quantity", "twin.files",
-    "twin.model", "twin.parts", "twin.disease", "twin.library",
+    "twin.model", "twin.parts", "twin.disease", "twin.catalogue", "twin.library",
     "twin.regimen", "twin.patient", "twin.population", "twin.solver", "twin.ingest", "twin.run", "twin.result",
     "twin.scenario", "twin.api", "calibration", "cli",
 )  # fmt: skip

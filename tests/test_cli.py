@@ -333,7 +333,8 @@ def test_a_failing_scenario_does_not_stop_the_others(tmp_path, capsys):
     assert "bad.yaml:5: key 'outcomes[0]': unknown outcome 'higest_inr'" in err
     assert "1 of 2 scenarios done, 1 failed" in printed
     assert not (out / "bad").exists()
-    assert {path.name for path in (out / "good").iterdir()} == {"result.zarr", "summary.csv", "figure.png"}
+    names = {path.name for path in (out / "good").iterdir()}
+    assert names == {"result.zarr", "summary.csv", "figure.png", "scenario.json"}
 
 
 def test_a_result_says_where_it_came_from(tmp_path, capsys):

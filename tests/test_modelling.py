@@ -15,6 +15,8 @@ from tests.toys import BLOCKS, Erlang, MichaelisMenten, OralOne, Oscillator, Sav
 from twin.errors import TwinError, TwinErrors
 from twin.library import model_classes
 from twin.model import (
+    Additive,
+    Autocorrelated,
     Category,
     Combined,
     Delivery,
@@ -25,6 +27,8 @@ from twin.model import (
     LogNormal,
     Nothing,
     Proportional,
+    StudentT,
+    Uniform,
     category,
     contract,
     covariate,
@@ -238,8 +242,26 @@ WRONG = {
     ),
     "linear by another name": ({"linear": ("drgu",)}, "linear names unknown state 'drgu'; did you mean 'drug'?"),
     "noise of no parameter": (
-        {"concentration": seen(noise=Combined("errr", "error"))},
+        {"concentration": seen(noise=Combined(additive="errr", proportional="error"))},
         "noise of observable 'concentration': unknown parameter 'errr'; did you mean 'error'?",
+    ),
+    "an error's parts the wrong way round": (
+        {
+            "Parameters": parameters(floor=parameter(0.1, "mg/L", "assay noise")),
+            "concentration": seen(noise=Combined(additive="error", proportional="floor")),
+        },
+        "noise of observable 'concentration': parameter 'error' is in '1', not in 'mg/L'; change the unit, or check",
+    ),
+    "an error in another unit of the same kind": (
+        {
+            "Parameters": parameters(floor=parameter(100.0, "ng/mL", "assay noise")),
+            "concentration": seen(noise=StudentT(Additive("floor"))),
+        },
+        "noise of observable 'concentration': parameter 'floor' is in 'ng/mL', not in 'mg/L'",
+    ),
+    "a memory that is no time": (
+        {"concentration": seen(noise=Autocorrelated(Proportional("error"), "volume"))},
+        "parameter 'volume' is in 'L', not in 'h'",
     ),
     "an outcome of nothing": (
         {"outcomes": {"peak": Highest(of="concentrations")}},
@@ -253,6 +275,19 @@ WRONG = {
         {"correlations": {("clearance", "volum"): 0.5}}, "correlation of clearance and volum: 'volum' is no parameter",
     ),
     "correlation above one": ({"correlations": {("clearance", "volume"): 1.5}}, "volume cannot be 1.5; write each"),
+    "covariance of a fixed parameter": (
+        {"covariances": {("clearance", "error"): 0.5}}, "covariance of clearance and error: 'error' has no spread",
+    ),
+    "covariance of what is normal on no scale": (
+        {
+            "Parameters": parameters(share=parameter(0.5, "1", "share", spread=Uniform(0.0, 1.0))),
+            "covariances": {("clearance", "share"): 0.1},
+        },
+        "covariance of clearance and share: 'share' is normal on no scale; give the correlation instead",
+    ),
+    "covariance beside a correlation": (
+        {"covariances": {("clearance", "volume"): 0.01}}, "clearance and volume have a correlation and a covariance",
+    ),
     "correlation with itself": ({"correlations": {("volume", "volume"): 0.5}}, "of volume and volume cannot be 0.5"),
     "correlation said twice": (
         {"correlations": {("clearance", "volume"): 0.5, ("volume", "clearance"): 0.4}}, "write each pair once",

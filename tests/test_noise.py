@@ -23,7 +23,7 @@ CASES = {
     "additive": (Additive("additive"), lambda x: (x, 0.5)),
     "proportional": (Proportional("proportional"), lambda x: (x, 0.2 * abs(x))),
     "combined: variances add": (
-        Combined("additive", "proportional"), lambda x: (x, np.hypot(0.5, 0.2 * x)),
+        Combined(additive="additive", proportional="proportional"), lambda x: (x, np.hypot(0.5, 0.2 * x)),
     ),
     "log-normal: its median is the true value": (
         LogNormalNoise("log_sd"), lambda x: (x * LOG, abs(x) * LOG * np.sqrt(np.expm1(0.3**2))),
@@ -74,7 +74,9 @@ def test_what_cannot_be_negative_is_not():
 
 def test_nothing_there_is_measured_as_its_background():
     assert np.all(measured(Proportional("proportional"), 0.0) == 0.0)
-    assert measured(Combined("additive", "proportional"), 0.0).std() == pytest.approx(0.5, rel=0.02)
+    assert measured(Combined(additive="additive", proportional="proportional"), 0.0).std() == pytest.approx(
+        0.5, rel=0.02
+    )
 
 
 @pytest.mark.parametrize("noise", [case[0] for case in CASES.values()], ids=CASES)

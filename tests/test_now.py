@@ -112,3 +112,17 @@ def test_a_tolerance_compiles_nothing_anew_and_is_held():
     off = [abs(level(rtol=rtol, atol=1e-13) - exact) for rtol in (1e-3, 1e-5, 1e-7)]
     assert _solved._cache_size() == held
     assert off[0] > 10 * off[1] > 100 * off[2]
+
+
+def test_a_course_is_stored_around_its_doses():
+    """On even steps doses every 12 h over 15.75 days were drawn with peaks that rose and fell; here none does."""
+    regimen = "100 mg over 1 h q12h x31"
+    result = twin.simulate(One(), twin.Patient("ana"), regimens={"one": regimen}, draws=1, spread=False, until=378.0)
+    course = result["predictions/concentration"].squeeze()
+    times, level = course["time"].values, course.values
+    assert len(times) in (101, 201, 401, 801)
+    late = [level[(times >= t) & (times <= t + 12)] for t in np.arange(240.0, 360.0, 12.0)]
+    assert np.ptp([one.max() for one in late]) < 1e-9 + 1e-6 * late[0].max()
+    assert np.ptp([one.min() for one in late]) < 1e-9 + 1e-6 * late[0].max()
+    end_of_infusion = (100 / 1) / 5.0 * (1 - np.exp(-K)) / (1 - np.exp(-12 * K))
+    assert late[-1].max() == pytest.approx(end_of_infusion, rel=1e-6)

@@ -59,7 +59,7 @@ def drawn(model=None, patient=None, draws=4000, **words):
         model or Correlated(), patient or twin.Patient("ana"), regimens={"none": None}, outcomes=[], times=[],
         until=1.0, draws=draws, **words,
     )  # fmt: skip
-    return {name: values.values[0] for name, values in result["prior"].data_vars.items()}
+    return {name: np.broadcast_to(values.values[0], draws) for name, values in result["prior"].data_vars.items()}
 
 
 def normals(values) -> dict[str, np.ndarray]:
@@ -114,6 +114,22 @@ def test_the_factor_makes_the_matrix():
     for (a, b), value in WEIGHTS.items():
         assert matrix[names.index(a), names.index(b)] == pytest.approx(value, rel=1e-12)
     np.testing.assert_allclose(np.diag(matrix), 1.0, rtol=1e-12)
+
+
+def test_covariances_are_those_of_a_block_of_omega():
+    """On each spread's own normal scale: sd L (sd L)' is the block; `c` with `d` stays a correlation."""
+    sds = {"a": 0.4, "b": 0.2, "c": 0.7, "d": 2.0, "alone": 0.5}
+    omega = {("a", "b"): 0.064, ("b", "c"): -0.07, ("d", "a"): 0.24}
+
+    class Block(Correlated):
+        name, correlations, covariances = "toy_block", {("c", "d"): 0.1}, omega
+
+    names, factor = cholesky(Block())
+    root = np.diag([sds[n] for n in names]) @ factor
+    block = {pair: (root @ root.T)[names.index(pair[0]), names.index(pair[1])] for pair in [*omega, ("c", "d")]}
+    assert block == pytest.approx(omega | {("c", "d"): 0.1 * 0.7 * 2.0}, rel=1e-12)
+    np.testing.assert_allclose(np.diag(root @ root.T), [sds[n] ** 2 for n in names], rtol=1e-12)
+    assert cholesky(Correlated())[1][1, 0] == pytest.approx(factor[1, 0], rel=1e-12)  # 0.064 is 0.8 of 0.4 x 0.2
 
 
 def test_correlations_that_contradict_each_other_are_refused():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from twin.model import Gamma, LogitNormal, LogNormal, Normal, SquareRootNormal, Uniform, log_normal
+from twin.model import Beta, Gamma, HeavyTailed, LogitNormal, LogNormal, Normal, SquareRootNormal, Uniform, log_normal
 
 TYPICAL = 0.4
 Z = np.linspace(-6.0, 6.0, 241)
@@ -45,6 +45,13 @@ SPREADS = {
     "gamma, shape 1": (Gamma(1.0), lambda u: gamma(u, 1.0)),
     "gamma, shape 0.5": (Gamma(0.5), lambda u: gamma(u, 0.5)),
     "gamma, shape 40": (Gamma(40.0), lambda u: gamma(u, 40.0)),
+    "beta": (Beta(2.0, 3.0), lambda u: scipy.stats.beta(2.0, 3.0).ppf(u)),
+    "beta with two horns": (Beta(0.1, 0.5), lambda u: scipy.stats.beta(0.1, 0.5).ppf(u)),
+    "beta, narrow": (Beta(1000.0, 30.0), lambda u: scipy.stats.beta(1000.0, 30.0).ppf(u)),
+    "Cauchy": (HeavyTailed(0.3, 1.0), lambda u: scipy.stats.cauchy(TYPICAL, 0.3).ppf(u)),
+    "Student's t, 0.5 degrees": (HeavyTailed(0.3, 0.5), lambda u: scipy.stats.t(0.5, TYPICAL, 0.3).ppf(u)),
+    "Student's t, 4 degrees": (HeavyTailed(0.3, 4.0), lambda u: scipy.stats.t(4.0, TYPICAL, 0.3).ppf(u)),
+    "Student's t, 1000 degrees": (HeavyTailed(0.3, 1000.0), lambda u: scipy.stats.t(1000.0, TYPICAL, 0.3).ppf(u)),
 }
 
 
@@ -82,7 +89,8 @@ def test_square_root_normal_is_a_noncentral_chi_square():
 
 
 EVERY = {name: spread for name, (spread, _) in SPREADS.items()} | {"square root": SquareRootNormal(0.3)}
-CENTRED = [name for name in EVERY if name not in ("uniform", "normal in limits", "normal above a limit")]
+FREE = ("uniform", "normal in limits", "normal above a limit", "beta", "beta with two horns", "beta, narrow")
+CENTRED = [name for name in EVERY if name not in FREE]
 
 
 @pytest.mark.parametrize("name", CENTRED)
@@ -151,6 +159,8 @@ def test_what_a_paper_prints():
     (SquareRootNormal(0.3), "normal on the square root, SD 0.3"),
     (Uniform(-1.0, 3.0), "uniform in [-1, 3]"),
     (Gamma(3.0), "gamma, shape 3"),
+    (Beta(2.0, 3.0), "beta, 2 and 3"),
+    (HeavyTailed(0.2, 4.0), "Student's t with 4 degrees of freedom, scale 0.2"),
 ])  # fmt: skip
 def test_spreads_in_words(spread, words):
     assert spread.describe() == words

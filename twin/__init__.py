@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .api.simulate import simulate, stream
     from .api.solve import solve
     from .api.solve_many import solve_many
+    from .api.twin import Twin, load_twin
     from .errors import DomainWarning, TwinError
     from .library import load_model, model_names
     from .model import DiseaseModel
@@ -37,6 +38,7 @@ __all__ = [
     "Patient",
     "Regimen",
     "Settings",
+    "Twin",
     "TwinError",
     "contrast",
     "fast_cpu",
@@ -44,6 +46,7 @@ __all__ = [
     "load_patient",
     "load_result",
     "load_scenario",
+    "load_twin",
     "model_names",
     "run_scenario",
     "save_result",
@@ -64,6 +67,7 @@ _HOME = {
     "Patient": "patient",
     "Regimen": "regimen",
     "Settings": "settings",
+    "Twin": "api.twin",
     "TwinError": "errors",
     "contrast": "result.contrast",
     "fast_cpu": "run.processor",
@@ -71,6 +75,7 @@ _HOME = {
     "load_patient": "patient",
     "load_result": "result.dataset",
     "load_scenario": "scenario",
+    "load_twin": "api.twin",
     "model_names": "library",
     "run_scenario": "calibration.answer",
     "save_result": "result.dataset",

@@ -101,10 +101,12 @@ class Weighted:
         """Some of the patients."""
         return Weighted(**{name: values[which] for name, values in vars(self).items()})
 
-    def take(self, which: np.ndarray, found: Weighted) -> None:
-        """Puts what was found of some patients in the place of what there was."""
+    def but(self, which: np.ndarray, found: Weighted) -> Weighted:
+        """The same with what was found of some patients in the place of what there was."""
+        whole = {name: values.copy() for name, values in vars(self).items()}
         for name, values in vars(found).items():
-            getattr(self, name)[which] = values
+            whole[name][which] = values
+        return Weighted(**whole)
 
     def thinned(self, count: int, generators: list[np.random.Generator]) -> Weighted:
         """So many draws of equal weight in the place of more."""
@@ -190,9 +192,8 @@ def _rounds(
             guess = _with_ridge(guess, ridges(who[poor[hard[left]]]), hard[left])
         # the new round is taken as it comes: the best of several would be the one that happened to miss the tails
         more = int(proposed(draws, np.array(turn)))
-        found = _round(target, guess, who[poor], [generators[i] for i in poor], more)
-        found.rounds[:] = turn
-        last.take(poor, found.thinned(draws, [generators[i] for i in poor]))
+        found = _round(target, guess, who[poor], [generators[i] for i in poor], more, turn)
+        last = last.but(poor, found.thinned(draws, [generators[i] for i in poor]))
         for place, i in enumerate(poor):
             guesses[i] = guess.of(np.array([place]))
     return last, guesses
@@ -227,7 +228,12 @@ def _poor(found: Weighted) -> np.ndarray:
 
 
 def _round(
-    target: Target, guess: Guess, who: np.ndarray, generators: list[np.random.Generator], draws: int
+    target: Target,
+    guess: Guess,
+    who: np.ndarray,
+    generators: list[np.random.Generator],
+    draws: int,
+    turn: int = 1,
 ) -> Weighted:
     u = guess.draw(draws, generators)
     height = target.evaluate(u, who)
@@ -235,7 +241,7 @@ def _round(
     weights, k = smoothed(logs)
     top = logs.max(1)
     evidence = top + np.log(np.mean(np.exp(logs - top[:, None]), 1)) - 0.5 * u.shape[-1] * math.log(2 * math.pi)
-    return Weighted(u, height, weights, k, effective(weights), evidence, np.ones(len(who), int))
+    return Weighted(u, height, weights, k, effective(weights), evidence, np.full(len(who), turn))
 
 
 def _refitted(guess: Guess, found: Weighted) -> Guess:

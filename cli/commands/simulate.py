@@ -26,9 +26,15 @@ from ..options import permits, split
 )
 @click.option("--solver", type=click.Choice(SOLVERS), help="Solver to use.")
 @click.option("--dtype", type=click.Choice(["float64", "float32"]), help="Precision of the arithmetic.")
+@click.option(
+    "--posterior",
+    type=Path,
+    metavar="FOLDER",
+    help="Use the posterior in a result folder instead of calibrating again.",
+)
 @click.option("--dry-run", is_flag=True, help="Check everything and say what would be run.")
 @permits
-def simulate(paths: tuple[str, ...], out: Path, dry_run: bool, **given: Any) -> None:
+def simulate(paths: tuple[str, ...], out: Path, dry_run: bool, posterior: Path | None, **given: Any) -> None:
     """Simulate one scenario, several, or all in a folder.
 
     Each result folder holds the dataset, summary.csv and figure.png. A scenario that fails is reported and
@@ -37,5 +43,5 @@ def simulate(paths: tuple[str, ...], out: Path, dry_run: bool, **given: Any) -> 
     from ..simulating import simulate_all
 
     permitted, instead = split(given)
-    failed = simulate_all(paths, out=out, instead=instead, dry_run=dry_run, permitted=permitted)
+    failed = simulate_all(paths, out=out, instead=instead, dry_run=dry_run, posterior=posterior, permitted=permitted)
     raise SystemExit(1 if failed else 0)

@@ -45,7 +45,7 @@ def _chapters(model: Any, width: int) -> Iterator[str]:
                       ([n, f"{p.value:g}", p.unit, p.spread.describe() if p.spread else "", p.meaning, p.source,
                         str(p.evidence)] for n, p in model.parameters().items()))  # fmt: skip
     yield from chapter("Evidence", _evidence(model))
-    yield from chapter("Correlations", (f"{a}, {b}: {r:g}" for (a, b), r in model.correlations.items()))
+    yield from chapter("Correlations", (f"{a}, {b}: {r:g}" for (a, b), r in model.correlated().items()))
     yield from table("Covariates", ("name", "reference", "range or levels", "meaning", "source"),
                       (_covariate(n, c) for n, c in model.covariates().items()))  # fmt: skip
     yield from table("Inputs over time", ("name", "default", "unit", "range", "meaning"),

@@ -222,7 +222,7 @@ class Theophylline(DiseaseModel):
     def oral(self, p):
         return Delivery()
 
-    @observable(unit="mg/L", noise=CombinedSum("additive", "proportional"))
+    @observable(unit="mg/L", noise=CombinedSum(additive="additive", proportional="proportional"))
     def concentration(self, t, y, p):
         return y.drug.central / p.volume
 
@@ -321,7 +321,7 @@ class Anticoagulant(DiseaseModel):
     def oral(self, p):
         return Delivery()
 
-    @observable(unit="mg/L", noise=Combined("additive", "proportional"))
+    @observable(unit="mg/L", noise=Combined(additive="additive", proportional="proportional"))
     def concentration(self, t, y, p):
         return y.central / p.volume
 

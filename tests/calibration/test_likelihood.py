@@ -51,8 +51,8 @@ def density(noise, measured=MEASURED, bound=READ, true=TRUE, others=None):
 NORMAL = {
     "additive": (Additive("a"), 0.3 + 0 * TRUE),
     "proportional": (Proportional("b"), 0.2 * TRUE),
-    "combined, variances": (Combined("a", "b"), np.hypot(0.3, 0.2 * TRUE)),
-    "combined, standard deviations": (CombinedSum("a", "b"), 0.3 + 0.2 * TRUE),
+    "combined, variances": (Combined(additive="a", proportional="b"), np.hypot(0.3, 0.2 * TRUE)),
+    "combined, standard deviations": (CombinedSum(additive="a", proportional="b"), 0.3 + 0.2 * TRUE),
 }
 
 
@@ -233,12 +233,28 @@ def test_the_priors_are_the_distributions_they_are_called():
         "uniform": ({"low": 1.0, "high": 3.0}, stats.uniform(1.0, 2.0)),
         "half_normal": ({"scale": 0.5}, stats.halfnorm(scale=0.5)),
         "half_cauchy": ({"scale": 0.5}, stats.halfcauchy(scale=0.5)),
+        "gamma": ({"shape": 2.0, "rate": 4.0}, stats.gamma(2.0, scale=0.25)),
+        "beta": ({"alpha": 2.0, "beta": 0.5}, stats.beta(2.0, 0.5)),
+        "student_t": ({"degrees": 3.0, "mean": 1.0, "scale": 0.5}, stats.t(3.0, 1.0, 0.5)),
     }
     z = np.random.default_rng(0).standard_normal((1, 4000, 4))
     for name, (words, distribution) in known.items():
         prior = Prior.of(LogOral(), {"error": {name: words}})
         values = np.asarray(prior.split(jnp.asarray(z))[0]["error"])[0]
         assert stats.kstest(values, distribution.cdf).pvalue > 1e-3, name
+
+
+@pytest.mark.parametrize(("kind", "words"), [
+    ("log_normal", {"median": 2.0, "variance": 0.09}), ("log_normal", {"median": 2.0, "cv": np.sqrt(np.expm1(0.09))}),
+    ("normal", {"mean": 2.0, "variance": 0.09}), ("positive_normal", {"mean": 2.0, "variance": 0.09}),
+])  # fmt: skip
+def test_a_variance_or_a_cv_stands_for_a_standard_deviation(kind, words):
+    first = next(iter(words))
+    by_sd, other = (
+        Prior.of(LogOral(), {"error": {kind: said}}).replaced["error"] for said in ({first: 2.0, "sd": 0.3}, words)
+    )
+    assert other[0] == by_sd[0]
+    assert other[1].sd == pytest.approx(by_sd[1].sd, rel=1e-14)
 
 
 def test_the_numpyro_model_of_a_prior_draws_the_parameters():
@@ -253,7 +269,11 @@ WRONG = {
     "no spread": ({"error": {"widen": 2}}, "no declared spread"),
     "no such word": ({"clearance": {"wide": 2}}, "'wide'"),
     "not above zero": ({"clearance": {"widen": 0}}, "not above 0"),
-    "words missing": ({"error": {"log_normal": {"median": 1}}}, "median, sd"),
+    "words missing": ({"error": {"log_normal": {"median": 1}}}, r"median, sd \(or variance or cv instead of sd\)"),
+    "two widths": ({"error": {"log_normal": {"median": 1, "sd": 1, "cv": 1}}}, "needs exactly median, sd"),
+    "a variance below zero": ({"error": {"normal": {"mean": 1, "variance": -1}}}, "variance -1 is not above 0"),
+    "no degrees of freedom": ({"error": {"student_t": {"degrees": 0, "mean": 1, "scale": 1}}}, "degrees 0 is not betw"),
+    "low above high": ({"error": {"uniform": {"low": 2, "high": 1}}}, "low 2 is not below high 1"),
     "two things": ({"error": {"half_normal": {"scale": 1}, "widen": 2}}, "replaces everything"),
 }
 

@@ -29,13 +29,14 @@ from ..run.batch import Own
 from ..run.plan import prepare
 from ..run.runner import run
 from ..settings import MOST_DRAWS, Settings, Times
+from .twin import Twin
 
 DEFAULT = Settings()
 
 
 def simulate(
-    model: DiseaseModel | str,
-    patients: Patient | BoundPatient | Sequence[Patient | BoundPatient],
+    model: DiseaseModel | str | Twin,
+    patients: Patient | BoundPatient | Sequence[Patient | BoundPatient] | None = None,
     *,
     regimens: Mapping[str, Any],
     outcomes: Sequence[str] | Mapping[str, Outcome] | None = None,
@@ -91,8 +92,9 @@ def simulate(
         progress: called with (done, total) trajectories.
 
     Returns:
-        A DataTree: /outcomes (patient, regimen, draw), /predictions (patient, regimen, draw, time), /prior
-        (parameters: patient, draw), /sample_stats (status), /constant_data, /observed_data; provenance in attrs.
+        A DataTree: /outcomes (patient, regimen, draw), /predictions (patient, regimen, draw, time), /prior (parameters:
+        patient, draw; /posterior if individuals or deviations are given), /sample_stats (status), /constant_data,
+        /observed_data; provenance in attrs.
     """
     how = settings.but(
         draws=draws, seed=seed, now=now, until=until, times=times, solver=solver, dtype=dtype, rtol=rtol, atol=atol,
@@ -101,6 +103,14 @@ def simulate(
     if how.draws > MOST_DRAWS:
         raise TwinError(f"draws {how.draws} is not between 1 and {MOST_DRAWS}; for more, take twin.stream")
     own = Own(individuals or {}, deviations or {}, covariates or {})
+    if isinstance(model, Twin):
+        if patients is not None or individuals or deviations or covariates:
+            raise TwinError("a twin has its patients and their draws; leave patients and draws' own values out")
+        if draws not in (None, model.draws):
+            raise TwinError(f"the twin has {model.draws} draws of each patient, not {draws}; leave draws out")
+        how, own, model, patients = how.but(draws=model.draws), model.own, model.model, model.patients
+    elif patients is None:
+        raise TwinError("no patients are given; give some, or a Twin instead of the model")
     return _answer(model, patients, regimens, outcomes, how, own, range(how.draws), chunk, workers, progress)
 
 

@@ -71,6 +71,12 @@ class Twin:
         told = {group: tuple(getattr(self, group)[i] for i in rows) for group in ("verdict", "reasons")}
         return dataclasses.replace(self, patients=tuple(self.patients[i] for i in rows), **picked, **told)
 
+    def worth(self) -> xr.Dataset:
+        """The verdicts and their reasons, as results have them."""
+        told = {"verdict": self.verdict, "reasons": ["; ".join(reasons) for reasons in self.reasons]}
+        who = {PATIENT: words(patient.id for patient in self.patients)}
+        return xr.Dataset({name: (PATIENT, words(values)) for name, values in told.items()}, who)
+
     def save(self, folder: str | Path) -> Path:
         """Store it as Zarr, with the patients' histories: treat it as you treat these."""
         path = Path(folder)
@@ -82,11 +88,7 @@ class Twin:
             for group in ("individuals", "deviations", "covariates")
         }
         history = {"history": (PATIENT, words(json.dumps(_as_plain(patient)) for patient in self.patients))}
-        verdicts = {
-            "verdict": (PATIENT, words(self.verdict)),
-            "reasons": (PATIENT, words(json.dumps(list(reasons)) for reasons in self.reasons)),
-        }
-        groups |= {"/patients": xr.Dataset({**history, **verdicts}, who)}
+        groups |= {"/patients": xr.Dataset(history, who), "/calibration": self.worth()}
         tree = xr.DataTree.from_dict(groups)
         tree.attrs = {"model": self.model.name, "parameters_changed": json.dumps(self.model.values), "seed": self.seed}
         dataset.write(tree, path)
@@ -99,17 +101,18 @@ def load_twin(folder: str | Path) -> Twin:
     path = path if path.suffix == ".zarr" else path / FILE
     if not path.exists():
         raise TwinError(f"{path}: there is no stored twin; run 'twin calibrate', or save one")
-    tree = dataset.read(path)
+    tree = xr.open_datatree(path, engine="zarr", chunks=None).load()
     model = load_model(str(tree.attrs["model"])).with_values(**json.loads(tree.attrs["parameters_changed"]))
-    stored = tree["patients"].to_dataset()
+    stored, worth = tree["patients"].to_dataset(), tree["calibration"].to_dataset()
     draws = {
         group: {str(n): v.transpose(PATIENT, DRAW).values for n, v in tree[group].data_vars.items()}
         for group in ("individuals", "deviations", "covariates")
     }
     return Twin(
         model, tuple(_as_patient(json.loads(text)) for text in stored["history"].values), **draws,
-        verdict=tuple(map(str, stored["verdict"].values)),
-        reasons=tuple(tuple(json.loads(text)) for text in stored["reasons"].values), seed=int(tree.attrs["seed"]),
+        verdict=tuple(map(str, worth["verdict"].values)),
+        reasons=tuple(tuple(filter(None, str(text).split("; "))) for text in worth["reasons"].values),
+        seed=int(tree.attrs["seed"]),
     )  # fmt: skip
 
 

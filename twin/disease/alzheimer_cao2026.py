@@ -339,7 +339,11 @@ class AlzheimerCao2026(DiseaseModel):
             tau=tau * (1 + p.amyloid_on_tau * toxic) + p.tau_from_healthy * y.healthy - p.tau_clearance * y.tau,
         )
 
-    @observable(unit="1", modality="imaging", noise=Combined("centiloid_error", "centiloid_relative_error"))
+    @observable(
+        unit="1",
+        modality="imaging",
+        noise=Combined(additive="centiloid_error", proportional="centiloid_relative_error"),
+    )
     def centiloid(self, t, y, p):
         """Amyloid PET, Centiloid"""
         suvr = p.suvr_floor + p.suvr_of_plaque * (p.suvr_of_protofibril * y.protofibril + y.plaque)
@@ -361,7 +365,7 @@ class AlzheimerCao2026(DiseaseModel):
         """p-tau181 in plasma"""
         return p.plasma_tau_floor + p.plasma_tau_share * y.tau
 
-    @observable(unit="1", modality="scale", noise=Combined("cdr_error", "cdr_relative_error"))
+    @observable(unit="1", modality="scale", noise=Combined(additive="cdr_error", proportional="cdr_relative_error"))
     def cdr_sb(self, t, y, p):
         """Clinical dementia rating, sum of boxes, 0 to 18"""
         damage = p.cdr_of_lost * y.lost + p.cdr_of_tangled * y.tangled + p.cdr_of_oligomeric * y.oligomeric
@@ -369,7 +373,7 @@ class AlzheimerCao2026(DiseaseModel):
         score = p.cdr_floor + p.cdr_scale * amyloid * power(damage / p.neurons_at_onset, p.cdr_shape)
         return jnp.minimum(score, 18.0)
 
-    @observable(unit="1", modality="scale", noise=Combined("adas_error", "adas_relative_error"))
+    @observable(unit="1", modality="scale", noise=Combined(additive="adas_error", proportional="adas_relative_error"))
     def adas_cog(self, t, y, p):
         """ADAS-Cog, 0 to 90"""
         damage = p.adas_of_lost * y.lost + p.adas_of_tangled * y.tangled + p.adas_of_oligomeric * y.oligomeric

@@ -182,7 +182,8 @@ class EvolocumabGibbs2017(DiseaseModel):
         return Delivery(bioavailability=p.bioavailability, scale=1e6 / p.molar_mass)  # nmol a mg
 
     @observable(
-        unit="mg/dL", modality="lab", noise=Combined("ldl_noise", "ldl_error"), loinc=("13457-7", "18262-6", "2089-1"),
+        unit="mg/dL", modality="lab", noise=Combined(additive="ldl_noise", proportional="ldl_error"),
+        loinc=("13457-7", "18262-6", "2089-1"),
         molar_mass=CHOLESTEROL_MASS, plausible=(0.0, 1000.0),
     )  # fmt: skip
     def ldl(self, t, y, p):

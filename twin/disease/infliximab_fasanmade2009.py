@@ -126,7 +126,8 @@ class InfliximabFasanmade2009(DiseaseModel):
         return Delivery()
 
     @observable(
-        unit="mg/L", modality="lab", noise=Combined("level_noise", "level_error"), loinc=INFLIXIMAB_LEVELS,
+        unit="mg/L", modality="lab", noise=Combined(additive="level_noise", proportional="level_error"),
+        loinc=INFLIXIMAB_LEVELS,
         plausible=(0.0, 500.0),
     )  # fmt: skip
     def infliximab(self, t, y, p):

@@ -165,7 +165,8 @@ class InfliximabHanzel2021(DiseaseModel):
         return Delivery(bioavailability=p.bioavailability)
 
     @observable(
-        unit="mg/L", modality="lab", noise=Combined("level_noise", "level_error"), loinc=INFLIXIMAB_LEVELS,
+        unit="mg/L", modality="lab", noise=Combined(additive="level_noise", proportional="level_error"),
+        loinc=INFLIXIMAB_LEVELS,
         plausible=(0.0, 500.0),
     )  # fmt: skip
     def infliximab(self, t, y, p):

@@ -288,7 +288,7 @@ class LecanemabHayato2022(DiseaseModel):
         """Amyloid PET, florbetapir SUVr against the whole cerebellum"""
         return p.suvr_before * (1 + y.suvr)
 
-    @observable(unit="1", modality="imaging", noise=CombinedSum("centiloid_error", "suvr_error"))
+    @observable(unit="1", modality="imaging", noise=CombinedSum(additive="centiloid_error", proportional="suvr_error"))
     def centiloid(self, t, y, p):
         """Amyloid PET, Centiloid (183 SUVr - 177)"""
         return p.centiloid_slope * p.suvr_before * (1 + y.suvr) - p.centiloid_offset
@@ -319,7 +319,7 @@ class LecanemabHayato2022(DiseaseModel):
         """Lecanemab in serum by Hayato's kinetics, which drive the biomarkers"""
         return y.drug.central / p.volume
 
-    @observable(unit="ug/mL", modality="lab", noise=Combined("safety_noise", "safety_error"))
+    @observable(unit="ug/mL", modality="lab", noise=Combined(additive="safety_noise", proportional="safety_error"))
     def safety_lecanemab(self, t, y, p):
         """Lecanemab in serum by Majid's kinetics, which drive ARIA-E"""
         return y.safety.central / _safety_volume(p)

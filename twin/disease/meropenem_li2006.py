@@ -195,7 +195,12 @@ class MeropenemLi2006(DiseaseModel):
         """Meropenem into a vein; say over how long"""
         return Delivery()
 
-    @observable(unit="mg/L", modality="lab", noise=Combined("level_noise", "level_error"), molar_mass=383.46)
+    @observable(
+        unit="mg/L",
+        modality="lab",
+        noise=Combined(additive="level_noise", proportional="level_error"),
+        molar_mass=383.46,
+    )
     def meropenem(self, t, y, p):
         """Meropenem in plasma"""
         return y.drug.central / p.volume

@@ -219,7 +219,12 @@ class ParkinsonLee2011(DiseaseModel):
         """Change of total UPDRS since the start"""
         return y.progress - y.symptomatic
 
-    @observable(unit="ug/mL", modality="lab", noise=Combined("levodopa_noise", "levodopa_error"), molar_mass=197.19)
+    @observable(
+        unit="ug/mL",
+        modality="lab",
+        noise=Combined(additive="levodopa_noise", proportional="levodopa_error"),
+        molar_mass=197.19,
+    )
     def levodopa(self, t, y, p):
         """Levodopa in plasma"""
         return y.drug.central / p.volume

@@ -308,7 +308,7 @@ class SunitinibHansson2013(DiseaseModel):
         """Vascular endothelial growth factor in plasma"""
         return p.vegf_before * y.vegf
 
-    @observable(unit="pg/mL", modality="lab", noise=Combined("svegfr2_noise", "svegfr2_error"))
+    @observable(unit="pg/mL", modality="lab", noise=Combined(additive="svegfr2_noise", proportional="svegfr2_error"))
     def svegfr2(self, t, y, p):
         """Soluble VEGF receptor 2 in plasma"""
         return p.svegfr2_before * y.svegfr2
@@ -345,7 +345,8 @@ class SunitinibHansson2013(DiseaseModel):
         return p.neutrophils_before * jnp.exp(y.circulating)
 
     @observable(
-        unit="mmHg", modality="wearable", noise=Combined("diastolic_noise", "diastolic_error"), loinc="8462-4",
+        unit="mmHg", modality="wearable", noise=Combined(additive="diastolic_noise", proportional="diastolic_error"),
+        loinc="8462-4",
         plausible=(30.0, 160.0),
     )  # fmt: skip
     def diastolic_pressure(self, t, y, p):

@@ -155,7 +155,8 @@ class TacrolimusWoillard2011(DiseaseModel):
         return Delivery()
 
     @observable(
-        unit="ng/mL", modality="lab", noise=Combined("level_noise", "level_error"), loinc="11253-2", molar_mass=804.0,
+        unit="ng/mL", modality="lab", noise=Combined(additive="level_noise", proportional="level_error"),
+        loinc="11253-2", molar_mass=804.0,
         plausible=(0.0, 150.0),
     )  # fmt: skip
     def tacrolimus(self, t, y, p):

@@ -160,7 +160,8 @@ class VancomycinGoti2018(DiseaseModel):
         return Delivery()
 
     @observable(
-        unit="mg/L", modality="lab", noise=Combined("level_noise", "level_error"), loinc=VANCOMYCIN_LEVELS,
+        unit="mg/L", modality="lab", noise=Combined(additive="level_noise", proportional="level_error"),
+        loinc=VANCOMYCIN_LEVELS,
         molar_mass=1449.3, plausible=(0.0, 200.0),
     )  # fmt: skip
     def vancomycin(self, t, y, p):

@@ -145,7 +145,7 @@ class VericiguatRuehs2021(DiseaseModel):
         """Relative change of NT-proBNP since the start"""
         return jnp.expm1(y.peptide)
 
-    @observable(unit="ug/L", modality="lab", noise=Combined("drug_noise", "drug_error"))
+    @observable(unit="ug/L", modality="lab", noise=Combined(additive="drug_noise", proportional="drug_error"))
     def vericiguat(self, t, y, p):
         """Vericiguat in plasma"""
         return 1000 * y.drug.central / p.volume

@@ -83,13 +83,23 @@ def _alike(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
 
 
 _LONGEST = 60  # characters
+_UNKNOWN = "the unit is not known; write it in UCUM, such as mg/dL or 10*9/L"  # it may be anything: a name
+
+
+def is_unit(text: str) -> bool:
+    """Whether a text is a unit at all, and so may be repeated."""
+    try:
+        _size(text.strip())
+    except TwinError:
+        return False
+    return True
 
 
 @functools.lru_cache(maxsize=4096)
 def _size(text: str) -> _Size:
     """What a unit's text means: in our own words, in a laboratory's, in UCUM's."""
     if len(text) > _LONGEST:
-        raise TwinError(f"unit '{short(text)}' is not known; no unit is as long")
+        raise TwinError(_UNKNOWN)
     spelled = _SPELLED.get(text.lower().replace(" ", ""))
     for candidate in (spelled,) if spelled else (text, _rewritten(text)):
         try:
@@ -111,8 +121,7 @@ def _ucum(text: str) -> _Size:
             raise ValueError("no unit is empty")
         return _of(ucum_grammar.quantity(re.sub("[μµ]", "u", text)))
     except (ValueError, OverflowError, TwinError) as problem:
-        message = f"unit '{short(text)}' is not known; write it in UCUM, such as mg/dL or 10*9/L"
-        raise TwinError(message) from problem
+        raise TwinError(_UNKNOWN) from problem
 
 
 def _of(quantity: Any) -> _Size:

@@ -68,9 +68,11 @@ from .outcome import (
     Trough,
 )
 from .spread import (
+    Beta,
     Gamma,
     HalfCauchy,
     HalfNormal,
+    HeavyTailed,
     LogitNormal,
     LogNormal,
     Normal,
@@ -86,6 +88,7 @@ __all__ = [
     "AreaWithin",
     "Autocorrelated",
     "Average",
+    "Beta",
     "Binary",
     "Category",
     "CategoryDeclaration",
@@ -107,6 +110,7 @@ __all__ = [
     "HalfCauchy",
     "HalfLife",
     "HalfNormal",
+    "HeavyTailed",
     "Highest",
     "HighestTime",
     "Individual",

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -70,7 +71,8 @@ class DiseaseModel:
     Parameters: ClassVar[type]
     Covariates: ClassVar[type] = Nothing
     Inputs: ClassVar[type] = Nothing
-    correlations: ClassVar[Mapping[tuple[str, str], float]] = {}
+    correlations: ClassVar[Mapping[tuple[str, str], float]] = {}  # of spreads' standard normals
+    covariances: ClassVar[Mapping[tuple[str, str], float]] = {}  # the same, as a block of NONMEM's OMEGA has them
     linear: ClassVar[tuple[str, ...]] = ()  # states or parts advanced exactly; proven affine and closed
     stiff: ClassVar[bool] = False
     outcomes: ClassVar[Mapping[str, Outcome]] = {}
@@ -117,6 +119,13 @@ class DiseaseModel:
     def parameters(cls) -> dict[str, Parameter]:
         """Declared parameters by name, in order."""
         return _declared(cls.Parameters)
+
+    @classmethod
+    def correlated(cls) -> dict[tuple[str, str], float]:
+        """How the standard normals of parameters correlate, by `correlations` and `covariances`."""
+        declared = cls.parameters()
+        sd = {name: one.spread.normal_sd or math.nan for name, one in declared.items() if one.spread is not None}
+        return {**cls.correlations, **{(a, b): value / (sd[a] * sd[b]) for (a, b), value in cls.covariances.items()}}
 
     @classmethod
     def covariates(cls) -> dict[str, Covariate | CategoryDeclaration]:

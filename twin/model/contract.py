@@ -172,10 +172,29 @@ def _states(kind: Model) -> Iterator[str]:
 
 
 def _noise(kind: Model) -> Iterator[str]:
+    """Which parameters size the errors; these are used as they are, so their units must be those of the error."""
+    declared = kind.parameters()
     for name, observable in kind.observables().items():
-        for used in observable.noise.parameters if observable.noise else ():
-            if used not in kind.parameters():
-                yield f"noise of observable '{name}': unknown parameter '{used}'; {suggest(used, kind.parameters())}"
+        noise = observable.noise
+        if noise is None:
+            continue
+        for used in noise.parameters:
+            if used not in declared:
+                yield f"noise of observable '{name}': unknown parameter '{used}'; {suggest(used, declared)}"
+        for used, unit in noise.units(observable.unit, kind.time_unit).items():
+            if used in declared and not _alike(declared[used].unit, unit):
+                yield (
+                    f"noise of observable '{name}': parameter '{used}' is in '{declared[used].unit}', not in '{unit}'; "
+                    f"change the unit, or check which error it is ({noise.describe()})"
+                )
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether a number means the same in both units; of one that cannot be read, something else is said."""
+    try:
+        return units.compatible(one, other) and units.factor(one, other) == 1.0
+    except TwinError:
+        return True
 
 
 def _outcomes(kind: Model) -> Iterator[str]:
@@ -186,22 +205,39 @@ def _outcomes(kind: Model) -> Iterator[str]:
 
 def _correlations(kind: Model) -> Iterator[str]:
     """Correlations act on the standard normals of parameters with a spread, and must be possible together."""
+    if wrong := [*_pairs(kind, "correlation", kind.correlations), *_pairs(kind, "covariance", kind.covariances)]:
+        yield from wrong
+        return
+    for pair in kind.correlations.keys() & kind.covariances.keys():
+        yield f"{' and '.join(pair)} have a correlation and a covariance; keep one of them"
     varied = [name for name, declared in kind.parameters().items() if declared.spread is not None]
     matrix = np.eye(len(varied))
-    for pair, value in kind.correlations.items():
-        fixed = [name for name in pair if name not in varied]
-        for name in fixed:
-            lack = "has no spread; give it one" if name in kind.parameters() else "is no parameter"
-            yield f"correlation of {' and '.join(pair)}: '{name}' {lack}, or leave the correlation out"
-        if not fixed:
-            i, j = (varied.index(name) for name in pair)
-            if i == j or not -1 < value < 1 or matrix[i, j]:
-                yield f"correlation of {' and '.join(pair)} cannot be {value:g}; write each pair once, within -1 and 1"
-                return
-            matrix[i, j] = matrix[j, i] = value
+    for pair, value in kind.correlated().items():
+        i, j = (varied.index(name) for name in pair)
+        if i == j or not -1 < value < 1 or matrix[i, j]:
+            yield f"correlation of {' and '.join(pair)} cannot be {value:g}; write each pair once, within -1 and 1"
+            return
+        matrix[i, j] = matrix[j, i] = value
     lowest = float(np.linalg.eigvalsh(matrix).min()) if varied else 1.0
     if lowest <= 0:
         yield f"the correlations contradict each other (smallest eigenvalue {lowest:.2g}); make them weaker"
+
+
+def _pairs(kind: Model, word: str, pairs: Mapping[tuple[str, str], float]) -> Iterator[str]:
+    """Whose correlation or covariance has no meaning."""
+    declared = kind.parameters()
+    for pair in pairs:
+        for name in pair:
+            spread = declared[name].spread if name in declared else None
+            if name not in declared:
+                lack = "is no parameter"
+            elif spread is None:
+                lack = "has no spread; give it one"
+            elif word == "covariance" and spread.normal_sd is None:
+                lack = "is normal on no scale; give the correlation instead"
+            else:
+                continue
+            yield f"{word} of {' and '.join(pair)}: '{name}' {lack}, or leave the {word} out"
 
 
 def _domain(kind: Model) -> Iterator[str]:

@@ -83,12 +83,11 @@ class Outcome(ABC):
 
     def describe(self) -> str:
         """A few words for tables: what it is, of which observable."""
-        words = (type(self).__doc__ or "").strip().split("\n")[0].rstrip(".")
-        for name in self.levels:
-            value = getattr(self, name)
-            told = "any" if value is None or math.isinf(value) else f"{value:g}"
-            words = words.replace(f"`{name}`", told)
-        return f"{words}, of {self.of}"
+        return f"{self.words()}, of {self.of}"
+
+    def words(self) -> str:
+        """What it is; those that have numbers of their own say them."""
+        return (type(self).__doc__ or "").strip().split("\n")[0].rstrip(".")
 
     @abstractmethod
     def unit(self, observable: str, time: str) -> str:
@@ -112,6 +111,12 @@ class Outcome(ABC):
 def outcome_kinds() -> Mapping[str, type[Outcome]]:
     """Every kind of outcome by the word that files write."""
     return _KINDS
+
+
+def _within(low: float, high: float) -> str:
+    if math.isinf(low):
+        return "at any value" if math.isinf(high) else f"below {high:g}"
+    return f"above {low:g}" if math.isinf(high) else f"between {low:g} and {high:g}"
 
 
 class _Value(Outcome):
@@ -275,6 +280,9 @@ class AreaWithin(Area):
     def level_unit(cls, observable, time):
         return _area_unit(observable, time)
 
+    def words(self) -> str:
+        return f"Whether the area under the curve is {_within(self.low, self.high)}"
+
     def result(self, so_far):
         return jnp.where((so_far[0] >= self.low) & (so_far[0] <= self.high), 1.0, 0.0)
 
@@ -333,6 +341,9 @@ class Duration(_Time):
         low = 0.0 if math.isinf(self.low) else piece.share_below(self.low)
         return (so_far[0] + piece.length * (high - low), so_far[1] + piece.length)
 
+    def words(self) -> str:
+        return f"The time spent {_within(self.low, self.high)}"
+
     def result(self, so_far):
         return so_far[0]
 
@@ -340,6 +351,9 @@ class Duration(_Time):
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TimeShare(Duration):
     """The share of the time spent between `low` and `high` (time in range)."""
+
+    def words(self) -> str:
+        return f"The share of the time spent {_within(self.low, self.high)}"
 
     def result(self, so_far):
         return so_far[0] / so_far[1]
@@ -385,6 +399,10 @@ class FirstTime(_Time):
         assert self.below is not None
         return _first(so_far, piece, self.below, -1.0)
 
+    def words(self) -> str:
+        place = f"below {self.below:g}" if self.above is None else f"above {self.above:g}"
+        return f"When the value first is at or {place}"
+
     def result(self, so_far):
         return so_far[0]
 
@@ -418,6 +436,10 @@ class Recovery(_Time):
         left = jnp.where(functools.reduce(operator.or_, outside), 1.0, left)
         return left, when
 
+    def words(self) -> str:
+        left, level = ("below", self.above) if self.above is not None else ("above", self.below)
+        return f"When the value, having been {left} {level:g}, is first back"
+
     def result(self, so_far):
         return jnp.where(so_far[0] > 0, so_far[1], jnp.nan)
 
@@ -439,6 +461,9 @@ class Crossings(Outcome):
         for rises in crossed.rises():
             count = count + jnp.where(rises, 1.0, 0.0)
         return count, piece.v1 - self.above
+
+    def words(self) -> str:
+        return f"How often the value rises through {self.above:g} (episodes)"
 
     def result(self, so_far):
         return so_far[0]

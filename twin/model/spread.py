@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jax.scipy.special import gammainc, gammaincc, log_ndtr, ndtr, ndtri
 
 from ..types import Scalar
+from .quantile import beta_quantile, student_quantile
 
 _GAMMA_STEPS = 6  # of Newton from the starts below; a seventh changes nothing for shapes from 0.3 to 1000
 
@@ -31,6 +32,11 @@ class Spread:
     def describe(self) -> str:
         """A few words for tables, such as 'log-normal, CV 31 %'."""
 
+    @property
+    def normal_sd(self) -> float | None:
+        """The standard deviation on the scale on which it is normal, that of covariances; None if on none."""
+        return None
+
 
 @dataclasses.dataclass(frozen=True)
 class LogNormal(Spread):
@@ -40,6 +46,10 @@ class LogNormal(Spread):
 
     def value(self, typical: Scalar, z: Scalar) -> Scalar:
         return typical * jnp.exp(self.sd * z)
+
+    @property
+    def normal_sd(self) -> float:
+        return self.sd
 
     def describe(self) -> str:
         return f"log-normal, CV {100 * math.sqrt(math.expm1(self.sd**2)):.3g} %"
@@ -74,6 +84,10 @@ class Normal(Spread):
         inside = jnp.where(left, ndtri(jnp.where(left, below, 0.5)), -ndtri(jnp.where(left, 0.5, above)))
         return jnp.clip(typical + self.sd * inside, self.low, self.high)  # rounding only
 
+    @property
+    def normal_sd(self) -> float | None:
+        return self.sd if math.isinf(self.low) and math.isinf(self.high) else None
+
     def describe(self) -> str:
         low, high = math.isfinite(self.low), math.isfinite(self.high)
         limits = f" in [{self.low:g}, {self.high:g}]" if low and high else ""
@@ -94,6 +108,10 @@ class LogitNormal(Spread):
         logit = jnp.log(share) - jnp.log1p(-share)
         return self.low + (self.high - self.low) * jax.nn.sigmoid(logit + self.sd * z)
 
+    @property
+    def normal_sd(self) -> float:
+        return self.sd
+
     def describe(self) -> str:
         return f"logit-normal in [{self.low:g}, {self.high:g}], SD {self.sd:.3g}"
 
@@ -106,6 +124,10 @@ class SquareRootNormal(Spread):
 
     def value(self, typical: Scalar, z: Scalar) -> Scalar:
         return (jnp.sqrt(typical) + self.sd * z) ** 2
+
+    @property
+    def normal_sd(self) -> float:
+        return self.sd
 
     def describe(self) -> str:
         return f"normal on the square root, SD {self.sd:.3g}"
@@ -186,3 +208,31 @@ class HalfCauchy(Spread):
 
     def describe(self) -> str:
         return f"half-Cauchy, scale {self.scale:g}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Beta(Spread):
+    """A fraction between 0 and 1; the typical value is only what a typical patient gets."""
+
+    alpha: float
+    beta: float
+
+    def value(self, typical: Scalar, z: Scalar) -> Scalar:
+        return beta_quantile(self.alpha, self.beta, z)
+
+    def describe(self) -> str:
+        return f"beta, {self.alpha:g} and {self.beta:g}"
+
+
+@dataclasses.dataclass(frozen=True)
+class HeavyTailed(Spread):
+    """typical + scale * t: Student's t, for people who may be far from typical."""
+
+    scale: float
+    degrees: float
+
+    def value(self, typical: Scalar, z: Scalar) -> Scalar:
+        return typical + self.scale * student_quantile(self.degrees, z)
+
+    def describe(self) -> str:
+        return f"Student's t with {self.degrees:g} degrees of freedom, scale {self.scale:g}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import heapq
+import itertools
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -33,6 +35,8 @@ from .batch import Batch, Own
 
 NOTHING_OWN = Own()
 _LOOKS = 200  # times at which outcomes look if the model does not say
+_SHOWN = (101, 201, 401, 801, 1601)  # times of a course that nobody asked for: few sizes, so that programs are shared
+_AFTER = (0.0, 0.02, 0.06, 0.125)  # shares of a dosing interval after a dose
 _LARGEST_RESULT = 0.5  # of the machine's memory
 
 
@@ -56,7 +60,6 @@ def prepare(
     start, end = _span(model, people, arms, settings.until, times)
     check_length(end - start, model.resolution, model.time_unit)
     covers(asked, end, model.time_unit)
-    samples = _sample_times(times, start, end, model.time_unit)
     schedules = stack(
         [
             build_schedule(
@@ -66,6 +69,7 @@ def prepare(
             for arm in arms.values()
         ]
     )
+    samples = shown_times(schedules, start, end) if times is None else _sample_times(times, start, model.time_unit)
     seen = tuple(model.observables()) if samples.size else ()
     question = make_question(model, asked, schedules, observables=seen)
     choice = choose(
@@ -248,13 +252,47 @@ def time_points(given: Times, unit: str) -> np.ndarray:
     return np.array([parse_time(time, unit) for time in listed])
 
 
-def _sample_times(times: np.ndarray | None, start: float, end: float, unit: str) -> np.ndarray:
-    samples = np.linspace(start, end, 101) if times is None else times
+def _sample_times(samples: np.ndarray, start: float, unit: str) -> np.ndarray:
     if samples.size and (samples.ndim != 1 or not np.all(np.isfinite(samples)) or np.any(np.diff(samples) < 0)):
         raise TwinError("times must be finite and in ascending order")
     if samples.size and samples[0] < start:
         raise TwinError(f"times begin at {samples[0]:g}, before the course does at {start:g} {unit}")
     return samples
+
+
+def shown_times(schedules: Schedule, start: float, end: float) -> np.ndarray:
+    """Times of a course that nobody asked for: around every dose, and where they leave the widest gaps.
+
+    Steps that are even alone meet each dosing interval at another place, and draw beats that are not there.
+    """
+    doses = np.sort(schedules.time, axis=-1)
+    following = np.concatenate([doses[:, 1:], np.full_like(doses[:, :1], np.inf)], axis=1)
+    real = np.isfinite(doses)
+    doses, interval = doses[real], np.minimum(following, end)[real] - doses[real]
+    infused = (schedules.mode == Mode.DURATION) & np.isfinite(schedules.time)
+    stops = (schedules.time + schedules.given)[infused]
+    for after, sizes in ((_AFTER, _SHOWN[:3]), ((_AFTER[0], _AFTER[2]), _SHOWN), ((), _SHOWN)):
+        around = [doses + share * interval for share in after] + [stops if after else stops[:0]]
+        found = np.concatenate([*around, [start, end]])
+        found = np.unique(np.round(found[(found >= start) & (found <= end)], 9))
+        size = next((size for size in sizes if len(found) <= size), None)
+        if size is not None:
+            return _filled(found, size)
+    raise AssertionError("two times are few enough")
+
+
+def _filled(times: np.ndarray, size: int) -> np.ndarray:
+    """As many times as asked for: the widest gaps are halved, the earliest first."""
+    gaps = [(before - after, before, after) for before, after in itertools.pairwise(times.tolist())]
+    heapq.heapify(gaps)
+    found = times.tolist()
+    while len(found) < size:
+        _, before, after = heapq.heappop(gaps)
+        middle = (before + after) / 2
+        found.append(middle)
+        for one in ((before, middle), (middle, after)):
+            heapq.heappush(gaps, (one[0] - one[1], *one))
+    return np.sort(np.array(found))
 
 
 def resolution_of(model: DiseaseModel, start: float, end: float) -> float:

@@ -46,12 +46,17 @@ class PriorEntry(Closed):
     shift: Number | None = Field(None, gt=0, description="The typical value times this")
     widen: Number | None = Field(None, gt=0, description="The spread times this")
     flatten: bool | None = Field(None, description="Five times wider: the data decide")
-    log_normal: dict[Name, Number] | None = Field(None, description="{median, sd of the logarithm}")
-    normal: dict[Name, Number] | None = Field(None, description="{mean, sd}")
-    positive_normal: dict[Name, Number] | None = Field(None, description="{mean, sd}, above zero")
+    log_normal: dict[Name, Number] | None = Field(
+        None, description="{median, sd of the logarithm}; or its variance, or a cv"
+    )
+    normal: dict[Name, Number] | None = Field(None, description="{mean, sd}; or a variance")
+    positive_normal: dict[Name, Number] | None = Field(None, description="{mean, sd}, above zero; or a variance")
     uniform: dict[Name, Number] | None = Field(None, description="{low, high}")
     half_normal: dict[Name, Number] | None = Field(None, description="{scale}")
     half_cauchy: dict[Name, Number] | None = Field(None, description="{scale}")
+    gamma: dict[Name, Number] | None = Field(None, description="{shape, rate}; its mean is shape / rate")
+    beta: dict[Name, Number] | None = Field(None, description="{alpha, beta}, between 0 and 1")
+    student_t: dict[Name, Number] | None = Field(None, description="{degrees, mean, scale}: a normal with heavy tails")
 
 
 class Calibration(Closed):

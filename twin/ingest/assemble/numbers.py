@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 
 from ...errors import TwinError
+from ...model.codes import SYSTEMS
 from ...quantity import is_finite
 from ..chart import Code, Reading
 from ..mapping import Entry
@@ -68,10 +70,23 @@ def _factor(entry: Entry, code: Code, said: str | None, target: str) -> float | 
         return str(problem)
 
 
+# What codes look like: anything else where one belongs may be a name, and is not repeated.
+_ICD10 = r"[A-Z]\d[\dA-Z](?:\.?[\dA-Z]{1,4})?"
+_CODES = {
+    "loinc": r"(?:L[AP])?\d{1,7}-\d", "rxnorm": r"\d{1,8}", "snomed": r"\d{1,18}", "cvx": r"\d{1,3}",
+    "omop": r"\d{1,10}", "cmt": r"-?\d{1,4}", "dvid": r"-?\d{1,4}",
+    "atc": r"[A-Z](?:\d\d(?:[A-Z](?:[A-Z](?:\d\d)?)?)?)?", "icd10": _ICD10, "icd10cm": _ICD10, "ndc": r"[\d-]{9,14}",
+    "icd9cm": r"[EV]?\d{2,4}(?:\.\d{1,2})?", "hcpcs": r"[A-Z]?\d{4}[A-Z\d]?",
+}  # fmt: skip
+
+
 def spelled(codes: Iterable[Code]) -> str:
-    """The code as a mapping would name it; a system without a word of its own is left to its last part."""
-    for code in codes:
-        if not code.value:
-            break
-        return f"{code.system.rsplit('/', 1)[-1]} {code.value}"[:80]
-    return "without a code"
+    """The first code that is one, as a mapping would name it; a URI by its last part."""
+    known = [code for code in codes if code.value]
+    for system, value, _ in known:
+        if system in SYSTEMS and re.fullmatch(_CODES.get(system, ".*"), value):
+            what, of, _ = value.partition(" of ")  # a lesion's name is the file's own
+            return f"{system} {what}{of and ' of one'}"[:80] if system != "segmentation" else "a segmentation"
+        if ":" in system:
+            return f"{system.rsplit('/', 1)[-1]} {value}"[:80]
+    return "a code of no vocabulary that a mapping names" if known else "without a code"

@@ -11,6 +11,20 @@ from typing import Any, NamedTuple
 from ..chart import Code, Said
 from ..report import FLAGGED
 
+# Resources that exports hold; another word where a resource's kind belongs may be anybody's, and is not repeated.
+KINDS = frozenset({
+    "Account", "AllergyIntolerance", "Appointment", "AuditEvent", "Basic", "Binary", "BodyStructure", "Bundle",
+    "CarePlan", "CareTeam", "Claim", "ClaimResponse", "ClinicalImpression", "Communication", "Composition", "Condition",
+    "Consent", "Contract", "Coverage", "DetectedIssue", "Device", "DeviceRequest", "DeviceUseStatement",
+    "DiagnosticReport", "DocumentReference", "Encounter", "EpisodeOfCare", "ExplanationOfBenefit",
+    "FamilyMemberHistory", "Flag", "Goal", "Group", "HealthcareService", "ImagingStudy", "Immunization", "List",
+    "Location", "Measure", "MeasureReport", "Media", "Medication", "MedicationAdministration", "MedicationDispense",
+    "MedicationRequest", "MedicationStatement", "MolecularSequence", "NutritionOrder", "Observation",
+    "OperationOutcome", "Organization", "Parameters", "Patient", "Person", "Practitioner", "PractitionerRole",
+    "Procedure", "Provenance", "Questionnaire", "QuestionnaireResponse", "RelatedPerson", "RequestGroup",
+    "ResearchStudy", "ResearchSubject", "RiskAssessment", "Schedule", "ServiceRequest", "Slot", "Specimen", "Substance",
+    "Task", "ValueSet", "VisionPrescription",
+})  # fmt: skip
 # What a resource that is built otherwise than FHIR says may raise anywhere.
 WRONG_SHAPE = (AttributeError, KeyError, TypeError, ValueError, IndexError, OverflowError)
 Json = Mapping[str, Any]
@@ -29,6 +43,12 @@ SYSTEMS = {
 }
 _NUMBER = r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
 _SIDES = {"<": -1, "<=": -1, ">": 1, ">=": 1}
+
+
+def kind_of(resource: Json) -> str:
+    """A resource's kind, if it is a known one."""
+    said = resource["resourceType"]
+    return said if said in KINDS else "another kind of resource"
 
 
 class Unreadable(Exception):

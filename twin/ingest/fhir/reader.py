@@ -18,7 +18,7 @@ from ..report import DROPPED, DUPLICATE, FLAGGED, NOBODY, READ, UNUSED, Report
 from ..text import lines as textfile
 from ..text import strict_json
 from .drugs import taken
-from .elements import WRONG_SHAPE, Json, Note, Unreadable, moment
+from .elements import WRONG_SHAPE, Json, Note, Unreadable, kind_of, moment
 from .values import observed, suffered
 
 _BUNDLES = (".json", ".json.gz")
@@ -95,9 +95,9 @@ def _resource(value: Any, where: str) -> Json:
 
 
 def _entries(bundle: Any, name: str, report: Report) -> Iterator[Item]:
-    kind = _resource(bundle, name)["resourceType"]
+    kind = kind_of(_resource(bundle, name))
     if kind != "Bundle":
-        raise TwinError(f"{name}: is a {kind[:40]}, not a Bundle; export the patient with everything about them")
+        raise TwinError(f"{name}: is a {kind}, not a Bundle; export the patient with everything about them")
     if bundle.get("type") == "history":
         raise TwinError(f"{name}: is a history, which holds old versions; export the present state")
     entries = bundle.get("entry", [])
@@ -110,7 +110,7 @@ def _entries(bundle: Any, name: str, report: Report) -> Iterator[Item]:
             report.note(NOBODY, DROPPED, "entry without a resource")
             continue
         resource = _resource(entry["resource"], f"{name}: entry {i}")
-        yield Item(f"{name}: entry {i} ({resource['resourceType'][:40]})", str(entry.get("fullUrl", "")), resource)
+        yield Item(f"{name}: entry {i} ({kind_of(resource)})", str(entry.get("fullUrl", "")), resource)
 
 
 # --- people -------------------------------------------------------------------------------------------
@@ -190,7 +190,7 @@ class _People:
         kind = item.resource["resourceType"]
         draft = self.known.get(_subject(item.resource))
         if kind not in _READ:
-            self.report.note(draft.id if draft else NOBODY, UNUSED, kind[:40])
+            self.report.note(draft.id if draft else NOBODY, UNUSED, kind_of(item.resource))
             return
         if draft is None:
             self.lost += 1

@@ -13,7 +13,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
@@ -176,9 +175,12 @@ def _names(header: bytes, separator: bytes, source: str) -> tuple[str, ...]:
     for number, name in enumerate(names, start=1):
         if not name:
             raise TwinError(f"{source}: column {number} has no name; the first line names every column")
-    twice = [name for name, count in Counter(name.upper() for name in names).items() if count > 1]
-    if twice:
-        raise TwinError(f"{source}: two columns are called {twice[0]} (capitals make no difference); rename one")
+    seen: dict[str, int] = {}
+    for number, name in enumerate(names, start=1):
+        if (first := seen.setdefault(name.upper(), number)) != number:
+            raise TwinError(
+                f"{source}: columns {first} and {number} have one name (capitals make no difference); rename one"
+            )
     return tuple(names)
 
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ...errors import TwinError, TwinErrors, suggest
+from ...errors import TwinError, TwinErrors
 from ..chart import Chart
 from ..privacy import flag_unstable, pseudonym
 from ..report import DROPPED, FLAGGED, NOBODY, READ, Report
@@ -80,7 +80,7 @@ def _meaning(sheet: Sheet, names: Mapping[str, str]) -> tuple[str, ...]:
     own = {name.upper(): name.upper() for name in sheet.names}
     for name, meaning in names.items():
         if name.upper() not in own:
-            raise TwinError(f"{sheet.source} has no column '{name}'; {suggest(name.upper(), own)}")
+            raise TwinError(f"{sheet.source} has no column '{name}'; check the names in its first line")
         own[name.upper()] = meaning.upper()
     found = tuple(own.values())
     for name in found:

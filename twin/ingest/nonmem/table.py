@@ -17,6 +17,7 @@ from ...patient import BoundPatient, Measured
 from ...quantity import Span
 from ...regimen import Dose, Regimen
 from .. import ucum
+from ..assemble.numbers import spelled
 from ..chart import Code
 from ..mapping import Entry, Kind, Mapping
 from ..privacy import flag_unstable
@@ -104,7 +105,7 @@ class _Binding:
             wanted = " or ".join(kinds)
             raise TwinError(
                 f"{self.table.place(row)}: the mapping does not say which {wanted} {what} feeds; "
-                f"add '{codes[0].system} {codes[0].value}: NAME', or leave NAME out if it is not to be used"
+                f"add '{spelled(codes)}: NAME', or leave NAME out if it is not to be used"
             )
         entries = self.mapping.find(codes, kinds)
         for entry in entries:
@@ -127,9 +128,9 @@ class _Binding:
         found: list[list[Dose]] = [[] for _ in table.ids]
         for rows, label in _groups(np.flatnonzero(table.dosed), (table.compartment,)):
             codes = dose_codes(*label)
-            entries = self.feeds(codes, ("treatment",), int(rows[0]), f"a dose in CMT {label[0] or '(none)'}")
+            entries = self.feeds(codes, ("treatment",), int(rows[0]), f"a dose ({spelled(codes)})")
             if not entries:
-                self.note(rows, UNUSED, f"dose: {codes[0].system} {codes[0].value} is mapped to nothing")
+                self.note(rows, UNUSED, f"dose: {spelled(codes)} is mapped to nothing")
             for entry in entries:
                 self._give(found, rows, entry)
         for doses in found:
@@ -173,10 +174,10 @@ class _Binding:
         rows, names, values = [np.zeros(0, np.int64)], [np.zeros(0, object)], [np.zeros(0)]
         for group, label in _groups(np.flatnonzero(table.observed), (table.kind, table.compartment)):
             codes = reading_codes(*label)
-            what = f"a reading with {codes[0].system.upper()} {codes[0].value}"
+            what = f"a reading ({spelled(codes)})"
             entries = self.feeds(codes, ("observable",), int(group[0]), what)
             if not entries:
-                self.note(group, UNUSED, f"reading: {codes[0].system} {codes[0].value} is mapped to nothing")
+                self.note(group, UNUSED, f"reading: {spelled(codes)} is mapped to nothing")
             for entry in entries:
                 rows.append(group)
                 names.append(np.full(len(group), entry.to, object))

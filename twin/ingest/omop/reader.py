@@ -13,6 +13,7 @@ from ...errors import TwinError
 from ..chart import ABSENT, PRESENT, Chart, Code, Given, Lost, Reading
 from ..privacy import pseudonym
 from ..report import CONVERTED, DROPPED, DUPLICATE, FLAGGED, NOBODY, READ, UNUSED, Report
+from ..ucum import is_unit
 from .cohort import person_ids
 from .database import Database, opened
 from .drugs import Strength, given, strength
@@ -220,7 +221,8 @@ class _Reader:
         if concept is None:
             return said
         if said is not None and said != concept.code:
-            note(CONVERTED, f"measurement: unit {said[:30]} read as its concept {concept.code}")
+            named = f" {said}" if is_unit(said) else ""
+            note(CONVERTED, f"measurement: unit{named} read as its concept")
         return concept.code
 
     def drug(self, row: Row, person: int, note: Callable[[str, str], None]) -> None:

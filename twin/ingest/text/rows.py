@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from ...errors import TwinError, suggest
+from ...errors import TwinError
 from .lines import label, lines
 
 MOST_ROWS = 20_000_000
@@ -53,7 +53,7 @@ class Rows:
             if name.lower() in by_name:
                 return by_name[name.lower()]
         if needed:
-            raise TwinError(f"{self.name}: no column '{names[0]}'; {suggest(names[0], self.columns)}")
+            raise TwinError(f"{self.name}: no column '{names[0]}'; rename the one that is meant, or say which it is")
         return None
 
 
@@ -62,9 +62,10 @@ def read_table(path: str | os.PathLike[str], is_header: Callable[[Sequence[str]]
     name = label(path)
     numbered = iter(lines(path))
     delimiter, columns, start = _header(numbered, is_header, name)
-    repeated = sorted({c for c in columns if c and columns.count(c) > 1})
-    if repeated:
-        raise TwinError(f"{name}, line {start}: the column '{repeated[0]}' stands twice; rename one")
+    repeated = next((c for c in columns if c and columns.count(c) > 1), None)
+    if repeated is not None:  # its name is not repeated: where no header is, it is somebody's
+        first, second, *_ = [i for i, c in enumerate(columns, start=1) if c == repeated]
+        raise TwinError(f"{name}, line {start}: columns {first} and {second} have one name; rename one")
     rows = []
     for number, cells in _parsed(numbered, delimiter, name):
         if not any(cell.strip() for cell in cells):

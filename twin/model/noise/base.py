@@ -37,6 +37,10 @@ class Noise:
     def parameters(self) -> tuple[str, ...]:
         """Names of the declared parameters that size the error."""
 
+    def units(self, unit: str, time_unit: str) -> Mapping[str, str]:
+        """The unit that each of its parameters must have for an observable in `unit`; one not named may have any."""
+        return {}
+
     @abstractmethod
     def sample(self, true: Array, times: Array, p: Any, *, key: Array) -> Array:
         """One measured series for the true values `true` (time,) at `times` (time,) in model time."""

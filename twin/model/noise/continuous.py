@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -79,6 +80,9 @@ class Additive(_Gaussian):
     def parameters(self) -> tuple[str, ...]:
         return (self.error,)
 
+    def units(self, unit: str, time_unit: str) -> Mapping[str, str]:
+        return {self.error: unit}
+
     def sd(self, true: Scalar, p: Any) -> Scalar:
         return getattr(p, self.error) * jnp.ones_like(true)
 
@@ -96,6 +100,9 @@ class Proportional(_Gaussian):
     def parameters(self) -> tuple[str, ...]:
         return (self.error,)
 
+    def units(self, unit: str, time_unit: str) -> Mapping[str, str]:
+        return {self.error: "1"}
+
     def sd(self, true: Scalar, p: Any) -> Scalar:
         return getattr(p, self.error) * jnp.abs(true)
 
@@ -103,7 +110,7 @@ class Proportional(_Gaussian):
         return f"proportional, SD {self.error} x value"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Combined(_Gaussian):
     """Additive and proportional error together; their variances add (NONMEM's usual form)."""
 
@@ -114,6 +121,9 @@ class Combined(_Gaussian):
     def parameters(self) -> tuple[str, ...]:
         return (self.additive, self.proportional)
 
+    def units(self, unit: str, time_unit: str) -> Mapping[str, str]:
+        return {self.additive: unit, self.proportional: "1"}
+
     def sd(self, true: Scalar, p: Any) -> Scalar:
         return jnp.hypot(getattr(p, self.additive), getattr(p, self.proportional) * true)
 
@@ -121,7 +131,7 @@ class Combined(_Gaussian):
         return f"combined, SD sqrt({self.additive}^2 + ({self.proportional} x value)^2)"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class CombinedSum(_Gaussian):
     """Additive and proportional error together; their standard deviations add (Monolix's combined1)."""
 
@@ -131,6 +141,9 @@ class CombinedSum(_Gaussian):
     @property
     def parameters(self) -> tuple[str, ...]:
         return (self.additive, self.proportional)
+
+    def units(self, unit: str, time_unit: str) -> Mapping[str, str]:
+        return {self.additive: unit, self.proportional: "1"}
 
     def sd(self, true: Scalar, p: Any) -> Scalar:
         return getattr(p, self.additive) + getattr(p, self.proportional) * jnp.abs(true)
@@ -148,6 +161,9 @@ class LogNormalNoise(_Gaussian):
     @property
     def parameters(self) -> tuple[str, ...]:
         return (self.error,)
+
+    def units(self, unit: str, time_unit: str) -> Mapping[str, str]:
+        return {self.error: "1"}
 
     def sd(self, true: Scalar, p: Any) -> Scalar:
         return getattr(p, self.error) * jnp.ones_like(true)  # of the logarithm
@@ -174,6 +190,9 @@ class StudentT(Noise):
     @property
     def parameters(self) -> tuple[str, ...]:
         return self.base.parameters
+
+    def units(self, unit: str, time_unit: str) -> Mapping[str, str]:
+        return self.base.units(unit, time_unit)
 
     def sample(self, true: Array, times: Array, p: Any, *, key: Array) -> Array:
         return true + self.base.sd(true, p) * jax.random.t(key, self.degrees, true.shape, true.dtype)
@@ -210,6 +229,9 @@ class Autocorrelated(Noise):
     @property
     def parameters(self) -> tuple[str, ...]:
         return (*self.base.parameters, self.memory)
+
+    def units(self, unit: str, time_unit: str) -> Mapping[str, str]:
+        return {**self.base.units(unit, time_unit), self.memory: time_unit}
 
     def sample(self, true: Array, times: Array, p: Any, *, key: Array) -> Array:
         alike = jnp.exp(-jnp.diff(times) / getattr(p, self.memory))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -63,6 +63,9 @@ class NegativeBinomial(_Whole):
     def parameters(self) -> tuple[str, ...]:
         return (self.dispersion,)
 
+    def units(self, unit: str, time_unit: str) -> Mapping[str, str]:
+        return {self.dispersion: "1"}
+
     def sample(self, true: Array, times: Array, p: Any, *, key: Array) -> Array:
         shape = 1 / getattr(p, self.dispersion)
         rates, counts = jax.random.split(key)
@@ -115,6 +118,9 @@ class Ordinal(_Whole):
     def parameters(self) -> tuple[str, ...]:
         return self.cuts
 
+    def units(self, unit: str, time_unit: str) -> Mapping[str, str]:
+        return dict.fromkeys(self.cuts, unit)
+
     def _at_least(self, level: Array, true: Array, p: Any) -> Array:
         """P(class >= level), for every level of the scale."""
         share = jnp.ones_like(true)
@@ -154,6 +160,10 @@ class MarkovOrdinal(_Whole):
     @property
     def parameters(self) -> tuple[str, ...]:
         return (*itertools.chain(*self.logits), *self.shifts, *self.slopes)
+
+    def units(self, unit: str, time_unit: str) -> Mapping[str, str]:
+        plain = dict.fromkeys((*itertools.chain(*self.logits), *self.shifts), "1")
+        return plain | dict.fromkeys(self.slopes, f"1/({unit})" if unit not in ("", "1") else "1")
 
     def transitions(self, true: Scalar, p: Any) -> list[list[Scalar]]:
         """The probability of each class after each: `[before][after]`."""
