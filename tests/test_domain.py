@@ -100,6 +100,16 @@ def test_simulate_reads_covariates_of_draws_as_they_are_written():
     assert result["prior/sex"].values.tolist() == [["female", "male", "male"]]
 
 
+def test_solve_many_reads_covariates_of_draws_too():
+    rate, weight = {"rate": [[0.1, 0.1]]}, {"weight": [["140 kg", 70]]}
+    found = twin.solve_many(MODEL, twin.Patient("ana"), "10 mg", [5.0], parameters=rate, covariates=weight)
+    np.testing.assert_allclose(found["amount"][0, :, 0], 10 * np.exp([-0.25, -0.5]), rtol=1e-7)
+    with pytest.raises(TwinError, match="5 kg: model 'toy_scaled' is not for such patients"):
+        twin.solve_many(
+            MODEL, twin.Patient("ana"), "10 mg", [5.0], parameters=rate, covariates={"weight": [["5 kg", 70]]}
+        )
+
+
 COVARIATES = {
     "refused, as text": ({"weight": [["5 kg", 70]]}, "5 kg: model 'toy_scaled' is not for such patients"),
     "negative": ({"weight": [[-5, 70]]}, "'weight' is never negative"),

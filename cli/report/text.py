@@ -141,11 +141,27 @@ def _table(rows: Sequence[Row]) -> list[str]:
 def aligned(lines: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
     """Columns of text under a ruled head; cells are wrapped where the whole would be wider than `width`."""
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    while width is not None and sum(widths) + 2 * (len(widths) - 1) > width and max(widths) > _NARROWEST:
-        widths[widths.index(max(widths))] -= 1
+    if width is not None:
+        widths = _narrowed(widths, _longest_words(lines), width - 2 * (len(widths) - 1))
     head, *rest = (_wrapped(line, widths) for line in lines)
     texts = [*head, *(text for row in rest for text in row)]
     return [*head, "-" * max(map(len, texts)), *texts[len(head) :]]
+
+
+def _longest_words(lines: Sequence[Sequence[str]]) -> list[int]:
+    """How wide each column has to be so that no word of it is broken."""
+    columns = zip(*lines, strict=True)
+    return [max((len(word) for cell in column for word in cell.split()), default=0) for column in columns]
+
+
+def _narrowed(widths: list[int], words: list[int], room: int) -> list[int]:
+    """Widths that fit: the widest columns give way to their longest words first, then words do; names stay whole."""
+    widths = list(widths)
+    for floors in ([widths[0], *words[1:]], [widths[0], *(min(w, _NARROWEST) for w in words[1:])]):
+        while sum(widths) > room and any(w > f for w, f in zip(widths, floors, strict=True)):
+            spare = [w if w > f else 0 for w, f in zip(widths, floors, strict=True)]
+            widths[spare.index(max(spare))] -= 1
+    return widths
 
 
 def _wrapped(line: Sequence[str], widths: Sequence[int]) -> list[str]:

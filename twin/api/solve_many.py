@@ -61,7 +61,8 @@ def solve_many(
         deviations: name -> (patient, draw), how far these parameters are from typical, in standard deviations of
             their declared spread; so a change of a covariate changes them, which it does not change `parameters`.
             Derivatives are with respect to these, too.
-        covariates: name -> (patient, draw), these draws' own values of a covariate (a category by its level's number).
+        covariates: name -> (patient, draw), these draws' own values of a covariate: numbers, "180 lb", levels or
+            their numbers; only numbers where JAX traces them.
 
     Returns:
         name -> array: observables (patient, draw, time), not numbers past a patient's own times, outcomes

@@ -25,6 +25,7 @@ from ..solver.reference.course import Course, solve_course
 from ..types import Array
 from .plan import (
     bound_patients,
+    covariate_numbers,
     covers,
     look_times,
     make_question,
@@ -243,7 +244,8 @@ def _own(
     for name, values in covariates.items():
         if name not in model.covariates():
             raise TwinError(f"model '{model.name}' has no covariate '{name}'; {suggest(name, model.covariates())}")
-        own[_COVARIATE + name] = jnp.asarray(values, number)
+        traced = isinstance(values, jax.Array)
+        own[_COVARIATE + name] = jnp.asarray(values if traced else covariate_numbers(name, values, model), number)
     shapes = {v.shape for v in own.values()}
     shape = next(iter(shapes))
     if len(shapes) > 1 or len(shape) != 2 or shape[0] != people:

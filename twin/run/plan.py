@@ -166,13 +166,13 @@ def _own_covariates(
     for name, values in own.items():
         if name not in model.covariates():
             raise TwinError(f"model '{model.name}' has no covariate '{name}'; {suggest(name, model.covariates())}")
-        found[name] = _numbers_of(name, values, model)
+        found[name] = covariate_numbers(name, values, model)
         if found[name].shape != shape:
             raise TwinError(f"covariates['{name}'] has shape {found[name].shape}; {shape} (patient, draw) is needed")
     return found
 
 
-def _numbers_of(name: str, values: Any, model: DiseaseModel) -> np.ndarray:
+def covariate_numbers(name: str, values: Any, model: DiseaseModel) -> np.ndarray:
     """Values of a covariate as numbers, each one that the model admits; not a number stays so."""
     declared, given = model.covariates()[name], np.asarray(values)
     if given.dtype.kind in "UO":  # levels by their names, numbers with a unit
