@@ -19,7 +19,7 @@ from twin.population.keys import patient_key
 
 from . import branches
 from .method import importance, modes, nuts, ridges, walkers
-from .method.pareto import TRUSTED, smoothed
+from .method.pareto import TRUSTED, effective, smoothed
 from .posterior import HIGHEST_RHAT, Posterior
 from .target import POSSIBLE, Target
 
@@ -115,9 +115,9 @@ class _Ladder:
             count = max(self.draws, _WEIGHED)
             z = np.stack([g.standard_normal((count, self.target.prior.size)) for g in self.generators])
             u = self.modes.u[:, :1] + np.einsum("pij,pdj->pdi", root, z)
-            _, self.stats["k_hat"] = smoothed(self.target.evaluate(u) + 0.5 * np.sum(z * z, -1))
+            weights, self.stats["k_hat"] = smoothed(self.target.evaluate(u) + 0.5 * np.sum(z * z, -1))
             self.u[:] = u[:, : self.draws]
-            self.stats["effective_draws"][:] = self.draws
+            self.stats["effective_draws"] = effective(weights)
 
     def importance(self, guess: importance.Guess | None) -> np.ndarray:
         """Weighted draws of all; who is not well served by them."""

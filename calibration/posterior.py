@@ -33,9 +33,9 @@ SURPRISING, _FAR = 0.005, 0.001  # p-values below them are said
 # name: (what it is)
 STATS = {
     "settled": "1 where the climb to the best mode found its top, 0 where it was still climbing when it was stopped",
-    "modes": "modes found, by climbs from six starts",
+    "modes": "places apart where climbs from six starts have settled",
     "k_hat": "Pareto k of the importance weights (laplace: of its draws'); above 0.7 they are not believed",
-    "effective_draws": "independent draws the posterior is worth",
+    "effective_draws": "independent draws the posterior is worth (laplace: its draws, if they were weighted)",
     "share": "share of the last round's proposed draws that count (importance sampling)",
     "r_hat": "split R-hat of the worst unknown, of chains (NUTS) or groups of walkers",
     "divergences": "divergent transitions (NUTS)",
@@ -150,8 +150,11 @@ class Posterior:
             return []
         if method in ("laplace", "map") and stat["settled"] == 0:
             doubts.append("the climb to the mode had not settled when it was stopped: a likelier place is near")
-        if method == "laplace" and not stat["k_hat"] <= TRUSTED:
-            doubts.append(f"the posterior is not normal around its mode: k-hat {stat['k_hat']:.2f} is above {TRUSTED}")
+        if method == "laplace" and not (stat["k_hat"] <= TRUSTED and stat["effective_draws"] >= _FEWEST):
+            doubts.append(
+                "the posterior is not normal around its mode: as weighted draws, its normal approximation has "
+                f"k-hat {stat['k_hat']:.2f} and {stat['effective_draws']:.0f} effective draws"
+            )
         if method == "importance" and stat["k_hat"] > TRUSTED:
             doubts.append(f"k-hat {stat['k_hat']:.2f} is above {TRUSTED}")
         if method in ("walkers", "nuts") and not stat["r_hat"] <= HIGHEST_RHAT:

@@ -245,11 +245,8 @@ WRONG = {
         {"concentration": seen(noise=Combined(additive="errr", proportional="error"))},
         "noise of observable 'concentration': unknown parameter 'errr'; did you mean 'error'?",
     ),
-    "an error's parts the wrong way round": (
-        {
-            "Parameters": parameters(floor=parameter(0.1, "mg/L", "assay noise")),
-            "concentration": seen(noise=Combined(additive="error", proportional="floor")),
-        },
+    "a relative error where an absolute one belongs": (
+        {"concentration": seen(noise=Combined(additive="error", proportional="error"))},
         "noise of observable 'concentration': parameter 'error' is in '1', not in 'mg/L'; change the unit, or check",
     ),
     "an error in another unit of the same kind": (

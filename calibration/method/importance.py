@@ -15,7 +15,7 @@ import numpy as np
 from ..parallel import each
 from ..target import Target
 from .modes import Modes
-from .pareto import effective, resampled, smoothed
+from .pareto import effective, effective_tails, resampled, smoothed
 from .ridges import PLACES, Ridge
 
 DRAWS = 2048  # proposed a round and patient, at least
@@ -30,7 +30,11 @@ _SPARE = 2  # parts of a guess that are those
 _HARD = 0.1  # effective draws a draw: of fewer in the first round, ridges are looked for
 _RIDGE, _ALONG = 0.5, 1.3  # their share of a guess, and how much wider than their curvature says
 _HOPELESS = 10.0  # in log weight: modes that are left out
-_GOOD, _PLENTY = 0.5, 200.0  # a k-hat and effective draws that another round need not better
+_GOOD, _PLENTY = (
+    0.5,
+    200.0,
+)  # a k-hat and effective draws that another round need not better; who asks for more draws ...
+_WORTH = 0.1  # ... gets more: effective draws, a draw of the first round
 _LARGEST = 32  # times as many draws as the first round has
 _HELD = 16  # patients whose draws are held together: large rounds of all at once would fill the memory
 
@@ -93,7 +97,7 @@ class Weighted:
     height: np.ndarray  # log posterior (patient, draw)
     weights: np.ndarray
     k: np.ndarray
-    effective: np.ndarray
+    effective: np.ndarray  # draws, where least: of the mean, or of a tail
     evidence: np.ndarray  # log of the data's density, whatever the unknowns are (patient,)
     rounds: np.ndarray
 
@@ -183,7 +187,7 @@ def _rounds(
     guesses = [guess.of(poor[i : i + 1]) for i in poor]
     for turn in range(2, rounds + 1):
         hard = (found.effective < _HARD * draws) & (turn == 2)
-        left = np.flatnonzero(_poor(found) | hard)
+        left = np.flatnonzero(_poor(found, draws) | hard)
         if not len(left):
             break
         poor, found, guess = poor[left], found.of(left), guess.of(left)
@@ -222,9 +226,9 @@ def proposed(draws: int, rounds: np.ndarray) -> np.ndarray:
     return draws * np.minimum(2 ** (rounds - 1), _LARGEST)
 
 
-def _poor(found: Weighted) -> np.ndarray:
+def _poor(found: Weighted, draws: int) -> np.ndarray:
     """Which patients another round could serve."""
-    return (found.k > _GOOD) | (found.effective < _PLENTY)
+    return (found.k > _GOOD) | (found.effective < max(_PLENTY, _WORTH * draws))
 
 
 def _round(
@@ -241,7 +245,8 @@ def _round(
     weights, k = smoothed(logs)
     top = logs.max(1)
     evidence = top + np.log(np.mean(np.exp(logs - top[:, None]), 1)) - 0.5 * u.shape[-1] * math.log(2 * math.pi)
-    return Weighted(u, height, weights, k, effective(weights), evidence, np.full(len(who), turn))
+    worth = np.minimum(effective(weights), effective_tails(u, weights))
+    return Weighted(u, height, weights, k, worth, evidence, np.full(len(who), turn))
 
 
 def _refitted(guess: Guess, found: Weighted) -> Guess:
