@@ -280,17 +280,17 @@ ENDLESS_REGIMENS = {
 def test_what_is_endless_is_refused_at_once(files, capsys, case):
     """Each took 15 to 60 s, which grew with the square of the length; this is 0.1 s, nearly all of it the model's."""
     files("ana.yaml", ENDLESS[case])
-    began = time.perf_counter()
+    began = time.process_time()
     one_error(["check", "q.yaml"], capsys, "ana.yaml:")
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize("text", ENDLESS_REGIMENS.values(), ids=ENDLESS_REGIMENS)
 def test_a_regimen_without_end_is_read_or_refused_at_once(text):
-    began = time.perf_counter()
+    began = time.process_time()
     with contextlib.suppress(TwinError):
         parse_text(text)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_a_folder_with_a_pipe_in_it_is_searched(files, capsys):

@@ -167,8 +167,10 @@ def test_covariates_and_inputs_are_one_table():
     assert found.signal_time.tolist() == [5.0, 9.0]
     assert found.signal_value.tolist() == [[1.0], [2.0], [3.0]], "the default, then from each change on"
     found = built({"inputs": {"production": [{"time": "1 day", "value": 7}]}}, **words)
-    assert found.signal_time.tolist() == [24.0], "a regimen's input replaces the patient's"
-    assert found.signal_value.tolist() == [[1.0], [7.0]]
+    assert found.signal_time.tolist() == [5.0, 9.0, 24.0], "a regimen's input goes on from the patient's history"
+    assert found.signal_value.tolist() == [[1.0], [2.0], [3.0], [7.0]]
+    found = built({"inputs": {"production": [{"time": 0, "value": 7}]}}, **words)
+    assert found.signal_value.tolist() == [[1.0], [7.0]], "what comes later in the history is no longer so"
 
 
 def test_changes_at_one_time_are_one_row():
