@@ -18,6 +18,8 @@ from .result_folder import replacing, writing
 from .runtime import print_lines
 from .scenarios import each_scenario
 
+_MANY = 200  # trajectories one by one that a user will wait for
+
 
 def simulate_all(
     paths: Sequence[str], *, out: Path, instead: Mapping[str, Any], dry_run: bool, posterior: Path | None,
@@ -55,6 +57,7 @@ def _run(scenario: Scenario, folder: Path, posterior: Path | None) -> str:
     from .report.text import to_text, write_csv
 
     began = time.perf_counter()
+    print_lines("note", _slow(scenario))
     # The folder comes before the work, so that a wrong --out costs no time.
     with replacing(folder, scenario, owns=(dataset.FILE, TWIN, "summary.csv", "figure.png")) as part:
         answer = run_scenario(scenario, posterior=posterior, progress=_progress(scenario.name))
@@ -72,6 +75,20 @@ def _run(scenario: Scenario, folder: Path, posterior: Path | None) -> str:
     seconds = time.perf_counter() - began
     figure = calibrating.shown("figure.png", left_out(answer.result, observables))
     return f"{said}{to_text(answer.result, answer.rows)}\n{folder}: dataset, summary.csv, {figure} ({seconds:.1f} s)\n"
+
+
+def _slow(scenario: Scenario) -> list[str]:
+    """What a user should know before the work begins: whether it will take long, why, and what would help."""
+    from twin.run.plan import prepare
+
+    batch = prepare(**scenario.arguments)
+    if batch.choice.method or batch.size < _MANY:
+        return []
+    remedy = " (steady states: give the doses before instead)" if batch.question.steady else ""
+    return [
+        f"{scenario.document.name}: {batch.size:,} trajectories are solved one by one, which takes tens of times longer "
+        f"than together: {batch.choice.reason}{remedy}; fewer draws are sooner done"
+    ]
 
 
 def _progress(name: str) -> Any:
