@@ -86,8 +86,8 @@ def _slow(scenario: Scenario) -> list[str]:
         return []
     remedy = " (steady states: give the doses before instead)" if batch.question.steady else ""
     return [
-        f"{scenario.document.name}: {batch.size:,} trajectories are solved one by one, which takes tens of times longer "
-        f"than together: {batch.choice.reason}{remedy}; fewer draws are sooner done"
+        f"{scenario.document.name}: {batch.size:,} trajectories are solved one by one, which takes tens of times "
+        f"longer than together: {batch.choice.reason}{remedy}; fewer draws are sooner done"
     ]
 
 
