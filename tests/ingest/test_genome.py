@@ -1,5 +1,6 @@
 """Genome readers: CPIC's tables, hand-worked distributions, and files written by hand in every form that occurs."""
 
+import contextlib
 import csv
 import gzip
 import json
@@ -7,6 +8,7 @@ import zlib
 
 import pytest
 
+from tests.ingest.test_fhir_hostile import changed, places
 from twin.errors import TwinError
 from twin.ingest import genome
 from twin.ingest.chart import Code
@@ -470,15 +472,26 @@ def test_pharmcats_other_phenotype_is_noted(tmp_path):
         (json.dumps([1]), "not a PharmCAT file"),
         (json.dumps({"title": "x", "genes": {"CYP2C9": 3}}), "x.json: CYP2C9: not as PharmCAT"),
         ('{"genes": {"CYP2C9"', "line 1: not JSON"),
+        ('{"genes": {"CYP2C9": ' + "9" * 5000 + "}}", "a number of thousands of digits"),
         ('{"genes": ' + "[" * 200_000, "nested too deeply|not JSON"),
     ],
-    ids=["matcher", "another kind", "a list", "a number", "cut off", "deep"],
+    ids=["matcher", "another kind", "a list", "a number", "cut off", "a long number", "deep"],
 )
 def test_hostile_pharmcat(tmp_path, text, said):
     path = tmp_path / "x.json"
     path.write_text(text)
     with pytest.raises(TwinError, match=said):
         genome.read(path)
+
+
+@pytest.mark.parametrize("at", list(places(LAYOUTS["report 3.1"])), ids=lambda at: ".".join(map(str, at)) or "all")
+def test_anything_anywhere_in_a_report_of_pharmcat(tmp_path, at):
+    """A number, a text or a list in any place: one sentence, or a chart."""
+    path = tmp_path / "x.json"
+    for junk in (5, "x", [5], {"a": 5}, None):
+        path.write_text(json.dumps(changed(LAYOUTS["report 3.1"], at, junk)))
+        with contextlib.suppress(TwinError):
+            assert len(genome.read(path)[0]) == 1
 
 
 # --- tables -------------------------------------------------------------------------------------------

@@ -9,10 +9,10 @@ from click.testing import CliRunner
 
 from cli.main import twin as command
 from tests.ingest.records import PERSON, bundle, drug, line, observation, written
-from tests.ingest.test_assemble import FIVE, assembled, at
+from tests.ingest.test_assemble import DRUG, FIVE, assembled, at
 from tests.ingest.test_omop import TABLES, write
 from twin.errors import TwinError
-from twin.ingest.chart import Chart, Code, Given
+from twin.ingest.chart import Chart, Code, Given, Lost
 from twin.ingest.report import DROPPED, REFUSED, UNUSED
 from twin.scenario import check, load_scenario
 
@@ -53,6 +53,24 @@ def test_no_dose_of_the_models_drug_is_lost_quietly(given, mapping, choices, wor
 def test_what_is_used_decided_on_or_anothers_is_not_lost(given, mapping, choices):
     _, report = assembled(Chart("p", given=(given,)), mapping=mapping, **choices)
     assert not report.lost()
+
+
+UNREAD = Lost(DRUG, "MedicationRequest: without a dosage", at(1), certain=False)
+
+
+@pytest.mark.parametrize(
+    ("chart", "choices", "count"),
+    [
+        (Chart("p", lost=(UNREAD,)), {}, 1),
+        (Chart("p", lost=(UNREAD,)), {"orders": "use"}, 1),
+        (Chart("p", lost=(UNREAD,)), {"orders": "refuse"}, 0),
+        (Chart("p", lost=(UNREAD,), given=(FIVE,)), {"orders": "use"}, 0),
+        (Chart("p", lost=(dataclasses.replace(UNREAD, certain=True),), given=(FIVE,)), {"orders": "refuse"}, 1),
+        (Chart("p", given=(Given(NAMED, 1.0, "tablet", at(1), certain=False),)), {"orders": "refuse"}, 0),
+    ],
+)
+def test_an_order_that_cannot_be_read_is_lost_where_orders_count(chart, choices, count):
+    assert len(assembled(chart, **choices)[1].lost()) == count
 
 
 # --- scenarios ----------------------------------------------------------------------------------------

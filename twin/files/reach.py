@@ -52,7 +52,7 @@ def check_kind(path: str | os.PathLike[str], name: str) -> None:
     except ValueError:
         raise TwinError(f"{name}: cannot be read (a zero byte in its name); check the path") from None
     except OSError as problem:
-        if isinstance(problem, FileNotFoundError | NotADirectoryError | PermissionError):
+        if isinstance(problem, FileNotFoundError | NotADirectoryError):
             return
         raise TwinError(f"{name}: cannot be read ({problem.strerror}); check the path") from None
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):

@@ -65,6 +65,7 @@ class Lost:
     codes: tuple[Code, ...]
     reason: str  # names a kind of record, never a value
     time: When = None
+    certain: bool = True  # administered; False where only ordered or stated
 
 
 @dataclasses.dataclass(frozen=True)

@@ -44,13 +44,15 @@ class Order(NamedTuple):
 def read(chart: Chart, model: DiseaseModel, mapping: Mapping, orders: Orders, note: Note) -> list[Order]:
     """What of a chart's treatments the model can take; the rest is noted, and a dose that is lost twice."""
     found: list[Order] = []
-    note_unread(chart, model, mapping, note)
     administered = {e.to for g in chart.given if g.certain for e in mapping.find(g.codes, GIVEN)}
+    refused = orders == "refuse"  # what was only ordered is then no dose, and no loss
+    note_unread([one for one in chart.lost if one.certain or not refused], administered, model, mapping, note)
     for given in chart.given:
         entries = mapping.find(given.codes, GIVEN)
         if not entries:
             note(UNUSED, spelled(given.codes))
-            note_unmapped(given.codes, model, mapping, note)
+            if given.certain or not refused:
+                note_unmapped(given.codes, model, mapping, note)
         for entry in entries:
             if entry.kind == "covariate":  # that it is taken is read with the covariates
                 continue

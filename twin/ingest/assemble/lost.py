@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from ..chart import Chart, Code
+from ..chart import Code, Lost
 from ..mapping import GIVEN, Entry, Mapping
 from ..report import DROPPED, LOST
 from .numbers import TABLES, spelled
@@ -26,12 +26,16 @@ _FORMS = {"tablet", "tablets", "capsule", "infusion", "injection", "bolus", "blo
 _SHORTEST = 5  # letters of a word that stands for one drug
 
 
-def note_unread(chart: Chart, model: DiseaseModel, mapping: Mapping, note: Note) -> None:
-    """Says which of the doses that a reader could not read are of this model's treatments."""
-    for one in chart.lost:
+def note_unread(
+    unread: Iterable[Lost], administered: Collection[str], model: DiseaseModel, mapping: Mapping, note: Note
+) -> None:
+    """Says which doses that a reader could not read are of this model's treatments; an order of what was
+    `administered` is none."""
+    for one in unread:
         treated = [entry for entry in mapping.find(one.codes, GIVEN) if is_dose(entry)]
         for entry in treated:
-            note(LOST, f"{entry.to}: {one.reason}")
+            if one.certain or entry.to not in administered:
+                note(LOST, f"{entry.to}: {one.reason}")
         if not treated:
             note_unmapped(one.codes, model, mapping, note)
 

@@ -63,7 +63,7 @@ def taken(resource: Json, medications: Mapping[str, Json], note: Note, where: st
             why = str(problem) if isinstance(problem, Unreadable) else "not built as FHIR R4 says"
             reason = why if why.startswith(kind) else f"{kind}: {why}"
             note(DROPPED, reason)
-            yield Lost(drug.codes, reason, _begun(resource))
+            yield Lost(drug.codes, reason, _begun(resource), certain=kind == "MedicationAdministration")
 
 
 def _nothing(kind: str) -> Iterator[Given]:

@@ -48,6 +48,8 @@ def _document(path: str | os.PathLike[str], name: str) -> Mapping[str, Any]:
         raise TwinError(
             f"{name}, line {problem.lineno}: not JSON, or cut off; write it again with PharmCAT"
         ) from problem
+    except ValueError as problem:  # Python reads no integer of thousands of digits
+        raise TwinError(f"{name}: holds a number of thousands of digits; write it again with PharmCAT") from problem
     except RecursionError as problem:
         raise TwinError(f"{name}: nested too deeply for a PharmCAT file; write it again with PharmCAT") from problem
     if not isinstance(found, dict):

@@ -55,11 +55,14 @@ class Database:
 
     def select(self, table: str, names: Sequence[str], key: str, ids: Sequence[int]) -> Iterator[dict[str, Any]]:
         """Rows of a table whose `key` is among some ids."""
+        what, count = f"table {table}", 0
         for start in range(0, len(ids), self.batch):
             listed = ", ".join(str(int(one)) for one in ids[start : start + self.batch])
             order = ", ".join(dict.fromkeys((key, names[0])))
-            sql = f"SELECT {', '.join(names)} FROM {self.spelled(table)} WHERE {key} IN ({listed}) ORDER BY {order}"
-            for row in self.rows(sql, f"table {table}"):
+            of_them = f"FROM {self.spelled(table)} WHERE {key} IN ({listed})"
+            count += sum(row[0] for row in self.rows(f"SELECT COUNT(*) {of_them}", what))
+            self._check_count(count, what)  # before they are sorted, which takes longer than counting them
+            for row in self.rows(f"SELECT {', '.join(names)} {of_them} ORDER BY {order}", what):
                 yield dict(zip(names, row, strict=True))
 
     def rows(self, sql: str, what: str) -> Iterator[tuple[Any, ...]]:
@@ -72,10 +75,7 @@ class Database:
                 found = cursor.fetchmany(_ROWS)
             while found:
                 count += len(found)
-                if count > MOST_ROWS:
-                    raise TwinError(
-                        f"{self.name}: {what} has more than {MOST_ROWS:,} rows of this cohort; read fewer people"
-                    )
+                self._check_count(count, what)
                 yield from found
                 with self._interrupted(cursor, deadline):
                     found = cursor.fetchmany(_ROWS)
@@ -86,6 +86,11 @@ class Database:
             if time.monotonic() > deadline:
                 raise TwinError(f"{self.name}: {what} takes longer than {self.seconds:g} s; ask for less") from None
             raise TwinError(f"{self.name}: {what} {_row_of(problem) or _reason(problem)}") from None
+
+    def _check_count(self, count: int, what: str) -> None:
+        if count > MOST_ROWS:
+            most = f"{MOST_ROWS:,} rows of this cohort"
+            raise TwinError(f"{self.name}: {what} has more than {most}; read fewer people")
 
     @contextlib.contextmanager
     def _interrupted(self, cursor: Any, deadline: float) -> Iterator[None]:

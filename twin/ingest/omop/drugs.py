@@ -39,25 +39,29 @@ def strength(row: Row, codes: tuple[Code, ...], units: Mapping[int, str]) -> Str
     return Strength(codes, above / (below or 1.0), unit, per)
 
 
+def administered(row: Row) -> bool:
+    """Whether an exposure was administered, not only prescribed, dispensed or reported."""
+    return row.concept("drug_type_concept_id") in ADMINISTERED
+
+
 def given(
     row: Row, codes: tuple[Code, ...], strengths: Sequence[Strength], span: Span, note: Note
 ) -> Iterator[Given | Lost]:
     """The doses of one exposure, one of each ingredient; what cannot be known is noted, and lost."""
-    start, quantity = span[0], row.number("quantity")
+    start, quantity, certain = span[0], row.number("quantity"), administered(row)
     if row.text("sig") is not None:
         note(UNUSED, "drug_exposure: sig (free text)")
     if not quantity or quantity < 0:
         note(DROPPED, "drug_exposure: without a quantity")
         whole = dict.fromkeys((*codes, *(code for one in strengths for code in one.codes)))
-        yield Lost(tuple(whole), "drug_exposure: without a quantity", start)
+        yield Lost(tuple(whole), "drug_exposure: without a quantity", start, certain)
         return
-    certain = row.concept("drug_type_concept_id") in ADMINISTERED
     days, over = _days(row, span, certain, note), _over(span) if certain else None
     if days > 1:
         note(FLAGGED, "drug_exposure: quantity spread evenly over its days, one dose a day")
     for own, amount, unit in _amounts(quantity / days, codes, strengths, note):
         if amount is None:
-            yield Lost(own, _PER_TIME, start)
+            yield Lost(own, _PER_TIME, start, certain)
             continue
         every, doses = ("24 h", days) if days > 1 else (None, None)
         yield Given(own, amount, unit, start, every, doses, over if days == 1 else None, certain, where=row.where)

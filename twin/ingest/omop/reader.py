@@ -16,7 +16,7 @@ from ..report import CONVERTED, DROPPED, DUPLICATE, FLAGGED, NOBODY, READ, UNUSE
 from ..ucum import is_unit
 from .cohort import person_ids
 from .database import Database, opened
-from .drugs import Strength, given, strength
+from .drugs import Strength, administered, given, strength
 from .tables import OPERATORS, SEXES, SYSTEMS, TABLES, Row
 
 # Concepts that are known by their numbers.
@@ -233,7 +233,7 @@ class _Reader:
             note(DROPPED, "drug_exposure without a concept")
         elif time is None:
             note(DROPPED, "drug_exposure without a time")
-            self.lost[person].append(Lost(codes, "drug_exposure without a time"))
+            self.lost[person].append(Lost(codes, "drug_exposure without a time", certain=administered(row)))
         else:
             end, _ = row.moment("drug_exposure_end")
             for one in given(row, codes, self.strengths.get(drug, ()), (time, end), note):
