@@ -144,8 +144,8 @@ def test_it_builds_outcomes_in_the_units_of_the_model(good):
     assert found["highest_inr"] is model.outcomes["highest_inr"]
     assert found["early_peak"] == Highest(of="inr", until=72.0)
     assert found["time_share_inr"] == TimeShare(of="inr", low=2.0, high=3.0)
-    assert found["area_within_s_warfarin"] == AreaWithin(of="s_warfarin", low=20.0, high=pytest.approx(30.0))
-    assert found["first_time_s_warfarin"] == FirstTime(of="s_warfarin", above=pytest.approx(0.5))
+    assert found["area_within_s_warfarin"] == AreaWithin(of="s_warfarin", low=20.0, high=30.0)
+    assert found["first_time_s_warfarin"] == FirstTime(of="s_warfarin", above=0.5)
 
 
 def test_its_times_are_in_model_units(good):
