@@ -155,6 +155,7 @@ BAD: dict[str, str] = {
     "5 mg x3": "x3 needs an interval; write '5 mg q24h x14'",
     "5 mg q24h x0": "0 is not a number of doses between 1 and 100000",
     "5 mg q24h x100001": "100001 is not a number of doses",
+    "5 mg q24h x" + "9" * 150: "is not a number of doses between 1 and 100000",
     "5 mg q24h x" + "9" * 5000: "is longer than 200 characters",
     "5 mg q24h x2.5": "regimen '5 mg q24h x2.5' cannot be read",
     "5 mg q24h x3 x3": "cannot be read",

@@ -68,10 +68,12 @@ class Rate(NamedTuple):
 def parse_rate(text: Any) -> Rate | None:
     """An amount in a unit of time ('10 mg/h', '2 mg/kg/h'); None of anything else."""
     match = re.fullmatch(rf"({NUMBER}) ?(.+)", one_line(text)) if isinstance(text, str) else None
-    first, *rest = [word.strip() for word in match[2].split("/")] if match else [""]
+    if match is None:
+        return None
+    first, *rest = (word.strip() for word in match[2].split("/"))
     times = [_TIME_WORDS[word.lower()] for word in rest if word.lower() in _TIME_WORDS]
     sizes = [word for word in rest if word.lower() not in _TIME_WORDS]
-    if match is None or len(times) != 1 or len(sizes) > 1:
+    if len(times) != 1 or len(sizes) > 1:
         return None
     amount, unit, per = parse_amount(f"{match[1]} {'/'.join([first, *sizes])}")
     return Rate(amount, unit, per, times[0]) if unit else None
