@@ -237,12 +237,12 @@ WRONG = {
         {"concentration": seen(noise=Combined(additive="errr", proportional="error"))},
         "noise of observable 'concentration': unknown parameter 'errr'; did you mean 'error'?",
     ),
-    "an error's parts the wrong way round": (
+    "a relative error where an absolute one belongs": (
         {
-            "Parameters": parameters(floor=parameter(0.1, "mg/L", "assay noise")),
-            "concentration": seen(noise=Combined(additive="error", proportional="floor")),
+            "Parameters": parameters(floor=parameter(0.1, "1", "assay noise")),
+            "concentration": seen(noise=Combined(additive="floor", proportional="error")),
         },
-        "noise of observable 'concentration': parameter 'error' is in '1', not in 'mg/L'; change the unit, or check",
+        "noise of observable 'concentration': parameter 'floor' is in '1', not in 'mg/L'; change the unit, or check",
     ),
     "an error in another unit of the same kind": (
         {

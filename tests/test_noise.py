@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from twin.model import Additive, Autocorrelated, Combined, LogNormalNoise, Proportional
+from twin.model import Additive, Autocorrelated, Combined, CombinedSum, LogNormalNoise, Proportional
 from twin.model.noise import Seen
 
 P = SimpleNamespace(additive=0.5, proportional=0.2, log_sd=0.3, memory=2.0)
@@ -125,3 +125,10 @@ def test_independent_errors_go_on_from_nothing():
     found = going_on(Additive("additive"), np.full(5, 9.0), [True, True, True, False, False])
     assert np.all(found[:, :3] == 9.0)
     assert found[:, 3:].mean() == pytest.approx(TRUE, abs=5 * 0.5 / np.sqrt(2 * N))
+
+
+@pytest.mark.parametrize("noise", [Combined, CombinedSum])
+def test_the_parts_of_an_error_have_to_be_named(noise):
+    """By place, a proportional error first was taken as the additive one."""
+    with pytest.raises(TypeError):
+        noise("proportional", "additive")
