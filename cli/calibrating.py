@@ -72,7 +72,7 @@ def _written_steps(replayed: Replay, model: Any, folder: Path) -> str:
 
     from calibration.posterior import SURPRISING
 
-    from .report.replay_figure import draw
+    from .report.replay_figure import draw, left_out
     from .report.text import readable_time
 
     steps, forecasts = replayed
@@ -102,7 +102,7 @@ def _written_steps(replayed: Replay, model: Any, folder: Path) -> str:
         lines.append(
             "! what came then did not fit what was known: a change in the patient, a dose not taken, or an error"
         )
-    return "\n".join([*lines, f"{folder}: replay.csv, forecasts.csv, replay.png"])
+    return "\n".join([*lines, f"{folder}: replay.csv, forecasts.csv, {shown('replay.png', left_out(replayed))}"])
 
 
 def _csv(path: Path, columns: Mapping[str, Any]) -> None:
@@ -116,7 +116,7 @@ def _csv(path: Path, columns: Mapping[str, Any]) -> None:
 
 def _written(posterior: Posterior, folder: Path) -> str:
     """Stores a posterior as a dataset, a table and a figure, and returns what is said of it."""
-    from .report.posterior_figure import draw
+    from .report.posterior_figure import draw, left_out
 
     folder.mkdir(parents=True, exist_ok=True)
     posterior.save(folder / "posterior.zarr")
@@ -134,4 +134,10 @@ def _written(posterior: Posterior, folder: Path) -> str:
             f"{row['patient']:16}{row['parameter']:26}{row['unit']:10}{row['median']:10.4g}  {interval:20}"
             f"{100 * max(row['contraction'], 0):7.0f} %"
         )
-    return "\n".join([*lines, f"{folder}: posterior.zarr, posterior.csv, posterior.png"])
+    files = f"{folder}: posterior.zarr, posterior.csv, {shown('posterior.png', left_out(posterior))}"
+    return "\n".join([*lines, files])
+
+
+def shown(figure: str, lacks: Sequence[str]) -> str:
+    """A figure's name, and what it has no room for."""
+    return f"{figure} (shows {'; '.join(lacks)})" if lacks else figure

@@ -41,7 +41,7 @@ def _run(scenario: Scenario, folder: Path) -> str:
     from calibration.answer import run_scenario
     from twin.result import dataset
 
-    from .report.figure import draw
+    from .report.figure import draw, left_out
     from .report.text import to_text, write_csv
 
     began = time.perf_counter()
@@ -57,9 +57,8 @@ def _run(scenario: Scenario, folder: Path) -> str:
     if all(row.failed == row.draws for row in answer.rows):
         raise TwinError(f"every trajectory failed; 'status' in {folder} says how: check doses, parameters and solver")
     seconds = time.perf_counter() - began
-    return (
-        f"{said}{to_text(answer.result, answer.rows)}\n{folder}: dataset, summary.csv, figure.png ({seconds:.1f} s)\n"
-    )
+    figure = calibrating.shown("figure.png", left_out(answer.result, observables))
+    return f"{said}{to_text(answer.result, answer.rows)}\n{folder}: dataset, summary.csv, {figure} ({seconds:.1f} s)\n"
 
 
 def _progress(name: str) -> Any:

@@ -22,6 +22,7 @@ MOST_PATIENTS = 3  # side by side; more are drawn as one crowd
 MOST_OBSERVABLES = 2
 MOST_OUTCOMES = 8
 MOST_REGIMENS = 12
+MOST_DOUBTS = 4  # under a figure, in words
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 STYLE: Any = {
     "font.size": 10,
@@ -45,7 +46,7 @@ def draw(tree: Any, path: Path, *, observables: Sequence[str] = ()) -> Path:
     courses = _courses(tree, observables)
     outcomes = list(tree["outcomes"].data_vars)[:MOST_OUTCOMES]
     groups = _groups(tree)
-    regimens = [str(r) for r in tree["outcomes"]["regimen"].values][:MOST_REGIMENS]
+    regimens = _regimens(tree)[:MOST_REGIMENS]
     with matplotlib.rc_context(STYLE):
         per_row = 3 if len(outcomes) in (5, 6) else min(4, max(1, len(outcomes)))
         rows = math.ceil(len(outcomes) / per_row)
@@ -59,20 +60,39 @@ def draw(tree: Any, path: Path, *, observables: Sequence[str] = ()) -> Path:
             names = outcomes[row * per_row : (row + 1) * per_row]
             grid = bands[len(courses) + row].subgridspec(1, per_row)
             _outcome_row(figure, grid, tree, names, groups, regimens)
-        _head(figure, tree, regimens)
+        _head(figure, tree, regimens, left_out(tree, observables))
         figure.savefig(path, bbox_inches="tight", pad_inches=0.12)
         plt.close(figure)
     return path
 
 
+def left_out(tree: Any, observables: Sequence[str] = ()) -> list[str]:
+    """What the figure has no room for, a sentence each; the terminal says it too."""
+    outcomes, regimens, courses = list(tree["outcomes"].data_vars), _regimens(tree), _wanted(tree, observables)
+    counts = ((outcomes, MOST_OUTCOMES, "outcomes"), (regimens, MOST_REGIMENS, "regimens"))
+    found = [f"{most} of {len(all_)} {word}; summary.csv has all" for all_, most, word in counts if len(all_) > most]
+    if len(courses) > MOST_OBSERVABLES:
+        found.append(f"courses of {MOST_OBSERVABLES} of {len(courses)} observables; result.zarr has all")
+    return found
+
+
+def _regimens(tree: Any) -> list[str]:
+    return [str(r) for r in tree["outcomes"]["regimen"].values]
+
+
 def _courses(tree: Any, observables: Sequence[str]) -> list[str]:
+    known = list(tree["predictions"].data_vars) if "predictions" in tree.children else []
+    return _wanted(tree, observables)[:MOST_OBSERVABLES] or known[:1]
+
+
+def _wanted(tree: Any, observables: Sequence[str]) -> list[str]:
     """The observables to draw: those asked for, then those measured that none of them stands for."""
     known = list(tree["predictions"].data_vars) if "predictions" in tree.children else []
     chosen = [name for name in observables if name in known]
     for name in _seen(tree):
         if name in known and not any(_same(tree, name, other) for other in chosen):
             chosen.append(name)
-    return chosen[:MOST_OBSERVABLES] or known[:1]
+    return chosen
 
 
 def _seen(tree: Any) -> list[str]:
@@ -100,7 +120,16 @@ def _groups(tree: Any) -> list[tuple[str, Any]]:
     return [(f"{len(patients)} patients", slice(None))]
 
 
-def _head(figure: Any, tree: Any, regimens: Sequence[str]) -> None:
+def _titled(tree: Any, group: str) -> str:
+    """A group with what its calibration is worth."""
+    said = verdicts(tree)
+    if group in said or not said:
+        return f"{group}: {said[group]}" if group in said else group
+    counts = {word: list(said.values()).count(word) for word in dict.fromkeys(said.values())}
+    return f"{group}: {', '.join(f'{count} {word}' for word, count in counts.items())}"
+
+
+def _head(figure: Any, tree: Any, regimens: Sequence[str], lacks: Sequence[str]) -> None:
     from matplotlib.patches import Patch
 
     handles = [Patch(color=_colour(i), label=name) for i, name in enumerate(regimens)]
@@ -108,8 +137,37 @@ def _head(figure: Any, tree: Any, regimens: Sequence[str]) -> None:
     figure.suptitle("\n".join(title), x=0.01, ha="left", weight="bold", size=14)
     figure.legend(handles=handles, loc="outside upper right", ncols=min(4, len(handles)), frameon=False)
     draws = len(tree["outcomes"]["draw"])
-    words = f"Lines and circles: median; bands and bars: 50 and 90 % of {draws} draws for each patient."
-    figure.text(0.01, -0.005, words, ha="left", va="top", fontsize=9, color=INK)
+    words = [f"Lines and circles: median; bands and bars: 50 and 90 % of {draws} draws for each patient."]
+    words += [f"Shown: {'; '.join(lacks)}."] if lacks else []
+    words += doubts(tree)
+    footnote(figure, words)
+
+
+def footnote(figure: Any, sentences: Sequence[str]) -> None:
+    """Sentences under a figure."""
+    lines = [line for one in sentences for line in textwrap.wrap(one, 150)]
+    figure.text(0.01, -0.005, "\n".join(lines), ha="left", va="top", fontsize=9, color=INK)
+
+
+def verdicts(tree: Any) -> dict[str, str]:
+    """What a calibration says of each patient; empty without one."""
+    if "calibration" not in tree.children:
+        return {}
+    said = tree["calibration"]
+    return dict(zip(map(str, said["patient"].values), map(str, said["verdict"].values), strict=True))
+
+
+def doubts(tree: Any) -> list[str]:
+    """Of whom a calibration is not simply trusted, and why: a few, and how many more."""
+    if "calibration" not in tree.children:
+        return []
+    said = tree["calibration"].to_dataset()
+    rows = zip(*(map(str, said[word].values) for word in ("patient", "verdict", "reasons")), strict=True)
+    found = [f"{who}: {verdict}: {why}" for who, verdict, why in rows if verdict != "trusted"]
+    more = len(found) - MOST_DOUBTS
+    return found[:MOST_DOUBTS] + (
+        [f"{more} more patients are not simply trusted; the terminal says why"] if more > 0 else []
+    )
 
 
 def _colour(i: int) -> str:
@@ -129,7 +187,7 @@ def _course_row(figure: Any, grid: Any, tree: Any, name: str, groups: Any, regim
         first = first or axes
         _course(axes, times / scale, variable.values[chosen], len(regimens))
         _measured(axes, tree, name, group, scale)
-        axes.set_title(group)
+        axes.set_title(_titled(tree, group))
         axes.set_xlabel(f"time ({unit})")
         axes.margins(x=0.01)
         if column == 0:
@@ -159,12 +217,21 @@ def _measured(axes: Any, tree: Any, name: str, patient: str, scale: float) -> No
     shown = [one for one in known if _same(tree, one, name)]
     mine = np.isin(seen["observable"].values, shown) & (seen["of_patient"].values == patient)
     if mine.any():
-        label = "measured" if shown == [name] else f"measured: {', '.join(shown)}"
-        axes.plot(
-            seen["time"].values[mine] / scale, seen["value"].values[mine], "o", color=INK, markersize=5,
-            markerfacecolor="white", label=label, zorder=5, clip_on=False,
-        )  # fmt: skip
-        axes.legend(loc="lower right", bbox_to_anchor=(1.0, 0.99), frameon=False, fontsize=9, borderaxespad=0)
+        name_of = "measured" if shown == [name] else f"measured: {', '.join(shown)}"
+        time, value, bound = (seen[word].values[mine] for word in ("time", "value", "bound"))
+        draw_measured(axes, time / scale, value, bound, label=name_of)
+        axes.legend(loc="lower right", bbox_to_anchor=(1.0, 0.99), frameon=False, fontsize=9, borderaxespad=0, ncols=3)
+
+
+def draw_measured(axes: Any, time: Any, value: Any, bound: Any, *, label: str) -> None:
+    """Circles where a value was read; a triangle at a limit points to where it lies."""
+    for side, marker, words in ((0, "o", label), (-1, "v", "below this limit"), (1, "^", "above this limit")):
+        some = np.asarray(bound) == side
+        if some.any():
+            axes.plot(
+                np.asarray(time)[some], np.asarray(value)[some], marker, color=INK, markersize=5,
+                markerfacecolor="white", label=words, zorder=5, clip_on=False,
+            )  # fmt: skip
 
 
 def labelled(words: str, unit: Any, width: int = 34) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .figure import COLOURS, INK, STYLE, labelled
+from .figure import COLOURS, STYLE, doubts, draw_measured, footnote, labelled
 from .text import readable_time
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ def draw(posterior: Posterior, path: Path) -> Path:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    shown = [i for i, p in enumerate(posterior.patients) if p.observations][:MOST_PATIENTS]
-    names = posterior.target.seen[:MOST_OBSERVABLES]
+    measured = [i for i, p in enumerate(posterior.patients) if p.observations]
+    shown, names = measured[:MOST_PATIENTS], posterior.target.seen[:MOST_OBSERVABLES]
     with matplotlib.rc_context(STYLE):
         size = (1 + 5.5 * len(names), 0.8 + 2.9 * len(shown))
         figure, axes = plt.subplots(len(shown), len(names), figsize=size, dpi=150, squeeze=False)
@@ -33,11 +33,25 @@ def draw(posterior: Posterior, path: Path) -> Path:
             before, after, times = _courses(posterior, i)
             for column, name in enumerate(names):
                 _panel(axes[row, column], posterior, i, name, times, before[name], after[name])
-        handles, words = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, words, loc="outside upper right", ncols=3, frameon=False)
+        each = [zip(*panel.get_legend_handles_labels()[::-1], strict=True) for panel in axes.ravel()]
+        told = {label: handle for pairs in each for label, handle in pairs}
+        figure.legend(told.values(), told.keys(), loc="outside upper right", ncols=3, frameon=False)
+        lacks = left_out(posterior)
+        footnote(figure, [*([f"Shown: {'; '.join(lacks)}."] if lacks else []), *doubts(posterior.to_tree())])
         figure.savefig(path, bbox_inches="tight", pad_inches=0.12)
         plt.close(figure)
     return path
+
+
+def left_out(posterior: Posterior) -> list[str]:
+    """What the figure has no room for, a sentence each; the terminal says it too."""
+    people, seen = sum(bool(p.observations) for p in posterior.patients), posterior.target.seen
+    found = [f"{MOST_PATIENTS} of {people} patients; posterior.csv has all"] if people > MOST_PATIENTS else []
+    if len(seen) > MOST_OBSERVABLES:
+        found.append(
+            f"{MOST_OBSERVABLES} of {len(seen)} observables; {', '.join(seen[MOST_OBSERVABLES:])} are not drawn"
+        )
+    return found
 
 
 def _courses(posterior: Posterior, i: int) -> tuple[Any, Any, Any]:
@@ -67,10 +81,7 @@ def _panel(axes: Any, posterior: Posterior, i: int, name: str, times: Any, befor
         axes.fill_between(times / scale, low, high, color=colour, alpha=0.22, linewidth=0)
         axes.plot(times / scale, middle, color=colour, linewidth=1.8, label=f"{words}: median, 90 %")
     own = [o for o in patient.observations if o.observable == name]
-    for bound, marker in ((0, "o"), (-1, "v"), (1, "^")):
-        some = [o for o in own if o.bound == bound]
-        axes.plot([o.time / scale for o in some], [o.value for o in some], marker, color=INK, markersize=5,
-                  markerfacecolor="white", label="measured" if bound == 0 else None, zorder=5)  # fmt: skip
+    draw_measured(axes, *np.array([(o.time / scale, o.value, o.bound) for o in own]).reshape(-1, 3).T, label="measured")
     axes.set_title(f"{patient.id}: {posterior.verdict[i]}")
     axes.set_xlabel(f"time ({unit})")
     axes.set_ylabel(labelled(seen.meaning or name, seen.unit))

@@ -9,7 +9,7 @@ import numpy as np
 
 from calibration.posterior import SURPRISING
 
-from .figure import COLOURS, INK, STYLE, labelled
+from .figure import COLOURS, STYLE, draw_measured, footnote, labelled
 from .text import readable_time
 
 _PATIENTS, _OBSERVABLES, _PARAMETERS = 4, 2, 4  # shown at most
@@ -44,17 +44,31 @@ def draw(replayed: Any, model: Any, path: Path) -> Path:
         each = [zip(*row[0].get_legend_handles_labels()[::-1], strict=True) for row in grid]
         told = {label: handle for pairs in each for label, handle in pairs}
         figure.legend(told.values(), told.keys(), loc="outside upper right", ncols=4, frameon=False)
+        lacks = left_out(replayed)
+        footnote(figure, [f"Shown: {'; '.join(lacks)}."] if lacks else [])
         figure.savefig(path, bbox_inches="tight", pad_inches=0.12)
         plt.close(figure)
     return path
 
 
+def left_out(replayed: Any) -> list[str]:
+    """What the figure has no room for, a sentence each; the terminal says it too."""
+    steps, forecasts = replayed
+    sizes = (
+        (_PATIENTS, len(set(steps["of_patient"].values)), "patients", "replay.csv"),
+        (_OBSERVABLES, len(set(forecasts["observable"].values)), "observables", "forecasts.csv"),
+        (_PARAMETERS, steps.sizes["unknown"], "parameters", "replay.csv"),
+    )
+    return [f"{most} of {count} {word}; {where} has all" for most, count, word, where in sizes if count > most]
+
+
 def _forecast(axes: Any, steps: Any, forecasts: Any, who: str, name: str, scale: float) -> None:
     mine = (forecasts["of_patient"].values == who) & (forecasts["observable"].values == name)
-    time, value, low, middle, high = (forecasts[n].values[mine] for n in ("time", "value", "q5", "median", "q95"))
+    columns = ("time", "value", "bound", "q5", "median", "q95")
+    time, value, bound, low, middle, high = (forecasts[n].values[mine] for n in columns)
     axes.vlines(time / scale, low, high, color=COLOURS[0], alpha=0.45, linewidth=3, label="predicted: 90 %")
     axes.plot(time / scale, middle, "_", color=COLOURS[0], markersize=8, label="median")
-    axes.plot(time / scale, value, "o", color=INK, markersize=4, markerfacecolor="white", label="measured", zorder=5)
+    draw_measured(axes, time / scale, value, bound, label="measured")
     for k in np.flatnonzero((steps["of_patient"].values == who) & (steps["drift"].values < SURPRISING)):
         label = f"what came then did not fit (p < {SURPRISING})"
         axes.axvline(steps["time"].values[k] / scale, color=COLOURS[1], linewidth=1.4, linestyle=":", label=label)
