@@ -139,7 +139,7 @@ def _predicted(target: Target, u: np.ndarray, seed: int, owners: list[tuple[str,
         for one in patient.observations:
             values = drawn[one.observable][i, :, counts[one.observable]]
             counts[one.observable] += 1
-            if one.time < target.data["since"][i]:
+            if one.time < target.data.since[i]:
                 continue
             low, middle, high = np.quantile(values, (0.05, 0.5, 0.95))
             score = float(crps(np.array([one.value]), values[None])) if one.bound == 0 else np.nan

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +21,7 @@ from twin.model import DiseaseModel
 from twin.model.noise import Seen
 from twin.patient import BoundPatient
 from twin.population.individual import Draw, individual_at, with_covariates, with_own
-from twin.population.keys import patient_key
+from twin.population.keys import fold, patient_key
 from twin.run.courses import Courses
 from twin.run.processor import compiler_options
 from twin.types import Array
@@ -29,7 +29,27 @@ from twin.types import Array
 from .parallel import Once, in_parts
 from .prior import Prior
 
-Data = dict[str, Any]
+
+class Read(NamedTuple):
+    """Measurements of one observable as arrays (patient, measurement), padded."""
+
+    place: np.ndarray  # among the patient's times
+    value: np.ndarray
+    bound: np.ndarray
+    time: np.ndarray
+    real: np.ndarray  # whether it is one
+
+
+class Data(NamedTuple):
+    """What a compiled function reads of patients, who come first in every array."""
+
+    courses: Any  # histories, as `Courses` has them
+    signals: np.ndarray  # covariates and inputs at the start
+    chances: Mapping[str, Mapping[str, np.ndarray]]  # of covariates that are not certain
+    since: np.ndarray  # what is measured earlier is known
+    read: Mapping[str, Read]  # by observable
+
+
 _PROGRAMS: dict[Any, dict[Any, Any]] = {}
 _MOST_PROGRAMS = 8  # kinds of targets whose programs are kept
 _FAILED = -1e300  # the log likelihood of a course that could not be solved
@@ -76,10 +96,11 @@ class Target:
             room=_rounded(max(map(len, times))),
             forward=True,
         )
-        self.data: Data = {"courses": self.courses.arrays, "signals": self._signals(), "chances": self._chances()}
-        self.data["since"] = np.array(since or [-np.inf] * len(self.patients), float)
-        for name in self.seen:
-            self.data[name] = self._observed(name, times)
+        self.data = Data(
+            courses=self.courses.arrays, signals=self._signals(), chances=self._chances(),
+            since=np.array(since or [-np.inf] * len(self.patients), float),
+            read={name: self._read(name, times) for name in self.seen},
+        )  # fmt: skip
 
     def of(self, patients: Sequence[BoundPatient]) -> Target:
         """The same model, prior and solver for other patients."""
@@ -106,10 +127,10 @@ class Target:
         """
         values, deviations = self.prior.split(u)
         covariates = self.covariates(u, data)
-        found = self.courses(values, deviations, data["courses"] or None, covariates=covariates)
+        found = self.courses(values, deviations, data.courses or None, covariates=covariates)
         solved = found.pop("status") == 0
         held = {n: jnp.where(solved[..., None], v, 1.0) for n, v in found.items()}
-        true = {n: {m: _taken(held[m], data[n]["place"]) for m in held} for n in self.seen}
+        true = {n: {m: _taken(held[m], data.read[n].place) for m in held} for n in self.seen}
         person = self.person(u, data)
         if self.selective and not anybody:  # nobody has what the model says nobody has
             solved = solved & jnp.broadcast_to(self.model.admissible(person), (*solved.shape, 1))[..., 0]
@@ -121,7 +142,7 @@ class Target:
         for name in self.seen:
             seen = self._seen(name, features, data)
             density = self.model.observables()[name].noise.log_density(seen)
-            found[name] = jnp.where(data[name]["is"][:, None], density, 0.0)
+            found[name] = jnp.where(data.read[name].real[:, None], density, 0.0)
         return found
 
     @property
@@ -166,8 +187,8 @@ class Target:
         draws = u.shape[1]
         slices = -(-draws // _SLICE)
         rows = np.pad(u, ((0, 0), (0, slices * _SLICE - draws), (0, 0)), mode="edge").reshape(-1, _SLICE, u.shape[-1])
-        owner, keys = np.repeat(who, slices), np.repeat(self._keys(who, seed), slices, axis=0)
-        keys[:, 1] += np.tile(np.arange(slices, dtype=np.uint32), len(who))
+        owner, number = np.repeat(who, slices), np.tile(np.arange(slices), len(who))
+        keys = fold(np.repeat(self._keys(who, seed), slices, axis=0), number)
         found = in_parts(
             lambda part: self._used(name, use, rows[part], self.rows(owner[part]), keys[part]), len(rows), most=_SLICES
         )
@@ -207,10 +228,10 @@ class Target:
     def _kind(self) -> Any:
         """What a compiled function of this target depends on; equal targets share their programs."""
         prior, courses = self.prior, self.courses
-        alone = () if courses.choice.method else (id(self),)  # by diffrax, histories are compiled in
+        alone = () if courses.choice.method else (self,)  # by diffrax, histories are compiled in
         return (
-            type(self.model), repr(sorted(self.model.values.items())), prior.names, prior.lower.tobytes(),
-            prior.widths.tobytes(), repr(sorted(prior.replaced.items())), prior.drawn, self.seen, courses.choice,
+            type(self.model), tuple(sorted(self.model.values.items())), prior.names, prior.lower.tobytes(),
+            prior.widths.tobytes(), tuple(sorted(prior.replaced.items())), prior.drawn, self.seen, courses.choice,
             courses.question, courses.count, *alone,
         )  # fmt: skip
 
@@ -235,7 +256,7 @@ class Target:
                 return noise.continued(Seen(measured, bound, true, times, p, {}), times < since, key=k)
 
             read = [jnp.broadcast_to(x, shape) for x in (seen.measured, seen.bound, seen.true, seen.times)]
-            since = jnp.broadcast_to(data["since"][:, None], shape[:2])
+            since = jnp.broadcast_to(data.since[:, None], shape[:2])
             found[name] = jax.vmap(jax.vmap(one))(*read, since, person, each)
         return found
 
@@ -243,27 +264,27 @@ class Target:
         """The log likelihood of measurements drawn anew from each draw, cut off where the patient's own are."""
         new, total = self.replicated(features, data, keys), jnp.zeros(features["solved"].shape)
         for name in self.seen:
-            here = data[name]
-            bound, limit = here["bound"][:, None], here["value"][:, None]
+            here = data.read[name]
+            bound, limit = here.bound[:, None], here.value[:, None]
             beyond = jnp.where(bound < 0, new[name] < limit, new[name] > limit)
             cut = jnp.where((bound != 0) & beyond, bound, 0)
             seen = self._seen(name, features, data)._replace(measured=jnp.where(cut != 0, limit, new[name]), bound=cut)
             density = self.model.observables()[name].noise.log_density(seen)
-            total = total + jnp.sum(jnp.where(here["is"][:, None], density, 0.0), -1)
+            total = total + jnp.sum(jnp.where(here.real[:, None], density, 0.0), -1)
         return jnp.where(features["solved"], total, _FAILED)
 
     # --- arrays ----------------------------------------------------------------------------------------------
 
     def _seen(self, name: str, features: dict[str, Any], data: Data) -> Seen:
-        here, true = data[name], features["true"][name]
-        measured, bound, times = (here[word][:, None] for word in ("value", "bound", "time"))
+        here, true = data.read[name], features["true"][name]
+        measured, bound, times = (x[:, None] for x in (here.value, here.bound, here.time))
         return Seen(measured, bound, true[name], times, features["person"], true)
 
     def covariates(self, u: Array, data: Data) -> dict[str, Array]:
         """Covariates that are not certain (patient, draw); not a number for patients whose own is."""
         found = {}
         for j, name in enumerate(self.prior.drawn):
-            table = data["chances"][name]
+            table = data.chances[name]
             share = jax.scipy.special.ndtr(u[..., len(self.prior.names) + j])
             place = jnp.sum(share[..., None] >= table["until"][:, None, :-1], axis=-1)
             found[name] = jnp.take_along_axis(table["value"], place, axis=1)
@@ -272,9 +293,9 @@ class Target:
     def person(self, u: Array, data: Data) -> Any:
         """Individuals at their first covariates (patient, draw, 1)."""
         values, deviations = self.prior.split(u)
-        number = data["signals"].dtype
+        number = data.signals.dtype
         population = {n: jnp.asarray(getattr(self.model.typical(), n), number) for n in self.model.parameters()}
-        signals = jnp.moveaxis(data["signals"], -1, 0)[..., None, None]
+        signals = jnp.moveaxis(data.signals, -1, 0)[..., None, None]
         shape = (*u.shape[:2], 1)
         covariates = {n: v[..., None] for n, v in self.covariates(u, data).items()}
         if covariates:
@@ -309,23 +330,23 @@ class Target:
             found[name] = table
         return found
 
-    def _observed(self, name: str, times: list[list[float]]) -> dict[str, np.ndarray]:
+    def _read(self, name: str, times: list[list[float]]) -> Read:
         each = [[o for o in p.observations if o.observable == name] for p in self.patients]
         most = _rounded(max(map(len, each)))
         shape = (len(each), most)
-        found = {
-            "place": np.zeros(shape, np.int32), "value": np.ones(shape), "bound": np.zeros(shape, np.int32),
-            "time": np.zeros(shape), "is": np.zeros(shape, bool),
-        }  # fmt: skip
+        found = Read(
+            place=np.zeros(shape, np.int32), value=np.ones(shape), bound=np.zeros(shape, np.int32),
+            time=np.zeros(shape), real=np.zeros(shape, bool),
+        )  # fmt: skip
         for i, observations in enumerate(each):
             n = len(observations)
             for k, one in enumerate(observations):
-                found["place"][i, k] = times[i].index(one.time)
-                found["value"][i, k], found["bound"][i, k], found["time"][i, k] = one.value, one.bound, one.time
-            found["is"][i, :n] = True
+                found.place[i, k] = times[i].index(one.time)
+                found.value[i, k], found.bound[i, k], found.time[i, k] = one.value, one.bound, one.time
+            found.real[i, :n] = True
             if n:  # what is padded repeats the last, later and later
-                found["place"][i, n:], found["value"][i, n:] = found["place"][i, n - 1], found["value"][i, n - 1]
-                found["time"][i, n:] = found["time"][i, n - 1] + np.arange(1, most - n + 1)
+                found.place[i, n:], found.value[i, n:] = found.place[i, n - 1], found.value[i, n - 1]
+                found.time[i, n:] = found.time[i, n - 1] + np.arange(1, most - n + 1)
         return found
 
 

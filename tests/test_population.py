@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import twin
 from twin.errors import TwinError
 from twin.model import DiseaseModel, LogitNormal, LogNormal, Normal, covariate, observable, parameter, replace, state
 from twin.population.individual import cholesky, reference_covariates
-from twin.population.keys import patient_key, study_key
+from twin.population.keys import fold, patient_key, study_key
 from twin.types import Scalar
 
 KNOWN = {"ana": [2003357730, 3346710167], "ben": [669061025, 1750238369], "study": [1145789659, 1751018598]}
@@ -59,7 +60,7 @@ def drawn(model=None, patient=None, draws=4000, **words):
         model or Correlated(), patient or twin.Patient("ana"), regimens={"none": None}, outcomes=[], times=[],
         until=1.0, draws=draws, **words,
     )  # fmt: skip
-    return {name: values.values[0] for name, values in result["prior"].data_vars.items()}
+    return {name: np.broadcast_to(values.values[0], draws) for name, values in result["prior"].data_vars.items()}
 
 
 def normals(values) -> dict[str, np.ndarray]:
@@ -87,6 +88,17 @@ def test_keys_are_what_they_have_always_been():
 def test_keys_differ_by_seed_and_by_name():
     pairs = [(s, n) for s in range(50) for n in ("ana", "ben", "Ana", "ana ", "añá", "\0study", "")]
     assert len({tuple(patient_key(s, n).tolist()) for s, n in pairs}) == len(pairs)
+
+
+def test_folded_keys_are_those_of_jax():
+    keys = np.array([patient_key(seed, name) for seed in (0, 7) for name in ("ana", "ben")])
+    numbers = np.array([0, 1, 77, 2**31])
+    known = [
+        jax.random.key_data(jax.random.fold_in(jax.random.wrap_key_data(k), n))
+        for k, n in zip(keys, numbers, strict=True)
+    ]
+    np.testing.assert_array_equal(fold(keys, numbers), known)
+    np.testing.assert_array_equal(fold(keys[1], 1), known[1])
 
 
 # --- correlations -------------------------------------------------------------------------------------

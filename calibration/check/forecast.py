@@ -32,12 +32,14 @@ class Skill:
 
 
 def forecast(
-    model: DiseaseModel, patients: Sequence[Patient | BoundPatient], *, share: float = 0.5, seed: int = 0,
-    draws: int = 1000, priors: Mapping[str, Mapping[str, Any]] | None = None,
+    model: DiseaseModel, patients: Sequence[Patient | BoundPatient], *, share: float = 0.5, method: str = "auto",
+    draws: int = 1000, seed: int = 0, priors: Mapping[str, Mapping[str, Any]] | None = None, censored: str = "m3",
+    rtol: float | None = None, atol: float | None = None,
 ) -> dict[str, Skill]:  # fmt: skip
     """Calibrates on the first share of each patient's measurements and scores the prediction of the rest.
 
-    Where errors are alike at neighbouring times, the prediction goes on from the last ones.
+    Where errors are alike at neighbouring times, the prediction goes on from the last ones. All but `share` is what
+    `calibrate` is told.
     """
     people, early, since = [], [], []
     for patient in bound_patients(model, patients):
@@ -50,9 +52,11 @@ def forecast(
             since.append(seen[cut].time)
     if not early:
         raise TwinError("no patient has measurements to calibrate on and later ones to predict")
-    posterior = calibrate(model, early, seed=seed, draws=draws, priors=priors)
+    posterior = calibrate(
+        model, early, method=method, draws=draws, seed=seed, priors=priors, censored=censored, rtol=rtol, atol=atol
+    )
     with jax.enable_x64(True):
-        target = Target(model, people, posterior.prior, since=since)
+        target = Target(model, people, posterior.prior, rtol=rtol, atol=atol, since=since)
     after = replicates(target, posterior.u, seed + 1, going_on=True)
     nobody = np.random.default_rng(seed).standard_normal(posterior.u.shape)
     before = replicates(target, nobody, seed + 2)
@@ -60,9 +64,9 @@ def forecast(
 
 
 def _skill(target: Target, name: str, after: np.ndarray, before: np.ndarray) -> Skill:
-    here = target.data[name]
-    kept = here["is"] & (here["bound"] == 0) & (here["time"] >= target.data["since"][:, None])
-    values = here["value"][kept]
+    here = target.data.read[name]
+    kept = here.real & (here.bound == 0) & (here.time >= target.data.since[:, None])
+    values = here.value[kept]
     draws, prior = (np.moveaxis(x, 1, -1)[kept] for x in (after, before))
     low, high = np.quantile(draws, (0.25, 0.75), axis=1), np.quantile(draws, (0.05, 0.95), axis=1)
     inside = [float(np.mean((values >= a) & (values <= b))) for a, b in (low, high)]

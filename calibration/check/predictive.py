@@ -67,9 +67,9 @@ def vpc(target: Target, *, bins: int = 8, corrected: bool = False, simulations: 
         typical = target.of_draws("true", lambda features, data, u, keys: features["true"], zero)
     found = {}
     for name in target.seen:
-        here = target.data[name]
-        kept = here["is"] & (here["bound"] == 0)
-        times, values = here["time"][kept], here["value"][kept]
+        here = target.data.read[name]
+        kept = here.real & (here.bound == 0)
+        times, values = here.time[kept], here.value[kept]
         among = np.moveaxis(new[name], 1, -1)[kept]  # (measurement, simulation)
         middle = np.asarray(typical[name][name])[:, 0][kept]
         edges = np.unique(times)  # each time by itself, if there are few
@@ -88,9 +88,6 @@ def vpc(target: Target, *, bins: int = 8, corrected: bool = False, simulations: 
         for column, values_of in zip(columns, np.array(table).T, strict=True):
             found[f"{name}_{column}"] = (f"{name}_bin", values_of)
     return xr.Dataset(found)
-
-
-# --- simulation-based calibration ---------------------------------------------------------------------
 
 
 # --- small pieces -------------------------------------------------------------------------------------

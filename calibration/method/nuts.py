@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from twin.errors import TwinError
+from twin.population.keys import fold
 from twin.types import Array
 
 from ..target import POSSIBLE, Data, Target
@@ -47,11 +48,11 @@ def sample(
     rows = np.repeat(which, chains)
     begin = _likely(target, modes, which, keys, chains).reshape(-1, size)
     width = np.repeat(modes.covariance[which, 0], chains, axis=0)
-    seeds = np.repeat(keys, chains, axis=0) + np.tile(np.arange(chains, dtype=np.uint32), count)[:, None]
+    seeds = fold(np.repeat(keys, chains, axis=0), np.tile(np.arange(chains), count))
     data = jax.tree.map(lambda x: x[:, None], target.rows(rows))  # one patient a chain
     run = _program(target, warmup, kept)
     with jax.numpy_dtype_promotion("standard"):  # numpyro mixes whole numbers and others
-        u, diverging = (np.asarray(x) for x in run(begin, width, seeds.astype(np.uint32), data))
+        u, diverging = (np.asarray(x) for x in run(begin, width, seeds, data))
     u = np.swapaxes(u, 0, 1).reshape(count, chains, kept, size)
     diverging = diverging.sum(0).reshape(count, chains).sum(1)
     rhat = np.array([max(diagnostics.split_gelman_rubin(one[..., i]) for i in range(size)) for one in u])

@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from twin.population.keys import fold
 from twin.types import Array
 
 from ..parallel import each
@@ -86,8 +87,7 @@ def _sample(
     run = target.compiled("walk", functools.partial(_stage, target))
     records: list[np.ndarray] = []
     for stage in range(1, _STAGES + 1):
-        seed = key.astype(np.uint32) + np.array([0, stage], np.uint32)
-        crowd, seen = run(crowd, parts, row, seed)
+        crowd, seen = run(crowd, parts, row, fold(key, stage))
         records.append(np.asarray(seen).reshape(_KEPT, 2 * half, size))
         kept = np.concatenate(records[stage // 2 :])
         rhat, effective = judged(kept)
