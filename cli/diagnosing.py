@@ -16,6 +16,7 @@ from . import calibrating
 from .runtime import prepare_jax
 from .scenarios import writing
 
+_MOST_PATIENTS = 20  # of whom the terminal says what was learned
 _COHORT = 5  # measured patients from which a predictive check over time says something
 
 
@@ -33,21 +34,21 @@ def diagnose_one(path: str, *, out: Path, replicates: int | None, instead: Mappi
     found = calibration.checks(posterior, seed=seed)
     click.echo("\n".join(_predictive(found)))
     click.echo("\n".join(["", *_identified(posterior)]))
-    priors = how_to_calibrate(scenario)["priors"]
-    click.echo("\n".join(["", *_forecast(scenario, priors)]))
+    how = how_to_calibrate(scenario)
+    click.echo("\n".join(["", *_forecast(scenario, how)]))
     predictive = None
     if sum(bool(p.observations) for p in scenario.patients) >= _COHORT:
         predictive = calibration.vpc(posterior.target, corrected=True, seed=seed)
     ranks = None
     if replicates:
         first = next(p for p in scenario.patients if p.observations)
-        ranks = calibration.sbc(scenario.model, first, replicates, seed=seed, priors=priors)
+        ranks = calibration.sbc(scenario.model, first, replicates, **how)
         click.echo("\n".join(["", *_ranked(first.id, ranks, replicates)]))
     folder = out / scenario.name
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         found.to_dataframe().to_csv(folder / "checks.csv", index=False)
-        draw(found, predictive, ranks, folder / "diagnose.png")
+        draw(found, predictive, ranks, folder / "diagnose.png", time_unit=scenario.model.time_unit)
     click.echo(f"\n{folder}: checks.csv, diagnose.png")
 
 
@@ -67,21 +68,25 @@ def _identified(posterior: Any) -> list[str]:
     """What was learned, and what the data cannot tell apart."""
     lines = ["what the data tell (0 %: nothing beyond the prior), and parameters they cannot tell apart"]
     names = posterior.prior.names
-    for i, patient in enumerate(posterior.patients[:20]):
+    for i, patient in enumerate(posterior.patients[:_MOST_PATIENTS]):
         shares = zip(names, posterior.contraction[i], strict=True)
         learned = ", ".join(f"{name} {100 * max(share, 0):.0f} %" for name, share in shares)
         alike = np.corrcoef(posterior.u[i], rowvar=False).reshape(len(names), len(names))
         pairs = [(a, b) for a in range(len(names)) for b in range(a) if abs(alike[a, b]) > 0.9]
         together = ", ".join(f"{names[a]} with {names[b]} ({alike[a, b]:+.2f})" for a, b in pairs)
         lines.append(f"{patient.id}: {learned}" + (f"; together: {together}" if together else ""))
+    if (count := len(posterior.patients)) > _MOST_PATIENTS:
+        lines.append(
+            f"{_MOST_PATIENTS} of {count} patients; 'twin calibrate' stores what was learned of all as posterior.csv"
+        )
     return lines
 
 
-def _forecast(scenario: Scenario, priors: Any) -> list[str]:
+def _forecast(scenario: Scenario, how: Mapping[str, Any]) -> list[str]:
     import calibration
 
     try:
-        skills = calibration.forecast(scenario.model, scenario.patients, seed=scenario.settings.seed, priors=priors)
+        skills = calibration.forecast(scenario.model, scenario.patients, **how)
     except TwinError as problem:
         return [f"no forecast: {problem}"]
     lines = ["the later half of measurements, predicted from the earlier (CRPS: smaller is better)"]

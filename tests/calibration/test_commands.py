@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 import xarray as xr
 
+import calibration
+import twin
+from calibration.answer import how_to_calibrate
 from cli.main import main
 
 MARA = """
@@ -45,16 +48,19 @@ def test_calibrate_stores_a_posterior_and_says_whether_to_trust_it(scenario, tmp
         rows = list(csv.DictReader(file))
     assert {row["patient"] for row in rows} == {"mara"}
     assert "clearance" in {row["parameter"] for row in rows}
-    tree = xr.open_datatree(folder / "posterior.zarr", engine="zarr", consolidated=False)
+    tree = xr.open_datatree(folder / "posterior.zarr", engine="zarr")
     assert list(tree["observed_data/bound"].values) == [0, -1]
     assert (folder / "posterior.png").stat().st_size > 10_000
+    xr.testing.assert_equal(twin.load_result(folder)["posterior"].to_dataset(), tree["posterior"].to_dataset())
     # a simulation uses, and stores, the same posterior
     assert run("simulate", str(scenario), "--out", str(tmp_path / "out")) == 0
     assert "mara: calibrated on 2 measurements" in capsys.readouterr().out
-    again = xr.open_datatree(folder / "result.zarr", engine="zarr", consolidated=False)
+    again = xr.open_datatree(folder / "result.zarr", engine="zarr")
     one, other = (t["posterior/clearance"].values for t in (tree, again))
     assert (one == other).all()
-    assert (again["prior/clearance"].values[0] == other[0, :, 0]).all()
+    assert "prior" not in again.children, "what is simulated are the posterior's draws"
+    assert set(twin.load_model("vancomycin").parameters()) < set(again["posterior"].data_vars)
+    assert again["posterior/level_error"].dims == ("patient",), "what is no unknown is stored once"
 
 
 def test_without_observations_there_is_nothing_to_calibrate(scenario, tmp_path, capsys):
@@ -67,3 +73,22 @@ def test_a_wrong_prior_is_one_line(scenario, tmp_path, capsys):
     scenario.write_text(MARA + "calibration: {priors: {clearence: {widen: 2}}}\n")
     assert run("calibrate", str(scenario), "--out", str(tmp_path / "out")) == 1
     assert "prior of 'clearence'" in capsys.readouterr().err
+
+
+def test_a_diagnosis_checks_the_calibration_that_the_scenario_asks_for(scenario, tmp_path, monkeypatch):
+    scenario.write_text(
+        MARA + "tolerance: {relative: 1.0e-6}\ncalibration: {method: importance, censored: m1, "
+        "priors: {clearance: {widen: 2}}}\n"
+    )
+    asked = {}
+    for name in ("forecast", "sbc"):
+
+        def refuse(*_, name=name, **words):
+            asked[name] = words
+            raise twin.TwinError("not now")
+
+        monkeypatch.setattr(calibration, name, refuse)
+    assert run("diagnose", str(scenario), "--sbc", "40", "--draws", "50", "--out", str(tmp_path / "out")) == 1
+    how = how_to_calibrate(twin.load_scenario(scenario).but(draws=50))
+    assert asked == {"forecast": how, "sbc": how}
+    assert (how["method"], how["censored"], how["draws"], how["rtol"]) == ("importance", "m1", 50, 1e-6)
