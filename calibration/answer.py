@@ -54,8 +54,7 @@ def run_scenario(
     asked = loaded.arguments | (posterior.individuals if posterior is not None else {})
     tree = simulate(**asked, progress=progress)
     if posterior is not None:
-        found = posterior.to_tree()
-        tree = dataset.with_groups(tree, {name: found[name] for name in ("posterior", "calibration")})
+        tree = dataset.with_posterior(tree, posterior.to_tree())
     tree = dataset.with_ingest(tree, loaded.reports)
     tree.attrs |= {
         "title": loaded.file.title or loaded.name,

@@ -121,6 +121,28 @@ def test_nothing_is_said_about_formats(result, tmp_path):
         twin.load_result(tmp_path)
 
 
+def test_a_store_opens_in_xarray_without_a_warning(result, tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        opened = xr.open_datatree(twin.save_result(result, tmp_path), engine="zarr")
+    assert set(opened.children) == set(GROUPS)
+
+
+def test_what_is_the_same_in_all_draws_is_stored_once(result):
+    assert result["prior/clearance"].dims == ("patient", "draw")
+    assert result["prior/exchange"].dims == ("patient",)
+    np.testing.assert_array_equal(result["prior/exchange"], [10.0, 10.0])
+
+
+def test_draws_that_were_given_are_no_prior():
+    given = {"individuals": {"clearance": np.array([[4.0, 5.0]])}}
+    found = twin.simulate(
+        OralOne(), BEN, regimens={"none": None}, outcomes=[], times=[], until=1.0, draws=2, **given
+    )  # fmt: skip
+    assert "prior" not in found.children
+    assert list(found["posterior/clearance"].values[0]) == [4.0, 5.0]
+
+
 # --- provenance ---------------------------------------------------------------------------------------
 
 

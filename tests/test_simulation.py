@@ -150,7 +150,7 @@ def test_individuals_from_elsewhere_are_used_as_they_are():
     clearance = np.linspace(1.0, 9.0, 100)[None]
     words = {"individuals": {"clearance": clearance}, "until": 4000.0, "outcomes": ["exposure"]}
     result = run(OralOne(), [ANA], {"one": "100 mg oral"}, 100, **words)
-    np.testing.assert_array_equal(result["prior/clearance"], clearance)
+    np.testing.assert_array_equal(result["posterior/clearance"], clearance)
     np.testing.assert_allclose(result["outcomes/exposure"].values[0, 0], 100 / clearance[0], rtol=1e-12)
 
 

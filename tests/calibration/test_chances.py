@@ -83,8 +83,8 @@ def test_what_is_simulated_has_the_posteriors_levels():
         model, person(SEXES), regimens={"none": None}, draws=300, outcomes=[], times=[24.0], **found.individuals
     )
     levels = np.array(["male", "female"], object)[found.covariates["sex"][0].astype(int)]
-    np.testing.assert_array_equal(result["prior"]["sex"].values[0], levels)
-    np.testing.assert_allclose(result["prior"]["volume"].values[0], found.parameters["volume"][0], rtol=1e-12)
+    np.testing.assert_array_equal(result["posterior"]["sex"].values[0], levels)
+    np.testing.assert_allclose(result["posterior"]["volume"].values[0], found.parameters["volume"][0], rtol=1e-12)
 
 
 @pytest.mark.slow

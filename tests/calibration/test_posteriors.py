@@ -133,7 +133,9 @@ def test_what_is_simulated_is_the_posterior(whole):
         LogOral(), w4(), regimens={"so far": None}, draws=whole.draws, times=LOOKS, outcomes=[], **whole.individuals
     )
     for name in ("clearance", "volume", "absorption", "error"):
-        np.testing.assert_allclose(found["prior"][name].values[0], whole.parameters[name][0], rtol=1e-12)
+        np.testing.assert_allclose(
+            np.broadcast_to(found["posterior"][name].values[0], whole.draws), whole.parameters[name][0], rtol=1e-12
+        )
 
 
 # --- simulation-based calibration ---------------------------------------------------------------------

@@ -87,8 +87,9 @@ def simulate(
         progress: called with (done, total) trajectories.
 
     Returns:
-        A DataTree: /outcomes (patient, regimen, draw), /predictions (patient, regimen, draw, time), /prior
-        (parameters: patient, draw), /sample_stats (status), /constant_data, /observed_data; provenance in attrs.
+        A DataTree: /outcomes (patient, regimen, draw), /predictions (patient, regimen, draw, time), /prior (parameters:
+        patient, draw; /posterior if individuals or deviations are given), /sample_stats (status), /constant_data,
+        /observed_data; provenance in attrs.
     """
     how = settings.but(
         draws=draws, seed=seed, until=until, times=times, solver=solver, dtype=dtype, rtol=rtol, atol=atol,

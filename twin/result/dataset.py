@@ -4,7 +4,8 @@ Groups (ArviZ's names where it has one):
     /outcomes        (patient, regimen, draw)          one number a trajectory
     /predictions     (patient, regimen, draw, time)    observables over time, without measurement error
     /measurements    as predictions, with measurement error, if asked for
-    /prior           (patient, draw)                   the drawn individuals' parameters
+    /prior           (patient, draw)                   the drawn individuals' parameters, from the population; or
+    /posterior       (patient, draw)                   the same, where a calibration (or the caller) has given them
     /sample_stats    status of each trajectory         0 is ok; anything else is counted, never averaged
     /constant_data   (patient)                         covariates at the start
     /observed_data   (observation)                     what was measured, if anything
@@ -18,6 +19,7 @@ import functools
 import importlib.metadata
 import json
 import shutil
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +28,7 @@ import numpy as np
 import xarray as xr
 
 from ..errors import TwinError
-from ..model import DiseaseModel
+from ..model import DiseaseModel, Parameter
 
 if TYPE_CHECKING:
     from ..ingest.report import Report
@@ -34,12 +36,23 @@ if TYPE_CHECKING:
 
 PATIENT, REGIMEN, DRAW, TIME, OBSERVATION = "patient", "regimen", "draw", "time", "observation"
 OUTCOMES, PREDICTIONS, MEASUREMENTS = "outcomes", "predictions", "measurements"
-PRIOR, STATS, COVARIATES, OBSERVED = "prior", "sample_stats", "constant_data", "observed_data"
+PRIOR, POSTERIOR, CHAIN = "prior", "posterior", "chain"
+STATS, COVARIATES, OBSERVED = "sample_stats", "constant_data", "observed_data"
 INGEST, NOTE = "ingest", "note"
-_GROUPS = (OUTCOMES, PREDICTIONS, MEASUREMENTS, PRIOR, STATS, COVARIATES, OBSERVED, INGEST)  # as they are listed
+_GROUPS = (
+    OUTCOMES,
+    PREDICTIONS,
+    MEASUREMENTS,
+    PRIOR,
+    POSTERIOR,
+    STATS,
+    COVARIATES,
+    OBSERVED,
+    INGEST,
+)  # as they are listed
 STATUS = "status"
 ORDER = "order"  # attribute: a store forgets the order of a group's variables
-FILE = "result.zarr"
+FILE, CALIBRATED = "result.zarr", "posterior.zarr"
 _PACKAGES = ("jax", "diffrax", "equinox", "numpy", "xarray")
 
 
@@ -55,7 +68,7 @@ def build(batch: Batch, values: Mapping[str, Any], attributes: Mapping[str, Any]
     with_time = coordinates | {TIME: (TIME, samples, {"unit": model.time_unit})}
     groups: dict[str, xr.Dataset] = {
         OUTCOMES: _outcomes(batch, values["outcomes"], lanes, coordinates),
-        PRIOR: _parameters(batch, values["parameters"], coordinates),
+        POSTERIOR if _is_given(batch) else PRIOR: _parameters(batch, values["parameters"], coordinates),
         STATS: _stats(values, lanes, coordinates),
         COVARIATES: _covariates(batch),
     }
@@ -72,10 +85,20 @@ def build(batch: Batch, values: Mapping[str, Any], attributes: Mapping[str, Any]
     return tree
 
 
+def with_posterior(tree: xr.DataTree, found: xr.DataTree) -> xr.DataTree:
+    """A result with a calibration beside it; what its posterior does not hold is what is not unknown."""
+    drawn, unknown = tree[POSTERIOR].to_dataset(), found[POSTERIOR].to_dataset()
+    rest = {name: values for name, values in drawn.items() if name not in unknown}
+    each = {name: v.expand_dims({CHAIN: unknown[CHAIN]}) if DRAW in v.dims else v for name, v in rest.items()}
+    whole = unknown.assign(each)
+    whole = whole.assign_attrs({ORDER: list(map(str, whole))})
+    return with_groups(tree, {**found.children, POSTERIOR: xr.DataTree(whole), OBSERVED: tree[OBSERVED]})
+
+
 def with_groups(tree: xr.DataTree, more: Mapping[str, Any]) -> xr.DataTree:
     """A result with further groups, such as a posterior."""
-    groups = {f"/{name}": node.to_dataset() for name, node in [*tree.children.items(), *more.items()]}
-    joined = xr.DataTree.from_dict(groups)
+    groups = {name: node.to_dataset() for name, node in [*tree.children.items(), *more.items()]}
+    joined = xr.DataTree.from_dict({f"/{name}": groups[name] for name in sorted(groups, key=_rank)})
     joined.attrs = tree.attrs
     return joined
 
@@ -89,6 +112,7 @@ def add_ingest(store: str | Path, reports: Sequence[Report]) -> None:
     """The same for a result that is stored already."""
     if reports:
         _ingest(reports).to_zarr(store, group=INGEST, mode="a", consolidated=False)
+        _index(store)
 
 
 def _ingest(reports: Sequence[Report]) -> xr.Dataset:
@@ -104,6 +128,11 @@ def _rank(group: str) -> tuple[int, str]:
     """Where a group is listed; those of other programs come last, by name."""
     name = group.strip("/")
     return (_GROUPS.index(name) if name in _GROUPS else len(_GROUPS), name)
+
+
+def _is_given(batch: Batch) -> bool:
+    """Whether individuals were given instead of drawn from the population."""
+    return bool(batch.arrays["individuals"] or batch.arrays["deviations"])
 
 
 def _stats(values: Mapping[str, Any], lanes: Any, coordinates: Any) -> xr.Dataset:
@@ -130,20 +159,28 @@ def _parameters(batch: Batch, values: Mapping[str, Any], coordinates: Any) -> xr
     declared = batch.model.parameters()
     variables = {
         name: (
-            (PATIENT, DRAW),
-            values[name][:, 0],  # the same individual meets every regimen
-            {
-                "unit": declared[name].unit,
-                "description": declared[name].meaning,
-                "source": declared[name].source,
-                "evidence": str(declared[name].evidence),
-            },
+            *_once(values[name][:, 0]),  # the same individual meets every regimen
+            about(declared[name]),
         )
         for name in declared
     }
     for name, drawn in batch.arrays["covariates"].items():
         variables[name] = ((PATIENT, DRAW), *_drawn(batch, name, drawn))
     return xr.Dataset(variables, {PATIENT: coordinates[PATIENT], DRAW: coordinates[DRAW]})
+
+
+def about(declared: Parameter) -> dict[str, str]:
+    """What is stored beside a parameter's values."""
+    return {
+        "unit": declared.unit, "description": declared.meaning, "source": declared.source,
+        "evidence": str(declared.evidence),
+    }  # fmt: skip
+
+
+def _once(values: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
+    """Values (patient, draw); those that are the same in all draws without draws."""
+    same = values.shape[1] > 1 and np.array_equal(values, np.broadcast_to(values[:, :1], values.shape), equal_nan=True)
+    return ((PATIENT,), values[:, 0]) if same else ((PATIENT, DRAW), values)
 
 
 def _drawn(batch: Batch, name: str, drawn: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
@@ -250,17 +287,32 @@ def save(tree: xr.DataTree, folder: str | Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     written = path.with_name(path.name + ".part")  # the old result stays until the new one is whole
     shutil.rmtree(written, ignore_errors=True)
-    tree.to_zarr(written, consolidated=False)
+    write(tree, written)
     if path.exists():
         shutil.rmtree(path)
     written.rename(path)
     return path
 
 
+def write(tree: xr.DataTree, store: str | Path) -> None:
+    """Write a tree of groups as Zarr, with the index of all of them that readers look for first."""
+    tree.to_zarr(store, mode="w", consolidated=False)
+    _index(store)
+
+
+def _index(store: str | Path) -> None:
+    import zarr
+
+    with warnings.catch_warnings():  # that the index is not part of Zarr 3 yet: readers without it look into each group
+        warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
+        zarr.consolidate_metadata(store)
+
+
 def load(folder: str | Path) -> xr.DataTree:
-    """A stored result, equal to what was saved."""
+    """A stored result, equal to what was saved; of a folder without one, the posterior that `twin calibrate` left."""
     path = Path(folder)
-    path = path if path.suffix == ".zarr" else path / FILE
+    if path.suffix != ".zarr":
+        path = next((path / name for name in (FILE, CALIBRATED) if (path / name).exists()), path / FILE)
     if not path.exists():
         raise TwinError(f"{path}: there is no stored result; run 'twin simulate' first")
     stored = xr.open_datatree(path, engine="zarr", consolidated=False, chunks=None).load()
