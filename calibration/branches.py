@@ -107,7 +107,16 @@ def _joint(each: Posterior, mine: np.ndarray, heard: np.ndarray, weights: np.nda
         own = values[heard]
         if np.isnan(own).all():
             found[name] = math.nan
-        elif name in ("k_hat", "r_hat", "rounds", "divergences", "observations"):  # a mean of counts is not whole
+        elif name == "settled":
+            found[name] = float(np.nanmin(own))
+        elif name in (
+            "k_hat",
+            "r_hat",
+            "rounds",
+            "modes",
+            "divergences",
+            "observations",
+        ):  # a mean of counts is not whole
             found[name] = float(np.nanmax(own))
         elif name == "effective_draws":
             found[name] = float(1 / np.nansum(share**2 / own) if np.all(own > 0) else 0.0)

@@ -65,8 +65,7 @@ def calibrate(
         target = Target(model, taken, Prior.of(model, priors), solver=solver, rtol=rtol, atol=atol)
         found = climb(target, method=method, draws=draws, seed=seed)
     left = [len(a.observations) - len(b.observations) for a, b in zip(people, taken, strict=True)]
-    found.stats["left_out"] = np.array(left, float)
-    return found
+    return found.with_stats(left_out=np.array(left, float))
 
 
 def _without_censored(patient: BoundPatient) -> BoundPatient:

@@ -19,7 +19,7 @@ from twin.population.keys import patient_key
 
 from . import branches
 from .method import importance, modes, nuts, ridges, walkers
-from .method.pareto import TRUSTED
+from .method.pareto import TRUSTED, effective, smoothed
 from .posterior import HIGHEST_RHAT, Posterior
 from .target import POSSIBLE, Target
 
@@ -27,6 +27,7 @@ METHODS = ("auto", "importance", "walkers", "nuts", "laplace", "map")
 _ENOUGH = 100.0  # effective draws
 _FEW = 12  # unknowns up to which the ladder ends with NUTS: with more, its gradients take hours (docs/calibration.md)
 _FOUND = ("k_hat", "effective_draws", "share", "r_hat", "divergences", "rounds", "log_evidence")
+_WEIGHED = 1024  # draws of a normal approximation, at least, by whose weights it is judged
 _SOLVED, _EACH = 128, 4  # courses replicated from the posterior, and how often each is measured anew
 
 
@@ -34,9 +35,20 @@ def climb(target: Target, *, method: str, draws: int, seed: int, guess: importan
     """The posterior of a target, by a method or by the ladder ('auto'); from a guess, such as an earlier posterior."""
     if target.prior.drawn:
         return branches.climb(target, lambda fixed: climb(fixed, method=method, draws=draws, seed=seed), draws, seed)
+    parts = _apart(target)
+    if len(parts) > 1:
+        each = [
+            climb(target.of([target.patients[i] for i in who]), method=method, draws=draws, seed=seed,
+                  guess=guess.of(who) if guess else None)
+            for who in parts
+        ]  # fmt: skip
+        return _joined(target, parts, each)
     engine = bool(target.courses.choice.method)
     if method in ("walkers", "nuts") and not engine:
-        raise TwinError(f"method '{method}' needs the ensemble engine, which cannot solve model '{target.model.name}'")
+        raise TwinError(
+            f"method '{method}' needs the ensemble engine, which cannot solve model '{target.model.name}' "
+            f"({target.courses.choice.reason}); take importance"
+        )
     began = time.perf_counter()
     ladder = _Ladder(target, draws, seed)
     everybody = np.flatnonzero(target.counts > 0)
@@ -54,6 +66,30 @@ def climb(target: Target, *, method: str, draws: int, seed: int, guess: importan
     return ladder.posterior(began)
 
 
+def _apart(target: Target) -> list[np.ndarray]:
+    """Who is calibrated together: who begins in a steady state that is found by repetition, alone.
+
+    Such a course is solved by diffrax, with its patient's history compiled in: together with others it would take them
+    along, into one program that no compiler gets to the end of.
+    """
+    everybody = np.arange(len(target))
+    steady = np.array([any(dose.steady_state for dose in patient.doses) for patient in target.patients])
+    if target.courses.choice.method or not (target.courses.question.steady and steady.any()):
+        return [everybody]
+    others = everybody[~steady]
+    return [*([others] if len(others) else []), *everybody[steady, None]]
+
+
+def _joined(target: Target, parts: list[np.ndarray], each: list[Posterior]) -> Posterior:
+    """The posterior of a target from those of its parts."""
+    order = np.argsort(np.concatenate(parts))
+    stats = {name: np.concatenate([one.stats[name] for one in each])[order] for name in each[0].stats}
+    stats["seconds"] = np.full(len(target), sum(one.stats["seconds"][0] for one in each))
+    rungs = [rung for one in each for rung in one.method]
+    u = np.concatenate([one.u for one in each])[order]
+    return Posterior(target, u, tuple(rungs[i] for i in order), stats, each[0].seed)
+
+
 class _Ladder:
     """Draws of all patients, and what is known of them, as one method after the other finds them."""
 
@@ -64,17 +100,24 @@ class _Ladder:
         self.u = np.empty((len(target), draws, target.prior.size))
         self.stats = {name: np.full(len(target), math.nan) for name in _FOUND}
         self.stats["log_evidence"] = _laplace(self.modes)
+        self.stats |= {"settled": self.modes.settled.astype(float), "modes": self.modes.count.astype(float)}
         self.rungs = np.full(len(target), "", dtype=object)
 
     def approximate(self, method: str) -> None:
-        """The mode of each, and for 'laplace' draws of a normal distribution as wide as its curvature says."""
+        """The mode of each, and for 'laplace' draws of a normal distribution as wide as its curvature says.
+
+        Whether the posterior is such a normal distribution, its weights say: their k-hat is a statistic.
+        """
         self.rungs[:] = method
         self.u[:] = self.modes.u[:, :1]
         if method == "laplace":
             root = np.linalg.cholesky(self.modes.covariance[:, 0])
-            z = np.stack([g.standard_normal(self.u.shape[1:]) for g in self.generators])
-            self.u += np.einsum("pij,pdj->pdi", root, z)
-            self.stats["effective_draws"][:] = self.draws
+            count = max(self.draws, _WEIGHED)
+            z = np.stack([g.standard_normal((count, self.target.prior.size)) for g in self.generators])
+            u = self.modes.u[:, :1] + np.einsum("pij,pdj->pdi", root, z)
+            weights, self.stats["k_hat"] = smoothed(self.target.evaluate(u) + 0.5 * np.sum(z * z, -1))
+            self.u[:] = u[:, : self.draws]
+            self.stats["effective_draws"] = effective(weights)
 
     def importance(self, guess: importance.Guess | None) -> np.ndarray:
         """Weighted draws of all; who is not well served by them."""
@@ -86,11 +129,11 @@ class _Ladder:
         self.weighted, self.rungs[:] = found, "importance"
         self.u[:] = importance.drawn(found, self.draws, self.generators)
         self.stats |= {
-            "k_hat": found.k, "effective_draws": found.effective, "rounds": found.rounds.astype(float),
+            "k_hat": found.k, "effective_draws": found.worth, "rounds": found.rounds.astype(float),
             "log_evidence": found.evidence,
             "share": found.effective / importance.proposed(proposed, found.rounds),
         }  # fmt: skip
-        return np.flatnonzero((found.k > TRUSTED) | (found.effective < _ENOUGH))
+        return np.flatnonzero((found.k > TRUSTED) | (found.worth < _ENOUGH))
 
     def walkers(self, who: np.ndarray) -> np.ndarray:
         """Walks of these from their weighted draws; whose walkers disagree."""
@@ -113,7 +156,7 @@ class _Ladder:
         for i in who:
             self.u[i] = from_prior(self.target, i, self.draws, self.generators[i])
         self.rungs[who] = "prior"
-        for name in ("k_hat", "rounds"):
+        for name in ("k_hat", "rounds", "settled", "modes"):
             self.stats[name][who] = math.nan
         self.stats["log_evidence"][who], self.stats["effective_draws"][who] = 0.0, self.draws
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ import xarray as xr
 from twin.errors import TwinError
 from twin.model import DiseaseModel
 from twin.patient import BoundPatient
-from twin.result.dataset import DRAW, PATIENT, words
+from twin.result import dataset
+from twin.result.dataset import CHAIN, DRAW, PATIENT, words
 
 from .method.pareto import TRUSTED
 from .prior import Prior
@@ -29,8 +31,10 @@ SURPRISING, _FAR = 0.005, 0.001  # p-values below them are said
 
 # name: (what it is)
 STATS = {
-    "k_hat": "Pareto k of the importance weights; above 0.7 they are not believed",
-    "effective_draws": "independent draws the posterior is worth",
+    "settled": "1 where the climb to the best mode found its top, 0 where it was still climbing when it was stopped",
+    "modes": "places apart where climbs from six starts have settled",
+    "k_hat": "Pareto k of the importance weights (laplace: of its draws'); above 0.7 they are not believed",
+    "effective_draws": "independent draws the posterior is worth (laplace: its draws, if they were weighted)",
     "share": "share of the last round's proposed draws that count (importance sampling)",
     "r_hat": "split R-hat of the worst unknown, of chains (NUTS) or groups of walkers",
     "divergences": "divergent transitions (NUTS)",
@@ -53,8 +57,12 @@ class Posterior:
     target: Target
     u: np.ndarray
     method: tuple[str, ...]  # the rung each patient ended on
-    stats: dict[str, np.ndarray]  # by name, (patient,)
+    stats: Mapping[str, np.ndarray]  # by name, (patient,)
     seed: int
+
+    def with_stats(self, **more: np.ndarray) -> Posterior:
+        """The same with more of what is known of its worth."""
+        return dataclasses.replace(self, stats={**self.stats, **more})
 
     @property
     def model(self) -> DiseaseModel:
@@ -128,10 +136,15 @@ class Posterior:
         """What makes the draws themselves unreliable."""
         stat, method = {name: values[i] for name, values in self.stats.items()}, self.method[i]
         doubts = []
-        if method in ("laplace", "map"):
-            doubts.append(f"a {method} approximation, unchecked")
         if method == "prior":
             return []
+        if method in ("laplace", "map") and stat["settled"] == 0:
+            doubts.append("the climb to the mode had not settled when it was stopped: a likelier place is near")
+        if method == "laplace" and not (stat["k_hat"] <= TRUSTED and stat["effective_draws"] >= _FEWEST):
+            doubts.append(
+                "the posterior is not normal around its mode: as weighted draws, its normal approximation has "
+                f"k-hat {stat['k_hat']:.2f} and {stat['effective_draws']:.0f} effective draws"
+            )
         if method == "importance" and stat["k_hat"] > TRUSTED:
             doubts.append(f"k-hat {stat['k_hat']:.2f} is above {TRUSTED}")
         if method in ("walkers", "nuts") and not stat["r_hat"] <= HIGHEST_RHAT:
@@ -147,8 +160,12 @@ class Posterior:
         cautions = []
         if self.stats["observations"][i] == 0:
             cautions.append("no measurements: this is the population's prior")
-        elif self.contraction[i].max() < 0.1:
+        elif self.method[i] != "map" and self.contraction[i].max() < 0.1:
             cautions.append("the measurements tell next to nothing about any parameter")
+        if self.method[i] in ("laplace", "map"):
+            cautions.append(self._approximation(i))
+        elif self.stats["settled"][i] == 0:
+            cautions.append("the climb to the mode had not settled when it was stopped, so a mode may be missed")
         if self.method[i] == "importance" and self.stats["share"][i] < _SMALL_SHARE:
             cautions.append(
                 f"hard to sample: {100 * self.stats['share'][i]:.1f} % of the draws count, so a tail may be missed"
@@ -162,6 +179,12 @@ class Posterior:
         if self.stats["conflict"][i] < _FAR:
             cautions.append("the patient is far from the population the model describes")
         return cautions
+
+    def _approximation(self, i: int) -> str:
+        """What a mode alone leaves out."""
+        several = self.stats["modes"][i] > 1
+        which = f"the likeliest of {self.stats['modes'][i]:.0f} modes" if several else "the only mode found"
+        return f"{which}, without its width" if self.method[i] == "map" else f"a normal approximation around {which}"
 
     def summary(self) -> xr.Dataset:
         """Mean, standard deviation and quantiles of each parameter, with verdicts."""
@@ -178,12 +201,11 @@ class Posterior:
     def to_tree(self) -> xr.DataTree:
         """ArviZ's groups posterior and observed_data, and `calibration` with what tells each patient's worth."""
         who = {PATIENT: words(p.id for p in self.patients)}
-        draws = {"chain": [0], DRAW: np.arange(self.draws)}
+        draws = {CHAIN: [0], DRAW: np.arange(self.draws)}
         declared = self.model.parameters()
-        dims = ("chain", DRAW, PATIENT)
+        dims = (CHAIN, DRAW, PATIENT)
         posterior = {
-            name: (dims, values.T[None], {"unit": declared[name].unit, "description": declared[name].meaning})
-            for name, values in self.parameters.items()
+            name: (dims, values.T[None], dataset.about(declared[name])) for name, values in self.parameters.items()
         }
         for name, values in self.covariates.items():
             about = {"description": f"{self.model.covariates()[name].meaning}; a category by its level's number"}
@@ -216,7 +238,7 @@ class Posterior:
     def save(self, path: str | Path) -> Path:
         """Store it as Zarr; `load` reads it back beside the patients it is of."""
         path = Path(path)
-        self.to_tree().to_zarr(path, mode="w", consolidated=False)
+        dataset.write(self.to_tree(), path)
         return path
 
     @classmethod

@@ -59,8 +59,7 @@ def update(
         weights, k = smoothed(np.zeros(posterior.u.shape[:2]) + gained)
         guess = importance.fitted(posterior.u, weights)
         found = climb(later, method="auto", draws=draws, seed=seed, guess=guess)
-        found.stats["drift"], found.stats["reweighting_k"] = surprise(new, posterior.u, seed), k
-    return found
+        return found.with_stats(drift=surprise(new, posterior.u, seed), reweighting_k=k)
 
 
 def _more(posterior: Posterior, patient: BoundPatient, news: Patient) -> tuple[BoundPatient, BoundPatient]:

@@ -15,7 +15,7 @@ import numpy as np
 from ..parallel import each
 from ..target import Target
 from .modes import Modes
-from .pareto import effective, resampled, smoothed
+from .pareto import effective, effective_tails, resampled, smoothed
 from .ridges import PLACES, Ridge
 
 DRAWS = 2048  # proposed a round and patient, at least
@@ -25,12 +25,16 @@ _WIDER = 1.15  # the guess than the curvature at a mode says
 _LOOSER = 1.5  # and than weighted draws say
 _WIDEST, _TAILS = 1.9, 0.4  # and the part of it that reaches the tails
 _REACH, _BROAD = 0.2, 1.5  # share of the wide part of a fitted guess, and how much wider it is
-_BEFORE = 0.1  # share of the prior in a fitted guess: no weight can then be larger than ten times its likelihood
+_BEFORE = 0.1  # share of the prior in a guess: no weight can then be larger than ten times its likelihood
 _SPARE = 2  # parts of a guess that are those
 _HARD = 0.1  # effective draws a draw: of fewer in the first round, ridges are looked for
 _RIDGE, _ALONG = 0.5, 1.3  # their share of a guess, and how much wider than their curvature says
 _HOPELESS = 10.0  # in log weight: modes that are left out
-_GOOD, _PLENTY = 0.5, 200.0  # a k-hat and effective draws that another round need not better
+_GOOD, _PLENTY = (
+    0.5,
+    200.0,
+)  # a k-hat and effective draws that another round need not better; who asks for more draws ...
+_WORTH = 0.1  # ... gets more: effective draws, a draw of the first round
 _LARGEST = 32  # times as many draws as the first round has
 _HELD = 16  # patients whose draws are held together: large rounds of all at once would fill the memory
 
@@ -93,18 +97,26 @@ class Weighted:
     height: np.ndarray  # log posterior (patient, draw)
     weights: np.ndarray
     k: np.ndarray
-    effective: np.ndarray
+    effective: np.ndarray  # draws, by the weights as a whole
+    tail: np.ndarray  # effective draws where 5 and 95 % of the worst unknown lie
     evidence: np.ndarray  # log of the data's density, whatever the unknowns are (patient,)
     rounds: np.ndarray
+
+    @property
+    def worth(self) -> np.ndarray:
+        """Effective draws where they are fewest (patient,)."""
+        return np.minimum(self.effective, self.tail)
 
     def of(self, which: np.ndarray) -> Weighted:
         """Some of the patients."""
         return Weighted(**{name: values[which] for name, values in vars(self).items()})
 
-    def take(self, which: np.ndarray, found: Weighted) -> None:
-        """Puts what was found of some patients in the place of what there was."""
+    def but(self, which: np.ndarray, found: Weighted) -> Weighted:
+        """The same with what was found of some patients in the place of what there was."""
+        whole = {name: values.copy() for name, values in vars(self).items()}
         for name, values in vars(found).items():
-            getattr(self, name)[which] = values
+            whole[name][which] = values
+        return Weighted(**whole)
 
     def thinned(self, count: int, generators: list[np.random.Generator]) -> Weighted:
         """So many draws of equal weight in the place of more."""
@@ -147,9 +159,14 @@ def fitted(u: np.ndarray, weights: np.ndarray) -> Guess:
 
 
 def _with_room(guess: Guess) -> Guess:
-    """The same with two parts of no share: the places of the wide one and of the prior."""
-    first = (np.repeat(x[:, :1], _SPARE, axis=1) for x in (0 * guess.share, guess.centre, guess.root))
-    both = zip((guess.share, guess.centre, guess.root), first, strict=True)
+    """The same with two parts more: a place for the wide one, and the prior, so that what lies far out is seen at all.
+
+    (A defensive mixture: Hesterberg 1995, Technometrics 37:185.)
+    """
+    size = guess.centre.shape[-1]
+    share, centre, root = (np.repeat(x[:, :1], _SPARE, axis=1) for x in (0 * guess.share, guess.centre, guess.root))
+    share[:, -1], centre[:, -1], root[:, -1] = _BEFORE, 0.0, np.eye(size)
+    both = ((1 - _BEFORE) * guess.share, share), (guess.centre, centre), (guess.root, root)
     return Guess(*(np.concatenate(pair, axis=1) for pair in both))
 
 
@@ -181,7 +198,7 @@ def _rounds(
     guesses = [guess.of(poor[i : i + 1]) for i in poor]
     for turn in range(2, rounds + 1):
         hard = (found.effective < _HARD * draws) & (turn == 2)
-        left = np.flatnonzero(_poor(found) | hard)
+        left = np.flatnonzero(_poor(found, draws) | hard)
         if not len(left):
             break
         poor, found, guess = poor[left], found.of(left), guess.of(left)
@@ -190,9 +207,8 @@ def _rounds(
             guess = _with_ridge(guess, ridges(who[poor[hard[left]]]), hard[left])
         # the new round is taken as it comes: the best of several would be the one that happened to miss the tails
         more = int(proposed(draws, np.array(turn)))
-        found = _round(target, guess, who[poor], [generators[i] for i in poor], more)
-        found.rounds[:] = turn
-        last.take(poor, found.thinned(draws, [generators[i] for i in poor]))
+        found = _round(target, guess, who[poor], [generators[i] for i in poor], more, turn)
+        last = last.but(poor, found.thinned(draws, [generators[i] for i in poor]))
         for place, i in enumerate(poor):
             guesses[i] = guess.of(np.array([place]))
     return last, guesses
@@ -221,13 +237,18 @@ def proposed(draws: int, rounds: np.ndarray) -> np.ndarray:
     return draws * np.minimum(2 ** (rounds - 1), _LARGEST)
 
 
-def _poor(found: Weighted) -> np.ndarray:
+def _poor(found: Weighted, draws: int) -> np.ndarray:
     """Which patients another round could serve."""
-    return (found.k > _GOOD) | (found.effective < _PLENTY)
+    return (found.k > _GOOD) | (found.worth < max(_PLENTY, _WORTH * draws))
 
 
 def _round(
-    target: Target, guess: Guess, who: np.ndarray, generators: list[np.random.Generator], draws: int
+    target: Target,
+    guess: Guess,
+    who: np.ndarray,
+    generators: list[np.random.Generator],
+    draws: int,
+    turn: int = 1,
 ) -> Weighted:
     u = guess.draw(draws, generators)
     height = target.evaluate(u, who)
@@ -235,7 +256,8 @@ def _round(
     weights, k = smoothed(logs)
     top = logs.max(1)
     evidence = top + np.log(np.mean(np.exp(logs - top[:, None]), 1)) - 0.5 * u.shape[-1] * math.log(2 * math.pi)
-    return Weighted(u, height, weights, k, effective(weights), evidence, np.ones(len(who), int))
+    worth = effective(weights), effective_tails(u, weights)
+    return Weighted(u, height, weights, k, *worth, evidence, np.full(len(who), turn))
 
 
 def _refitted(guess: Guess, found: Weighted) -> Guess:

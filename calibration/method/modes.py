@@ -23,7 +23,7 @@ from ..target import Data, Target
 
 STARTS = 6  # the typical individual, and five far apart among the likeliest of those drawn from the prior
 _LOOKED_AT, _LIKELIEST = 256, 24  # draws of the prior, and how many of them may become starts
-_TURNS = 60
+_TURNS = 1000  # along a narrow bend, a climb may need hundreds; most settle within 20
 _FEWEST, _MOST = 4, 64  # places that climb together on a core ...
 _ROOM = 1600  # ... of which this many derivatives (place, unknown, state) stay in its caches
 _DAMPING = 5e-3  # before the first look, which makes it a fifth
@@ -41,6 +41,11 @@ class Modes:
     covariance: np.ndarray  # (patient, start, unknown, unknown)
     distinct: np.ndarray  # whether it is a mode of its own (patient, start)
     settled: np.ndarray  # whether the best one is a maximum (patient,)
+
+    @property
+    def count(self) -> np.ndarray:
+        """How many there are (patient,)."""
+        return self.distinct.sum(1)
 
 
 def find(target: Target, generators: list[np.random.Generator], starts: int = STARTS) -> Modes:
