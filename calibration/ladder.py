@@ -129,11 +129,11 @@ class _Ladder:
         self.weighted, self.rungs[:] = found, "importance"
         self.u[:] = importance.drawn(found, self.draws, self.generators)
         self.stats |= {
-            "k_hat": found.k, "effective_draws": found.effective, "rounds": found.rounds.astype(float),
+            "k_hat": found.k, "effective_draws": found.worth, "rounds": found.rounds.astype(float),
             "log_evidence": found.evidence,
             "share": found.effective / importance.proposed(proposed, found.rounds),
         }  # fmt: skip
-        return np.flatnonzero((found.k > TRUSTED) | (found.effective < _ENOUGH))
+        return np.flatnonzero((found.k > TRUSTED) | (found.worth < _ENOUGH))
 
     def walkers(self, who: np.ndarray) -> np.ndarray:
         """Walks of these from their weighted draws; whose walkers disagree."""

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from cli.report import diagnosis_figure, figure, replay_figure
+from twin.model import AreaWithin, Crossings, Duration, FirstTime, Recovery, TimeShare
 
 OUTCOMES = tuple(f"outcome_{i}" for i in range(10))
 PEOPLE = ("ana", "ben")
@@ -80,3 +81,16 @@ def test_a_replay_of_more_people_than_room_says_so():
     steps = xr.Dataset({"of_patient": ("step", [f"p{i}" for i in range(6)])}, {"unknown": ["a", "b"]})
     forecasts = xr.Dataset({"observable": ("forecast", ["inr"])})
     assert replay_figure.left_out((steps, forecasts)) == ["4 of 6 patients; replay.csv has all"]
+
+
+@pytest.mark.parametrize(("outcome", "words"), [
+    (TimeShare(of="glucose", low=3.9, high=10.0), "The share of the time spent between 3.9 and 10, of glucose"),
+    (Duration(of="glucose", low=10.0), "The time spent above 10, of glucose"),
+    (AreaWithin(of="level", high=600.0), "Whether the area under the curve is below 600, of level"),
+    (FirstTime(of="inr", above=2.0), "When the value first is at or above 2, of inr"),
+    (FirstTime(of="inr", below=2.0), "When the value first is at or below 2, of inr"),
+    (Recovery(of="cells", above=1.5), "When the value, having been below 1.5, is first back, of cells"),
+    (Crossings(of="glucose", above=10.0), "How often the value rises through 10 (episodes), of glucose"),
+])  # fmt: skip
+def test_an_outcome_without_a_meaning_is_labelled_by_its_numbers(outcome, words):
+    assert outcome.describe() == words

@@ -246,8 +246,11 @@ WRONG = {
         "noise of observable 'concentration': unknown parameter 'errr'; did you mean 'error'?",
     ),
     "a relative error where an absolute one belongs": (
-        {"concentration": seen(noise=Combined(additive="error", proportional="error"))},
-        "noise of observable 'concentration': parameter 'error' is in '1', not in 'mg/L'; change the unit, or check",
+        {
+            "Parameters": parameters(floor=parameter(0.1, "1", "assay noise")),
+            "concentration": seen(noise=Combined(additive="floor", proportional="error")),
+        },
+        "noise of observable 'concentration': parameter 'floor' is in '1', not in 'mg/L'; change the unit, or check",
     ),
     "an error in another unit of the same kind": (
         {

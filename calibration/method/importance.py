@@ -25,7 +25,7 @@ _WIDER = 1.15  # the guess than the curvature at a mode says
 _LOOSER = 1.5  # and than weighted draws say
 _WIDEST, _TAILS = 1.9, 0.4  # and the part of it that reaches the tails
 _REACH, _BROAD = 0.2, 1.5  # share of the wide part of a fitted guess, and how much wider it is
-_BEFORE = 0.1  # share of the prior in a fitted guess: no weight can then be larger than ten times its likelihood
+_BEFORE = 0.1  # share of the prior in a guess: no weight can then be larger than ten times its likelihood
 _SPARE = 2  # parts of a guess that are those
 _HARD = 0.1  # effective draws a draw: of fewer in the first round, ridges are looked for
 _RIDGE, _ALONG = 0.5, 1.3  # their share of a guess, and how much wider than their curvature says
@@ -97,9 +97,15 @@ class Weighted:
     height: np.ndarray  # log posterior (patient, draw)
     weights: np.ndarray
     k: np.ndarray
-    effective: np.ndarray  # draws, where least: of the mean, or of a tail
+    effective: np.ndarray  # draws, by the weights as a whole
+    tail: np.ndarray  # effective draws where 5 and 95 % of the worst unknown lie
     evidence: np.ndarray  # log of the data's density, whatever the unknowns are (patient,)
     rounds: np.ndarray
+
+    @property
+    def worth(self) -> np.ndarray:
+        """Effective draws where they are fewest (patient,)."""
+        return np.minimum(self.effective, self.tail)
 
     def of(self, which: np.ndarray) -> Weighted:
         """Some of the patients."""
@@ -153,9 +159,14 @@ def fitted(u: np.ndarray, weights: np.ndarray) -> Guess:
 
 
 def _with_room(guess: Guess) -> Guess:
-    """The same with two parts of no share: the places of the wide one and of the prior."""
-    first = (np.repeat(x[:, :1], _SPARE, axis=1) for x in (0 * guess.share, guess.centre, guess.root))
-    both = zip((guess.share, guess.centre, guess.root), first, strict=True)
+    """The same with two parts more: a place for the wide one, and the prior, so that what lies far out is seen at all.
+
+    (A defensive mixture: Hesterberg 1995, Technometrics 37:185.)
+    """
+    size = guess.centre.shape[-1]
+    share, centre, root = (np.repeat(x[:, :1], _SPARE, axis=1) for x in (0 * guess.share, guess.centre, guess.root))
+    share[:, -1], centre[:, -1], root[:, -1] = _BEFORE, 0.0, np.eye(size)
+    both = ((1 - _BEFORE) * guess.share, share), (guess.centre, centre), (guess.root, root)
     return Guess(*(np.concatenate(pair, axis=1) for pair in both))
 
 
@@ -228,7 +239,7 @@ def proposed(draws: int, rounds: np.ndarray) -> np.ndarray:
 
 def _poor(found: Weighted, draws: int) -> np.ndarray:
     """Which patients another round could serve."""
-    return (found.k > _GOOD) | (found.effective < max(_PLENTY, _WORTH * draws))
+    return (found.k > _GOOD) | (found.worth < max(_PLENTY, _WORTH * draws))
 
 
 def _round(
@@ -245,8 +256,8 @@ def _round(
     weights, k = smoothed(logs)
     top = logs.max(1)
     evidence = top + np.log(np.mean(np.exp(logs - top[:, None]), 1)) - 0.5 * u.shape[-1] * math.log(2 * math.pi)
-    worth = np.minimum(effective(weights), effective_tails(u, weights))
-    return Weighted(u, height, weights, k, worth, evidence, np.full(len(who), turn))
+    worth = effective(weights), effective_tails(u, weights)
+    return Weighted(u, height, weights, k, *worth, evidence, np.full(len(who), turn))
 
 
 def _refitted(guess: Guess, found: Weighted) -> Guess:

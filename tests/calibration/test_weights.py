@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from calibration.method.importance import DEGREES, around
+from calibration.method.modes import Modes
 from calibration.method.pareto import effective, effective_tails, smoothed
 
 
@@ -29,3 +31,12 @@ def test_a_thin_tail_of_the_guess_is_told():
     assert np.median(k) < 0.7, "k-hat believes it"
     assert told == pytest.approx(known_as, rel=1.0)
     assert np.median(effective(weights)) > 5 * known_as, "and as a whole the weights look like many more"
+
+
+def test_every_guess_reaches_as_far_as_the_prior():
+    """However narrow a mode looks, a tenth of the draws are spread as the prior, with the tails of Student's t."""
+    flat = np.ones((1, 1), bool)
+    narrow = Modes(np.full((1, 1, 2), 1.5), np.zeros((1, 1)), 1e-4 * np.eye(2)[None, None], flat, flat[:, 0])
+    u = np.random.default_rng(0).standard_normal((1, 500, 2)) * 2
+    before = scipy.stats.multivariate_t(np.zeros(2), np.eye(2), DEGREES).logpdf(u[0])
+    assert (around(narrow).log_density(u)[0] >= np.log(0.1) + before - 1e-12).all()
