@@ -204,7 +204,7 @@ def test_models_are_listed_and_shown(capsys):
     shown = run(["models", "warfarin"], capsys)[1]
     for words in ("Domain of validity", "Parameters", "Covariates", "Treatments", "Observables", "Outcomes", "States"):
         assert f"\n{words}\n" in shown
-    assert "doi 10.1038/clpt.2010.37" in shown
+    assert "doi 10.1038/clpt.2010.37" in " ".join(shown.split())
 
 
 def test_a_plain_number_has_no_unit_in_tables(tree, capsys):
@@ -257,10 +257,11 @@ def test_an_unknown_model_gets_a_suggestion(capsys):
     )
 
 
-def test_help_and_schema_do_not_wait_for_jax():
+def test_help_does_not_wait_for_jax():
+    """The schema does, since 2026: its outcomes are those that the classes of outcomes say."""
     code = (
         "import sys\nfrom cli.main import main\n"
-        "for words in (['--help'], ['schema']):\n"
+        "for words in (['--help'], ['simulate', '--help'], ['check', '--help']):\n"
         "    try: main(words)\n"
         "    except SystemExit: pass\n"
         "sys.exit('jax' in sys.modules)"

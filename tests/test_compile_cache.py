@@ -20,7 +20,7 @@ import sys, warnings
 warnings.simplefilter("error")
 import jax, jax.numpy as jnp
 from pathlib import Path
-from twin.compile_cache import keep_programs
+from twin.run.compile_cache import keep_programs
 seen = []
 jax.monitoring.register_event_listener(lambda name, **_: seen.append(name))
 print(keep_programs(Path(sys.argv[1])))
