@@ -236,7 +236,8 @@ class HalfLife(_Time):
 
     def add(self, so_far, piece, chance):
         falls = (piece.d1 < 0) & (piece.v1 > 0)
-        return (jnp.where(falls, -math.log(2) * piece.v1 / jnp.where(falls, piece.d1, -1.0), jnp.nan),)
+        found = jnp.where(falls, -math.log(2) * piece.v1 / jnp.where(falls, piece.d1, -1.0), jnp.nan)
+        return (jnp.where(piece.t1 > piece.t0, found, so_far[0]),)  # a piece of no length has no slope
 
     def result(self, so_far):
         return so_far[0]
