@@ -144,15 +144,17 @@ def test_measurements_have_the_residual_error_and_are_paired():
 
 @pytest.mark.parametrize("doses", [1, 3, 5, 6, 11], ids=lambda doses: f"{doses} doses")
 def test_padding_a_schedule_changes_nothing(doses):
-    """Infusions beside a patient with more of them: the same course, to the last bit, and no failure."""
-    alone = twin.simulate(
-        OralTwo(), ANA, regimens={"few": f"20 mg blood over 1 h q12h x{doses}"}, draws=4, seed=1, until=200.0
-    )  # fmt: skip
-    both = {"few": f"20 mg blood over 1 h q12h x{doses}", "many": "5 mg blood over 2 h q6h x30"}
-    padded = twin.simulate(OralTwo(), ANA, regimens=both, draws=4, seed=1, until=200.0).sel(regimen=["few"])
+    """Infusions beside a patient with more of them: the same course, to the last bit, and no failure.
+
+    The times are given: those that nobody asked for follow all the doses there are.
+    """
+    few, words = f"20 mg blood over 1 h q12h x{doses}", {"draws": 4, "seed": 1, "times": np.linspace(0.0, 200.0, 101)}
+    both = {"few": few, "many": "5 mg blood over 2 h q6h x30"}
+    alone = twin.simulate(OralTwo(), ANA, regimens={"few": few}, until=200.0, **words)
+    padded = twin.simulate(OralTwo(), ANA, regimens=both, until=200.0, **words).sel(regimen=["few"])
     assert int((padded["sample_stats/status"] != 0).sum()) == 0
     same(alone, padded)
-    mixed = twin.simulate(OralTwo(), ANA, regimens=both, draws=4, seed=1, until=200.0, solver="ode")
+    mixed = twin.simulate(OralTwo(), ANA, regimens=both, until=200.0, solver="ode", **words)
     assert int((mixed["sample_stats/status"] != 0).sum()) == 0
 
 

@@ -57,6 +57,7 @@ def test_nothing_moves_without_drug():
     np.testing.assert_allclose(course["evolocumab"], 0.0, atol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore::twin.errors.DomainWarning")  # doses beyond what the model is meant for
 @pytest.mark.parametrize(("group", "pcsk9"), [("on_statin", 5.27), ("healthy", 5.27 * 0.637)])
 def test_the_largest_fall_there_is(group, pcsk9):
     """All PCSK9 bound for ever: LDL falls by B / (IC50 + B), 78.3 % in patients."""
@@ -65,6 +66,7 @@ def test_the_largest_fall_there_is(group, pcsk9):
     assert 1 + float(course["ldl_change"][0]) == pytest.approx(1.46 / (1.46 + pcsk9), rel=1e-3)
 
 
+@pytest.mark.filterwarnings("ignore::twin.errors.DomainWarning")  # doses beyond what the model is meant for
 def test_bound_target_accumulates():
     """With nearly all of it bound, total PCSK9 rises towards kdeg B / kint, 40 times the baseline."""
     course = twin.solve(MODEL, "40000 mg q7d x20", [140.0])

@@ -44,6 +44,7 @@ def _kinds() -> dict[str, Any]:
     return {word: (Name | None, Field(None, description=text)) for word, text in told.items()}
 
 
+_WORDS = tuple(_kinds())  # those of Python programs that are made later have no key
 OutcomeEntry = pydantic.create_model("OutcomeEntry", __base__=_OutcomeEntry, **_kinds())
 
 
@@ -69,8 +70,7 @@ def build_outcome(entry: Any, model: DiseaseModel, at: At) -> tuple[str, Outcome
 
 
 def _kind(entry: Any) -> tuple[str, str]:
-    words = [*outcome_kinds(), *SHORT]
-    named = [(word, getattr(entry, word)) for word in words if getattr(entry, word) is not None]
+    named = [(word, getattr(entry, word)) for word in _WORDS if getattr(entry, word) is not None]
     if len(named) != 1:
         said = ", ".join(kind for kind, _ in named) or "none"
         raise TwinError(f"an outcome has exactly one kind, here {said}; write one, such as 'cmax: OBSERVABLE'")
