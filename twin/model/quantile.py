@@ -27,7 +27,10 @@ def beta_quantile(alpha: float, beta: float, z: Scalar) -> Array:
     size = math.lgamma(alpha) + math.lgamma(beta) - math.lgamma(alpha + beta)
 
     def log_share(y: Array) -> Array:
-        return jnp.log(betainc(a, b, jax.nn.sigmoid(y)))
+        share = betainc(a, b, jax.nn.sigmoid(y))
+        holds = share > 10 * jnp.finfo(z.dtype).tiny  # else it underflows; its first term is near enough there
+        first = a * jax.nn.log_sigmoid(y) + b * jax.nn.log_sigmoid(-y) - jnp.log(a) - size
+        return jnp.where(holds, jnp.log(jnp.where(holds, share, 1.0)), first)
 
     def log_density(y: Array) -> Array:
         return a * jax.nn.log_sigmoid(y) + b * jax.nn.log_sigmoid(-y) - size

@@ -98,6 +98,7 @@ def solve_in_kernel(
             steady=jax.tree.map(_Read, held.steady), steady_kind=jax.tree.map(_Read, held.steady_kind),
             chances={name: m[...] for name, m in held.chances.items()},
             start=held.start[...], begun=held.begun[...], resolution=held.resolution[...],
+            relative=held.relative[...], absolute=held.absolute[...],
         )  # fmt: skip
         body = Body(setup, loaded, rows=lambda table: table)
 
