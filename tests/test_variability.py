@@ -119,7 +119,7 @@ def test_values_and_slopes_are_finite_far_out(name, dtype):
 
 @pytest.mark.parametrize(("spread", "quantile"), SPREADS.values(), ids=SPREADS)
 def test_slopes_are_those_of_the_quantile(spread, quantile):
-    """By central differences of 5e-5, over the slope: 3e-7 of curvature, and of SciPy's rounding (2e-11, Student's t) 5e-7.
+    """By central differences of 5e-5, over the slope: 3e-7 of curvature, 5e-7 of SciPy's rounding (2e-11, Student's t).
 
     With 1e-5 that rounding showed: 2.7e-6 at the median, where the slope is 0.3 phi(0) / t(0) and ours exact.
     """
