@@ -17,6 +17,9 @@ from twin.errors import TwinError
 from twin.model import pack, replace, zeros
 from twin.parts.glucose import management_indicator, risk
 
+# overdoses, and virtual children beside the adults that the model was studied in
+pytestmark = pytest.mark.filterwarnings("ignore::twin.errors.DomainWarning")
+
 MODEL = Type1DiabetesUVA2008()
 CLOSE = 1e-5  # single precision where x64 is off
 
