@@ -22,15 +22,8 @@ from ..population.individual import Draw, individual_at, with_own
 from ..quantity import parse_time
 from ..regimen import Regimen
 from ..regimen.schedule import Schedule, build_schedule, span_of
-from ..run.plan import (
-    covers,
-    look_times,
-    make_question,
-    require_no_chance,
-    resolution_of,
-    select_outcomes,
-    time_points,
-)
+from ..run.plan import covers, make_question, require_no_chance, select_outcomes
+from ..run.times import look_times, resolution_of, time_points
 from ..settings import Times, check_length
 from ..solver.choose import Choice, choose, compile_key
 from ..solver.question import Question

@@ -23,18 +23,9 @@ from ..solver.ensemble.event_table import fixed_ranks
 from ..solver.question import Question
 from ..solver.reference.course import Course, solve_course
 from ..types import Array
-from .plan import (
-    bound_patients,
-    covariate_numbers,
-    covers,
-    look_times,
-    make_question,
-    require_no_chance,
-    resolution_of,
-    select_outcomes,
-    time_points,
-)
+from .plan import bound_patients, covariate_numbers, covers, make_question, require_no_chance, select_outcomes
 from .program import problem_of
+from .times import look_times, resolution_of, time_points
 
 _TOGETHER = 64  # lanes of a block, where there are so many
 _DEVIATION, _COVARIATE = "deviation of ", "covariate of "
