@@ -56,7 +56,7 @@ class Mapping:
     def of(cls, model: DiseaseModel, said: Words[str, Any] | None = None) -> Mapping:
         """The model's declared codes, and `said`: 'loinc 6301-6' -> a name, or {to, unit, levels, each, ...}."""
         found: dict[tuple[str, str], tuple[Entry, ...]] = {}
-        for entry in _declared(model):
+        for entry in _declared_entries(model):
             found[entry.code] = (*found.get(entry.code, ()), entry)
         problems: list[str] = []
         for text, words in (said or {}).items():
@@ -98,7 +98,7 @@ def kind_of(name: str, model: DiseaseModel) -> Kind:
     raise TwinError(f"model '{model.name}' has no '{short(name)}'; {suggest(name, known)}")
 
 
-def _declared(model: DiseaseModel) -> Iterator[Entry]:
+def _declared_entries(model: DiseaseModel) -> Iterator[Entry]:
     for name, observable in model.observables().items():
         for code in _codes(observable.codes):
             yield Entry(code, name, "observable", molar_mass=observable.molar_mass)
@@ -141,12 +141,12 @@ def _entries(code: tuple[str, str], words: Any, model: DiseaseModel) -> Iterator
             raise TwinError(f"unknown key '{short(str(key))}'; {suggest(str(key), _KEYS)}")
     names = said.get("to")
     for name in [names] if isinstance(names, str) else names or ():
-        yield _checked(Entry(code, name, kind_of(name, model), **{k: said[k] for k in _KEYS[1:] if k in said}), model)
+        yield _check(Entry(code, name, kind_of(name, model), **{k: said[k] for k in _KEYS[1:] if k in said}), model)
     if not names:
         raise TwinError("says no 'to'; name what it feeds, or write nothing after the colon to leave it unused")
 
 
-def _checked(entry: Entry, model: DiseaseModel) -> Entry:
+def _check(entry: Entry, model: DiseaseModel) -> Entry:
     """The entry, with the molar mass and the levels as declared; raises TwinError where a word has no meaning."""
     if entry.unit is not None:
         units.parse(entry.unit)

@@ -53,7 +53,7 @@ def read(
         if one is not None:
             check_kind(one, label_of(one))
     grid = _grid(path, name)
-    counts, voxels = _counted(grid, name)
+    counts, voxels = _count_voxels(grid, name)
     report, who = Report("imaging", name), pseudonym(patient or name)
     names = _names(counts, labels, empty, name)
     uptake = _uptake(grid, image, name) if image is not None else None
@@ -151,7 +151,7 @@ def _readable(name: str) -> Iterator[None]:
         raise TwinError(f"{name}: not an image that can be read; is it NIfTI?") from problem
 
 
-def _counted(grid: _Grid, name: str) -> tuple[dict[int, int], Any]:
+def _count_voxels(grid: _Grid, name: str) -> tuple[dict[int, int], Any]:
     """Voxels of each label, and the voxels."""
     import numpy as np
 

@@ -86,7 +86,7 @@ class Sheet:
         return self._trim(self.edges[:, column] + 1, self.edges[:, column + 1])
 
     def _trim(self, begin: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return spelled.trimmed(self.letters, begin, end) if self.padded else (begin, end)
+        return spelled.trim(self.letters, begin, end) if self.padded else (begin, end)
 
     def _plain(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """The column's plain decimals, and the rows that hold something else."""

@@ -21,7 +21,7 @@ _COMMANDS = {
 def person_ids(database: Database, cohort: str | Sequence[int]) -> list[int]:
     """The cohort's ids: in the order of a list, or from low to high where a query names them."""
     if isinstance(cohort, str):
-        said = checked(cohort)
+        said = check_query(cohort)
         database.check_statement(said, "the cohort query")
         sql = f"SELECT DISTINCT person_id FROM ({said}\n) AS cohort ORDER BY person_id"
         found = [row[0] for row in database.rows(sql, "the cohort query")]
@@ -33,7 +33,7 @@ def person_ids(database: Database, cohort: str | Sequence[int]) -> list[int]:
     return list(dict.fromkeys(_whole(one, i, source) for i, one in enumerate(found, start=1)))
 
 
-def checked(query: str) -> str:
+def check_query(query: str) -> str:
     """The query without comments, if it is a single SELECT (or WITH ... SELECT) that cannot change anything."""
     if "\\" in query:  # in some strings it hides the quotation mark that ends them
         raise TwinError("the cohort query has a backslash; write it without")

@@ -57,13 +57,13 @@ def _sample(
         return Sample(signal, moment, value, unit, row.where, bound, row.cells.get("Transmitter ID", ""))
     if event == "Insulin":
         signal = LONG if row.cells.get("Event Subtype", "").lower().startswith("long") else BOLUS
-        return _given(row, moment, signal, "Insulin Value (u)", decimal)
+        return _amount_sample(row, moment, signal, "Insulin Value (u)", decimal)
     if event == "Carbs":
-        return _given(row, moment, MEAL, "Carb Value (grams)", decimal)
+        return _amount_sample(row, moment, MEAL, "Carb Value (grams)", decimal)
     return UNUSED, f"event '{event}'" if event in _KNOWN else "another kind of event"
 
 
-def _given(
+def _amount_sample(
     row: Row, moment: datetime.datetime, signal: Signal, column: str, decimal: str | None
 ) -> Sample | tuple[str, str]:
     if row.missing(column):

@@ -16,7 +16,7 @@ MOST_POINTS = 10_000_000
 _START = datetime.datetime(1970, 1, 1)
 
 
-def resampled(
+def to_grid(
     samples: Sequence[Sample], every: datetime.timedelta, how: str, longest_gap: datetime.timedelta
 ) -> list[Sample]:
     """Samples of one signal, in order of time, on whole multiples of `every` (of UTC, or of naive time).
@@ -35,7 +35,7 @@ def resampled(
     while times and point <= times[-1] + every / 2:
         chosen = _at(point, samples, times, every, how, longest_gap)
         if chosen is not None:
-            found.append(_moved(chosen, point))
+            found.append(_move(chosen, point))
         elif point < times[-1]:  # a gap of a century has no points to look at
             point = max(point, _next(times[bisect_left(times, point)] - every * 1.5, every))
         point += every
@@ -74,7 +74,7 @@ def _at(
     return samples[nearest] if within else None
 
 
-def _moved(sample: Sample, point: datetime.datetime) -> Sample:
+def _move(sample: Sample, point: datetime.datetime) -> Sample:
     zone = sample.time.tzinfo
     return dataclasses.replace(
         sample, time=point if zone is None else point.replace(tzinfo=datetime.UTC).astimezone(zone)
