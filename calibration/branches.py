@@ -50,7 +50,7 @@ def climb(target: Target, calibrated: Callable[[Target], Posterior], draws: int,
         weights = np.exp(logs - logs.max())
         weights /= weights.sum()
         generator = np.random.default_rng(patient_key(seed, f"{patient.id}\0branches"))
-        u[i] = _mixed(target, branches, each, mine, weights, generator)
+        u[i] = _mix(target, branches, each, mine, weights, generator)
         heard = mine[weights > _COUNTS]
         methods.append(
             max((each.method[b] for b in heard), key=lambda rung: _LATER.index(rung) if rung in _LATER else -1)
@@ -82,7 +82,7 @@ def _branches(target: Target, owner: int) -> list[Branch]:
     return found
 
 
-def _mixed(
+def _mix(
     target: Target, branches: list[Branch], each: Posterior, mine: np.ndarray, weights: np.ndarray,
     generator: np.random.Generator,
 ) -> np.ndarray:  # fmt: skip

@@ -62,7 +62,7 @@ def _run(scenario: Scenario, folder: Path, posterior: Path | None) -> str:
     with replacing(folder, scenario, owns=(dataset.FILE, TWIN, "summary.csv", "figure.png")) as part:
         answer = run_scenario(scenario, posterior=posterior, progress=_progress(scenario.name))
         print_lines("warning", answer.doubts)
-        said = f"{calibrating.told(answer.posterior)}\n\n" if answer.posterior is not None else ""
+        said = f"{calibrating.describe(answer.posterior)}\n\n" if answer.posterior is not None else ""
         observables = list(dict.fromkeys(outcome.of for outcome in scenario.outcomes.values()))
         with writing(folder):
             dataset.save(answer.result, part)
@@ -73,7 +73,7 @@ def _run(scenario: Scenario, folder: Path, posterior: Path | None) -> str:
     if all(row.failed == row.draws for row in answer.rows):
         raise TwinError(f"every trajectory failed; 'status' in {folder} says how: check doses, parameters and solver")
     seconds = time.perf_counter() - began
-    figure = calibrating.shown("figure.png", left_out(answer.result, observables))
+    figure = calibrating.describe_figure("figure.png", left_out(answer.result, observables))
     return f"{said}{to_text(answer.result, answer.rows)}\n{folder}: dataset, summary.csv, {figure} ({seconds:.1f} s)\n"
 
 

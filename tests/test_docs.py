@@ -108,7 +108,7 @@ def test_every_word_of_the_contract_is_described():
                 assert kind.__name__ in words
     declared = [n for n in vars(twin.DiseaseModel) if not n.startswith("_")]
     derived = {"parameters", "covariates", "inputs", "states", "treatments", "observables"}
-    derived |= {"positions", "typical", "modalities", "correlated"}
+    derived |= {"positions", "typical", "modalities", "normal_correlations"}
     assert set(declared) - derived <= words
 
 

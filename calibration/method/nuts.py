@@ -19,9 +19,9 @@ from twin.population.keys import fold
 from twin.types import Array
 
 from ..target import POSSIBLE, Data, Target
-from .importance import around, tempered
+from .importance import around, temper
 from .modes import Modes
-from .pareto import resampled
+from .pareto import resample
 
 CHAINS, WARMUP, KEPT = 4, 300, 500
 _ACCEPT = 0.9  # smaller steps than usual: chains reach further into the narrow ends of ridges (docs/calibration.md)
@@ -69,13 +69,13 @@ def _likely(target: Target, modes: Modes, which: np.ndarray, keys: np.ndarray, c
     tried = guess.draw(_TRIED, generators)
     logs = target.evaluate(tried, which) - guess.log_density(tried)
     weights = np.exp(logs - logs.max(1, keepdims=True))
-    weights = tempered(weights / weights.sum(1, keepdims=True), tried.shape[-1])
-    places = resampled(weights, chains, generators=generators)
+    weights = temper(weights / weights.sum(1, keepdims=True), tried.shape[-1])
+    places = resample(weights, chains, generators=generators)
     return np.take_along_axis(tried, places[..., None], axis=1)
 
 
 def _program(target: Target, warmup: int, kept: int) -> Any:
-    return target.compiled(("nuts", warmup, kept), functools.partial(_chains, target, warmup, kept), careful=True)
+    return target.compile_once(("nuts", warmup, kept), functools.partial(_chains, target, warmup, kept), careful=True)
 
 
 def _chains(target: Target, warmup: int, kept: int, begin: Array, width: Array, seeds: Array, data: Data) -> Any:

@@ -135,15 +135,15 @@ def _table(rows: Sequence[Row]) -> list[str]:
             line += _difference(row)
         lines.append(line + [""] * (len(head) - len(line)))
         before = row.outcome
-    return aligned(lines)
+    return align(lines)
 
 
-def aligned(lines: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
+def align(lines: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
     """Columns of text under a ruled head; cells are wrapped where the whole would be wider than `width`."""
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     if width is not None:
-        widths = _narrowed(widths, _longest_words(lines), width - 2 * (len(widths) - 1))
-    head, *rest = (_wrapped(line, widths) for line in lines)
+        widths = _narrow(widths, _longest_words(lines), width - 2 * (len(widths) - 1))
+    head, *rest = (_wrap(line, widths) for line in lines)
     texts = [*head, *(text for row in rest for text in row)]
     return [*head, "-" * max(map(len, texts)), *texts[len(head) :]]
 
@@ -154,7 +154,7 @@ def _longest_words(lines: Sequence[Sequence[str]]) -> list[int]:
     return [max((len(word) for cell in column for word in cell.split()), default=0) for column in columns]
 
 
-def _narrowed(widths: list[int], words: list[int], room: int) -> list[int]:
+def _narrow(widths: list[int], words: list[int], room: int) -> list[int]:
     """Widths that fit: the widest columns give way to their longest words first, then words do; names stay whole."""
     widths = list(widths)
     for floors in ([widths[0], *words[1:]], [widths[0], *(min(w, _NARROWEST) for w in words[1:])]):
@@ -164,7 +164,7 @@ def _narrowed(widths: list[int], words: list[int], room: int) -> list[int]:
     return widths
 
 
-def _wrapped(line: Sequence[str], widths: Sequence[int]) -> list[str]:
+def _wrap(line: Sequence[str], widths: Sequence[int]) -> list[str]:
     """One row of a table, as many lines high as its longest cell."""
     cells = [
         textwrap.wrap(cell, width, break_on_hyphens=False) if len(cell) > width else [cell]

@@ -50,10 +50,10 @@ def check_model(kind: Model) -> list[str]:
     missing = [f"'{word}' is missing; every model says it" for word in _NEEDED if not _says(kind, word)]
     if missing:
         return missing
-    undeclared = [*_undeclared(kind), *_hidden(kind)]
+    undeclared = [*_undeclared_fields(kind), *_hidden_names(kind)]
     if undeclared:
         return undeclared
-    chapters = (_names, _reserved, _units, _codes, _states, _noise, _outcomes, _correlations, _domain)
+    chapters = (_names, _reserved_names, _units, _codes, _states, _noise, _outcomes, _correlations, _domain)
     return [problem for chapter in chapters for problem in chapter(kind)]
 
 
@@ -61,7 +61,7 @@ def _says(kind: type, word: str) -> bool:
     return getattr(kind, word, None) is not None
 
 
-def _undeclared(kind: Model) -> Iterator[str]:
+def _undeclared_fields(kind: Model) -> Iterator[str]:
     """Fields that are no declaration: a solver would not know what to do with them."""
     words = {"State": "state() or part()", "Parameters": "parameter()"}
     words |= {"Covariates": "covariate() or category()", "Inputs": "exogenous()"}
@@ -71,7 +71,7 @@ def _undeclared(kind: Model) -> Iterator[str]:
                 yield f"{group}.{field.name} is not declared; write it with {word}"
 
 
-def _hidden(kind: Model) -> Iterator[str]:
+def _hidden_names(kind: Model) -> Iterator[str]:
     """Treatments and observables called like something that every model answers, which nobody could ask any more."""
     own = {name for base in kind.__mro__ if base.__module__ == _BASE for name in vars(base)}
     for name in own:
@@ -81,7 +81,7 @@ def _hidden(kind: Model) -> Iterator[str]:
             yield f"{word} cannot be called '{name}', which every model has already; choose another name"
 
 
-def _reserved(kind: Model) -> Iterator[str]:
+def _reserved_names(kind: Model) -> Iterator[str]:
     """Names that have a meaning of their own where a declaration would stand beside them."""
     groups: Mapping[str, Mapping[str, Any]] = {
         "parameter": kind.parameters(), "covariate": kind.covariates(), "input": kind.inputs(),
@@ -212,7 +212,7 @@ def _correlations(kind: Model) -> Iterator[str]:
         yield f"{' and '.join(pair)} have a correlation and a covariance; keep one of them"
     varied = [name for name, declared in kind.parameters().items() if declared.spread is not None]
     matrix = np.eye(len(varied))
-    for pair, value in kind.correlated().items():
+    for pair, value in kind.normal_correlations().items():
         i, j = (varied.index(name) for name in pair)
         if i == j or not -1 < value < 1 or matrix[i, j]:
             yield f"correlation of {' and '.join(pair)} cannot be {value:g}; write each pair once, within -1 and 1"

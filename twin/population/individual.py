@@ -34,7 +34,7 @@ def cholesky(model: DiseaseModel) -> tuple[tuple[str, ...], np.ndarray]:
     """The parameters that vary, and the factor that correlates their standard normals."""
     names = tuple(n for n, p in model.parameters().items() if p.spread is not None)
     matrix = np.eye(len(names))
-    for (a, b), value in model.correlated().items():
+    for (a, b), value in model.normal_correlations().items():
         i, j = names.index(a), names.index(b)
         matrix[i, j] = matrix[j, i] = value
     return names, np.linalg.cholesky(matrix)  # the model's contract has checked that it is one

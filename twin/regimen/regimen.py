@@ -50,11 +50,11 @@ class Regimen:
         if spec is None:
             return cls()
         if isinstance(spec, str):
-            return cls(doses=_numbered(parse_text(spec)))
+            return cls(doses=_number_doses(parse_text(spec)))
         if isinstance(spec, Mapping):
             return _from_mapping(spec)
         if isinstance(spec, Sequence):
-            return cls(doses=_numbered(parse_doses(spec)))
+            return cls(doses=_number_doses(parse_doses(spec)))
         raise TwinError(f"a regimen is text, a list of doses or a mapping, not {type(spec).__name__}")
 
     @classmethod
@@ -199,7 +199,7 @@ def _from_mapping(spec: Mapping[str, Any]) -> Regimen:
             doses.extend(_of_treatment(str(key), Regimen.build(value)))
     if table.record_order:
         return dataclasses.replace(table, inputs=inputs)
-    return Regimen(doses=_numbered(doses), inputs=inputs)
+    return Regimen(doses=_number_doses(doses), inputs=inputs)
 
 
 def _of_treatment(name: str, given: Regimen) -> list[Dose]:
@@ -227,5 +227,5 @@ def _changes(name: str, changes: Any) -> tuple[tuple[Span, float], ...]:
     return tuple(found)
 
 
-def _numbered(doses: Sequence[Dose]) -> tuple[Dose, ...]:
+def _number_doses(doses: Sequence[Dose]) -> tuple[Dose, ...]:
     return tuple(dataclasses.replace(dose, record=i) for i, dose in enumerate(doses))

@@ -61,7 +61,7 @@ def cache_folder() -> Path:
 
 def heal(folder: Path) -> list[str]:
     """Remove entries that were not written to their end, and the oldest if all together are too large; their names."""
-    before, entries = _listed(folder), dict(_entries(folder))
+    before, entries = _read_list(folder), dict(_entries(folder))
     broken = [entry for entry, held in entries.items() if _line(entry, held) not in before and not _whole(entry)]
     for entry in broken:
         del entries[entry]
@@ -85,7 +85,7 @@ def _line(entry: Path, held: os.stat_result) -> str:
     return f"{held.st_size} {entry.name}"
 
 
-def _listed(folder: Path) -> set[str]:
+def _read_list(folder: Path) -> set[str]:
     """Entries found whole before, with their sizes."""
     try:
         return set((folder / _CHECKED).read_text("ascii").splitlines())

@@ -171,7 +171,7 @@ class GlucoseMonitor(Noise):
         at_end = jnp.where(seen.measured <= LOWEST, -1, jnp.where(seen.measured >= HIGHEST, 1, seen.bound))
         return normal_density(z, jnp.log(sd * left) + 0 * z, at_end)
 
-    def continued(self, seen: Seen, known: Array, *, key: Array) -> Array:
+    def continue_from(self, seen: Seen, known: Array, *, key: Array) -> Array:
         """From what a typical sensor, whose density this is, has shown."""
         expected, alike = _typical(seen.true, seen.times)
         sd = stationary_sd()

@@ -30,10 +30,10 @@ def differentiable(plain: Callable[[Own, Any], Any], run: Callable[[Own, Any], A
     """
 
     @jax.custom_jvp
-    def solved(own: Own, rest: Any) -> Any:
+    def solve(own: Own, rest: Any) -> Any:
         return plain(own, rest)
 
-    @solved.defjvp
+    @solve.defjvp
     def rule(primals: Any, tangents: Any) -> Any:
         own, rest = primals
         moved, _ = tangents
@@ -54,7 +54,7 @@ def differentiable(plain: Callable[[Own, Any], Any], run: Callable[[Own, Any], A
 
         return value, jax.tree.map(total, value, each)
 
-    return solved
+    return solve
 
 
 def _still(x: Any) -> Any:

@@ -74,7 +74,7 @@ class _Entries:
     def __getitem__(self, place: tuple[int, int]) -> Array:
         return self.values.get(place, self.zero)
 
-    def shifted(self, node: Array, x: Lanes, states: Sequence[int]) -> Lanes:
+    def multiply_shifted(self, node: Array, x: Lanes, states: Sequence[int]) -> Lanes:
         """(A - node I) x over the states of a part; the shift is formed before it multiplies (see exact.py)."""
         result = []
         for i in states:
@@ -147,7 +147,7 @@ class Block:
     def _vectors(self, part: _Part, nodes: Sequence[Array], start: Lanes) -> list[Lanes]:
         vectors = [start]
         for node in nodes[:-1]:
-            vectors.append(self.matrix.shifted(node, vectors[-1], part.states))
+            vectors.append(self.matrix.multiply_shifted(node, vectors[-1], part.states))
         return vectors
 
     def _chain(self, part: _Part, nodes: tuple[Array, ...], start: Lanes, forced: Lanes | None) -> _Newton:
@@ -158,7 +158,7 @@ class Block:
             state, source, vectors = [self.matrix.zero] * len(start), jnp.ones_like(nodes[0]), []
             for node in ordered:
                 vectors.append(tuple(state))
-                moved = self.matrix.shifted(node, state, part.states)
+                moved = self.matrix.multiply_shifted(node, state, part.states)
                 state = [m + b * source for m, b in zip(moved, forced, strict=True)]
                 source = -node * source
             terms.append((tuple(ordered), tuple(vectors)))
