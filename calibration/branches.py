@@ -55,7 +55,7 @@ def climb(target: Target, calibrated: Callable[[Target], Posterior], draws: int,
         methods.append(
             max((each.method[b] for b in heard), key=lambda rung: _LATER.index(rung) if rung in _LATER else -1)
         )
-        for name, values in _joint(each, mine, heard, weights).items():
+        for name, values in _join_stats(each, mine, heard, weights).items():
             stats[name][i] = values
         stats["log_evidence"][i] = logs.max() + math.log(np.exp(logs - logs.max()).sum())
     return Posterior(target, u, tuple(methods), stats, seed)
@@ -99,7 +99,7 @@ def _mix(
     return u
 
 
-def _joint(each: Posterior, mine: np.ndarray, heard: np.ndarray, weights: np.ndarray) -> dict[str, float]:
+def _join_stats(each: Posterior, mine: np.ndarray, heard: np.ndarray, weights: np.ndarray) -> dict[str, float]:
     """What tells a patient's worth: of the branches that count the worst, or what holds on average."""
     found = {}
     share = weights[np.isin(mine, heard)]

@@ -19,7 +19,7 @@ from twin.population.keys import patient_key
 
 from . import branches
 from .method import importance, modes, nuts, ridges, walkers
-from .method.pareto import TRUSTED, effective, smooth
+from .method.pareto import TRUSTED, effective_draws, smooth
 from .posterior import HIGHEST_RHAT, Posterior
 from .target import POSSIBLE, Target
 
@@ -35,7 +35,7 @@ def climb(target: Target, *, method: str, draws: int, seed: int, guess: importan
     """The posterior of a target, by a method or by the ladder ('auto'); from a guess, such as an earlier posterior."""
     if target.prior.drawn:
         return branches.climb(target, lambda fixed: climb(fixed, method=method, draws=draws, seed=seed), draws, seed)
-    parts = _apart(target)
+    parts = _group(target)
     if len(parts) > 1:
         each = [
             climb(target.of([target.patients[i] for i in who]), method=method, draws=draws, seed=seed,
@@ -66,7 +66,7 @@ def climb(target: Target, *, method: str, draws: int, seed: int, guess: importan
     return ladder.posterior(began)
 
 
-def _apart(target: Target) -> list[np.ndarray]:
+def _group(target: Target) -> list[np.ndarray]:
     """Who is calibrated together: who begins in a steady state that is found by repetition, alone.
 
     Such a course is solved by diffrax, with its patient's history compiled in: together with others it would take them
@@ -117,7 +117,7 @@ class _Ladder:
             u = self.modes.u[:, :1] + np.einsum("pij,pdj->pdi", root, z)
             weights, self.stats["k_hat"] = smooth(self.target.evaluate(u) + 0.5 * np.sum(z * z, -1))
             self.u[:] = u[:, : self.draws]
-            self.stats["effective_draws"] = effective(weights)
+            self.stats["effective_draws"] = effective_draws(weights)
 
     def importance(self, guess: importance.Guess | None) -> np.ndarray:
         """Weighted draws of all; who is not well served by them."""

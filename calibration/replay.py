@@ -89,7 +89,7 @@ def replay(
         with jax.enable_x64(True):
             target = Target(model, [cuts[i][1].coming for i in coming], posterior.prior, rtol=rtol, atol=atol)
             drift[coming] = surprise(target, posterior.u[coming], seed + 1)
-            whole = [_whole(cuts[i][1]) for i in coming]
+            whole = [_whole_record(cuts[i][1]) for i in coming]
             since = [min(o.time for o in cuts[i][1].coming.observations) for i in coming]
             target = Target(model, whole, posterior.prior, rtol=rtol, atol=atol, since=since)
         rows = _prediction_rows(target, posterior.u[coming], seed + 2, [(cuts[i][0].id, i) for i in coming])
@@ -111,7 +111,7 @@ def _cuts(patient: BoundPatient, step: float) -> list[Cut]:
     return found
 
 
-def _whole(cut: Cut) -> BoundPatient:
+def _whole_record(cut: Cut) -> BoundPatient:
     """What is known and what comes: where errors are alike at neighbouring times, a forecast goes on from them."""
     return dataclasses.replace(cut.known, observations=cut.known.observations + cut.coming.observations)
 

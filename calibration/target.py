@@ -133,7 +133,7 @@ class Target:
         held = {n: jnp.where(solved[..., None], v, 1.0) for n, v in found.items()}
         true = {n: {m: _take(held[m], data.read[n].place) for m in held} for n in self.seen}
         person = self.person(u, data)
-        if self.selective and not anybody:  # nobody has what the model says nobody has
+        if self.is_selective and not anybody:  # nobody has what the model says nobody has
             solved = solved & jnp.broadcast_to(self.model.admissible(person), (*solved.shape, 1))[..., 0]
         return {"true": true, "person": person.parameters, "solved": solved}
 
@@ -147,7 +147,7 @@ class Target:
         return found
 
     @property
-    def selective(self) -> bool:
+    def is_selective(self) -> bool:
         """Whether there are people whom the model does not admit."""
         return type(self.model).admissible is not DiseaseModel.admissible
 

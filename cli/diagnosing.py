@@ -34,7 +34,7 @@ def diagnose_one(
     posterior, seed = calibrate_patients(scenario), scenario.settings.seed
     click.echo(calibrating.describe(posterior) + "\n")
     found = calibration.checks(posterior, seed=seed)
-    click.echo("\n".join(_predictive(found)))
+    click.echo("\n".join(_predictive_lines(found)))
     click.echo("\n".join(["", *_identifiability(posterior)]))
     how = how_to_calibrate(scenario)
     click.echo("\n".join(["", *_forecast(scenario, how)]))
@@ -53,7 +53,7 @@ def diagnose_one(
     click.echo(f"\n{folder}: checks.csv, diagnose.png")
 
 
-def _predictive(found: Any) -> list[str]:
+def _predictive_lines(found: Any) -> list[str]:
     lines = ["measurements among their replicates (npde: mean 0 and SD 1 if model and population fit)"]
     lines.append(f"{'observable':26}{'count':>6}{'in 50 %':>10}{'in 90 %':>10}{'npde mean':>11}{'npde SD':>9}")
     for name in dict.fromkeys(found["observable"].values):

@@ -57,7 +57,7 @@ def _run(scenario: Scenario, folder: Path, posterior: Path | None) -> str:
     from .report.text import to_text, write_csv
 
     began = time.perf_counter()
-    print_lines("note", _slow(scenario))
+    print_lines("note", _slow_notes(scenario))
     # The folder comes before the work, so that a wrong --out costs no time.
     with replacing(folder, scenario, owns=(dataset.FILE, TWIN, "summary.csv", "figure.png")) as part:
         answer = run_scenario(scenario, posterior=posterior, progress=_progress(scenario.name))
@@ -77,7 +77,7 @@ def _run(scenario: Scenario, folder: Path, posterior: Path | None) -> str:
     return f"{said}{to_text(answer.result, answer.rows)}\n{folder}: dataset, summary.csv, {figure} ({seconds:.1f} s)\n"
 
 
-def _slow(scenario: Scenario) -> list[str]:
+def _slow_notes(scenario: Scenario) -> list[str]:
     """What a user should know before the work begins: whether it will take long, why, and what would help."""
     from twin.run.plan import prepare
 

@@ -15,7 +15,7 @@ import numpy as np
 from ..parallel import each
 from ..target import Target
 from .modes import Modes
-from .pareto import effective, effective_tails, resample, smooth
+from .pareto import effective_draws, effective_tails, resample, smooth
 from .ridges import PLACES, Ridge
 
 DRAWS = 2048  # proposed a round and patient, at least
@@ -198,7 +198,7 @@ def _rounds(
     guesses = [guess.of(poor[i : i + 1]) for i in poor]
     for turn in range(2, rounds + 1):
         hard = (found.effective < _HARD * draws) & (turn == 2)
-        left = np.flatnonzero(_poor(found, draws) | hard)
+        left = np.flatnonzero(_needs_more(found, draws) | hard)
         if not len(left):
             break
         poor, found, guess = poor[left], found.of(left), guess.of(left)
@@ -237,7 +237,7 @@ def proposal_size(draws: int, rounds: np.ndarray) -> np.ndarray:
     return draws * np.minimum(2 ** (rounds - 1), _LARGEST)
 
 
-def _poor(found: Weighted, draws: int) -> np.ndarray:
+def _needs_more(found: Weighted, draws: int) -> np.ndarray:
     """Which patients another round could serve."""
     return (found.k > _GOOD) | (found.worth < max(_PLENTY, _WORTH * draws))
 
@@ -256,7 +256,7 @@ def _round(
     weights, k = smooth(logs)
     top = logs.max(1)
     evidence = top + np.log(np.mean(np.exp(logs - top[:, None]), 1)) - 0.5 * u.shape[-1] * math.log(2 * math.pi)
-    worth = effective(weights), effective_tails(u, weights)
+    worth = effective_draws(weights), effective_tails(u, weights)
     return Weighted(u, height, weights, k, *worth, evidence, np.full(len(who), turn))
 
 
@@ -271,7 +271,7 @@ def _refit(guess: Guess, found: Weighted) -> Guess:
         share[:, m] = own.sum(1)
         own /= np.maximum(share[:, m], 1e-30)[:, None]
         # to tell a covariance; a part of next to no share stays as it is
-        enough = (effective(own) > 2.0 * (u.shape[-1] + 1) + 10) & (share[:, m] > 1e-12)
+        enough = (effective_draws(own) > 2.0 * (u.shape[-1] + 1) + 10) & (share[:, m] > 1e-12)
         centre, root = _moments(u, own)
         centres[enough, m], roots[enough, m] = centre[enough], root[enough]
     share[:, -_SPARE:] = 0.0
@@ -291,7 +291,7 @@ def temper(weights: np.ndarray, size: int) -> np.ndarray:
     for _ in range(30):
         flat = np.exp(power[:, None] * (logs - logs.max(1, keepdims=True)))
         flat /= flat.sum(1, keepdims=True)
-        few = effective(flat) < 4.0 * (size + 1) + 20
+        few = effective_draws(flat) < 4.0 * (size + 1) + 20
         if not few.any():
             break
         power = np.where(few, power * 0.8, power)

@@ -55,7 +55,7 @@ def find(target: Target, generators: list[np.random.Generator], starts: int = ST
     found = climb(target, np.repeat(np.arange(people), starts), begin.reshape(-1, size))
     order = np.argsort(-found.height.reshape(people, starts), axis=1) + starts * np.arange(people)[:, None]
     u, height, covariance, settled = (x[order] for x in vars(found).values())
-    return Modes(u, height, covariance, _distinct(u, covariance) & settled, settled[:, 0])
+    return Modes(u, height, covariance, _are_distinct(u, covariance) & settled, settled[:, 0])
 
 
 def _begin(target: Target, generators: list[np.random.Generator], starts: int) -> np.ndarray:
@@ -137,7 +137,7 @@ def _climb(
         for slot in np.flatnonzero((own >= 0) & (settled | (left == 0))):
             job = own[slot]
             found.u[job], found.height[job], found.settled[job] = at[slot], height[slot], settled[slot]
-            found.covariance[job] = np.linalg.inv(_definite(curve[slot]))
+            found.covariance[job] = np.linalg.inv(_make_definite(curve[slot]))
             own[slot] = _next(lines[slot])
             tried[slot], height[slot], damping[slot], left[slot] = u[own[slot]], -np.inf, _DAMPING, turns + 1
         left -= 1
@@ -193,7 +193,7 @@ def _expand(target: Target, u: Array, data: Data) -> tuple[Array, Array, Array]:
     return height, jnp.where(jnp.abs(slope) < jnp.inf, slope, -u), curve
 
 
-def _definite(curve: np.ndarray) -> np.ndarray:
+def _make_definite(curve: np.ndarray) -> np.ndarray:
     """The data's curvature where it is downwards, and the prior's."""
     values, vectors = np.linalg.eigh(curve)
     kept = np.maximum(values, 0.0) + 1.0
@@ -201,13 +201,13 @@ def _definite(curve: np.ndarray) -> np.ndarray:
 
 
 def _steps(slope: np.ndarray, curve: np.ndarray, damping: np.ndarray) -> np.ndarray:
-    whole = _definite(curve)
+    whole = _make_definite(curve)
     diagonal = np.einsum("...ii->...i", whole)
     damped = whole + damping[..., None, None] * np.eye(whole.shape[-1]) * diagonal[..., None]
     return np.linalg.solve(damped, slope[..., None])[..., 0]
 
 
-def _distinct(u: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+def _are_distinct(u: np.ndarray, covariance: np.ndarray) -> np.ndarray:
     """Whether each place is far from all better ones."""
     found = np.ones(u.shape[:2], bool)
     exact = np.linalg.inv(covariance)

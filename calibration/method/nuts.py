@@ -46,7 +46,7 @@ def sample(
     diagnostics = numpyro().diagnostics
     count, size = len(which), target.prior.size
     rows = np.repeat(which, chains)
-    begin = _likely(target, modes, which, keys, chains).reshape(-1, size)
+    begin = _likely_starts(target, modes, which, keys, chains).reshape(-1, size)
     width = np.repeat(modes.covariance[which, 0], chains, axis=0)
     seeds = fold(np.repeat(keys, chains, axis=0), np.tile(np.arange(chains), count))
     data = jax.tree.map(lambda x: x[:, None], target.rows(rows))  # one patient a chain
@@ -58,11 +58,11 @@ def sample(
     rhat = np.array([max(diagnostics.split_gelman_rubin(one[..., i]) for i in range(size)) for one in u])
     worth = np.array([min(diagnostics.effective_sample_size(one[..., i]) for i in range(size)) for one in u])
     flat = u.reshape(count, -1, size)
-    admitted = target.evaluate(flat, which) > POSSIBLE if target.selective else np.ones(flat.shape[:2], bool)
+    admitted = target.evaluate(flat, which) > POSSIBLE if target.is_selective else np.ones(flat.shape[:2], bool)
     return Chains([one[ok] for one, ok in zip(flat, admitted, strict=True)], rhat, worth * admitted.mean(1), diverging)
 
 
-def _likely(target: Target, modes: Modes, which: np.ndarray, keys: np.ndarray, chains: int) -> np.ndarray:
+def _likely_starts(target: Target, modes: Modes, which: np.ndarray, keys: np.ndarray, chains: int) -> np.ndarray:
     """Where chains begin (patient, chain, unknown): no chain leaves a place that the model does not admit."""
     generators = [np.random.default_rng(key) for key in keys]
     guess = around(modes).of(which)

@@ -42,7 +42,7 @@ def smooth(logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return result / np.where(total > 0, total, 1.0), k
 
 
-def effective(weights: np.ndarray) -> np.ndarray:
+def effective_draws(weights: np.ndarray) -> np.ndarray:
     """How many independent draws normalised weights (patient, draw) are worth."""
     squares = np.sum(weights**2, axis=1)
     some = squares > 1e-300

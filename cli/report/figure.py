@@ -90,7 +90,7 @@ def _to_draw(tree: Any, observables: Sequence[str]) -> list[str]:
     known = list(tree["predictions"].data_vars) if "predictions" in tree.children else []
     chosen = [name for name in observables if name in known]
     for name in _measured_names(tree):
-        if name in known and not any(_same(tree, name, other) for other in chosen):
+        if name in known and not any(_are_same(tree, name, other) for other in chosen):
             chosen.append(name)
     return chosen
 
@@ -102,7 +102,7 @@ def _measured_names(tree: Any) -> list[str]:
     return list(dict.fromkeys(str(name) for name in tree["observed_data"]["observable"].values))
 
 
-def _same(tree: Any, one: str, other: str) -> bool:
+def _are_same(tree: Any, one: str, other: str) -> bool:
     """Whether two observables have the same true value, as a sensor's and that of the tissue it sits in."""
     if one == other:
         return True
@@ -216,7 +216,7 @@ def _draw_measurements(axes: Any, tree: Any, name: str, patient: str, scale: flo
         return
     seen = tree["observed_data"].to_dataset()
     known = [one for one in _measured_names(tree) if one in tree["predictions"].data_vars]
-    shown = [one for one in known if _same(tree, one, name)]
+    shown = [one for one in known if _are_same(tree, one, name)]
     mine = np.isin(seen["observable"].values, shown) & (seen["of_patient"].values == patient)
     if mine.any():
         name_of = "measured" if shown == [name] else f"measured: {', '.join(shown)}"

@@ -38,7 +38,7 @@ def _chapters(model: Any, width: int) -> Iterator[str]:
     yield f"{model.name}: {model.title}"
     yield from textwrap.wrap(" ".join((type(model).__doc__ or "").split()), width)
     yield from textwrap.wrap(f"Source: {model.citation}", width)
-    states = f"States: {len(model.states())}, of which solved exactly: {_exact(model)}."
+    states = f"States: {len(model.states())}, of which solved exactly: {_exact_blocks(model)}."
     yield from textwrap.wrap(f"Time unit: {model.time_unit}. {states}", width)
     yield from chapter("Domain of validity", _domain(model))
     yield from table("Parameters", ("name", "value", "unit", "between patients", "meaning", "source", "evidence"),
@@ -63,7 +63,7 @@ def _chapters(model: Any, width: int) -> Iterator[str]:
                       ([n, s.unit, s.meaning] for n, s in model.states().items()))  # fmt: skip
 
 
-def _exact(model: Any) -> str:
+def _exact_blocks(model: Any) -> str:
     return ", ".join(model.linear) or "none"
 
 

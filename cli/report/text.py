@@ -53,16 +53,16 @@ def to_text(tree: Any, rows: Sequence[Row]) -> str:
     shown = patients if len(patients) <= MOST_PATIENTS + 1 else [EVERYONE]
     title = str(tree.attrs.get("title", "")) or "Summary"
     parts = [title, *_notes(tree)]
-    readable = _readable(rows, str(tree.attrs.get("time_unit", "")))
+    readable = _in_readable_units(rows, str(tree.attrs.get("time_unit", "")))
     for patient in shown:
         own = [row for row in readable if row.patient == patient]
         count = len(tree["outcomes"]["patient"])
         head = f"all {count} patients" if patient == EVERYONE and count > 1 else patient
-        parts += ["", f"{head}: median [5 %, 95 %] of {own[0].draws} draws", *_table(own), *_heavy(own)]
+        parts += ["", f"{head}: median [5 %, 95 %] of {own[0].draws} draws", *_table(own), *_heavy_tails(own)]
     return "\n".join(parts)
 
 
-def _heavy(rows: Sequence[Row]) -> Iterator[str]:
+def _heavy_tails(rows: Sequence[Row]) -> Iterator[str]:
     """Means that say nothing of anybody, by outcome."""
     for outcome in dict.fromkeys(row.outcome for row in rows if row.heavy_tail):
         regimens = ", ".join(row.regimen for row in rows if row.outcome == outcome and row.heavy_tail)
@@ -90,7 +90,7 @@ def _notes(tree: Any) -> Iterator[str]:
         yield f"solver {solver}, {tree.attrs.get('dtype', '')}, seed {tree.attrs.get('seed', '')}"
 
 
-def _readable(rows: Sequence[Row], time_unit: str) -> list[Row]:
+def _in_readable_units(rows: Sequence[Row], time_unit: str) -> list[Row]:
     """The rows with times in days rather than hundreds of hours; the CSV file keeps the model's unit."""
     shown: list[Row] = []
     for row in rows:

@@ -8,7 +8,7 @@ import scipy.stats
 
 from calibration.method.importance import DEGREES, around
 from calibration.method.modes import Modes
-from calibration.method.pareto import effective, effective_tails, smooth
+from calibration.method.pareto import effective_draws, effective_tails, smooth
 
 
 def test_equal_weights_are_worth_their_number():
@@ -30,7 +30,7 @@ def test_a_thin_tail_of_the_guess_is_told():
     told = np.median(effective_tails(u[..., None], weights))
     assert np.median(k) < 0.7, "k-hat believes it"
     assert told == pytest.approx(known_as, rel=1.0)
-    assert np.median(effective(weights)) > 5 * known_as, "and as a whole the weights look like many more"
+    assert np.median(effective_draws(weights)) > 5 * known_as, "and as a whole the weights look like many more"
 
 
 def test_every_guess_reaches_as_far_as_the_prior():

@@ -180,10 +180,10 @@ class _Reader:
             return text
         if len(text) > LONGEST_NUMBER and re.fullmatch(r"[-+0-9.eE]+", text):
             raise self.fail(event, f"a number of {len(text)} characters; write it shorter, such as 1e6")
-        return plain(text)
+        return plain_value(text)
 
 
-def plain(text: str) -> Any:
+def plain_value(text: str) -> Any:
     """What an unquoted scalar means: null, a truth value, a number, or the text itself."""
     if _NULL.match(text):
         return None

@@ -38,7 +38,7 @@ class Problem:
     message: str
 
 
-def _whole(value: Any) -> Any:
+def _to_whole(value: Any) -> Any:
     """1e3 is a whole number too, though YAML reads it as a float."""
     return int(value) if isinstance(value, float) and math.isfinite(value) and value.is_integer() else value
 
@@ -57,7 +57,7 @@ def complaint(sentence: str) -> PydanticCustomError:
 
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
-Whole = Annotated[int, BeforeValidator(_whole)]
+Whole = Annotated[int, BeforeValidator(_to_whole)]
 Text = Annotated[str, Field(min_length=1, max_length=10_000)]
 Name = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[^\s/\\].*$")]
 Quantity = Annotated[

@@ -123,7 +123,7 @@ def _units(kind: Model) -> Iterator[str]:
             except TwinError as problem:
                 yield f"{word} '{name}': {problem}"
     try:
-        if not units.compatible(kind.time_unit, "h"):
+        if not units.are_compatible(kind.time_unit, "h"):
             yield f"time_unit '{kind.time_unit}' is no unit of time; write one such as h or day"
     except TwinError as problem:
         yield f"time_unit: {problem}"
@@ -182,17 +182,17 @@ def _noise(kind: Model) -> Iterator[str]:
             if used not in declared:
                 yield f"noise of observable '{name}': unknown parameter '{used}'; {suggest(used, declared)}"
         for used, unit in noise.units(observable.unit, kind.time_unit).items():
-            if used in declared and not _alike(declared[used].unit, unit):
+            if used in declared and not _are_alike(declared[used].unit, unit):
                 yield (
                     f"noise of observable '{name}': parameter '{used}' is in '{declared[used].unit}', not in '{unit}'; "
                     f"change the unit, or check which error it is ({noise.describe()})"
                 )
 
 
-def _alike(one: str, other: str) -> bool:
+def _are_alike(one: str, other: str) -> bool:
     """Whether a number means the same in both units; of one that cannot be read, something else is said."""
     try:
-        return units.compatible(one, other) and units.factor(one, other) == 1.0
+        return units.are_compatible(one, other) and units.factor(one, other) == 1.0
     except TwinError:
         return True
 

@@ -257,11 +257,11 @@ def _measurement(entry: ObservationEntry, unit: str, molar_mass: float | None) -
     own, value, bound = entry.unit or unit, entry.value, 0
     if isinstance(value, str) and value.strip()[:1] in ("<", ">"):
         bound = -1 if value.strip()[0] == "<" else 1
-        value = _bare(value.strip()[1:])
+        value = _bare_number(value.strip()[1:])
     return parse_quantity(value, own, molar_mass) * units.factor(own, unit, molar_mass), bound
 
 
-def _bare(text: str) -> float | str:
+def _bare_number(text: str) -> float | str:
     """A number without a unit as one; other text as it is."""
     try:
         return float(text)

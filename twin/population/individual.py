@@ -92,7 +92,7 @@ def draw_individual(
     dtype = signals.dtype
     names, lower = factor
     if uncertainty:
-        population = _uncertain(model, population, shared_key, dtype)
+        population = _draw_typical(model, population, shared_key, dtype)
     if not spread or not names:
         return Draw({}, population, jnp.bool_(True))
     correlate = jnp.asarray(lower, dtype)
@@ -113,7 +113,7 @@ def draw_individual(
     return Draw({n: z[first] for n, z in tried.items()}, population, jnp.any(good))
 
 
-def _uncertain(model: DiseaseModel, population: dict[str, Array], key: Array, dtype: Any) -> dict[str, Array]:
+def _draw_typical(model: DiseaseModel, population: dict[str, Array], key: Array, dtype: Any) -> dict[str, Array]:
     """Typical values drawn from their relative standard errors, log-normal, the same for every patient."""
     declared = model.parameters()
     z = jax.random.normal(jax.random.fold_in(key, 0), (len(declared),), NORMALS).astype(dtype)

@@ -156,14 +156,14 @@ class _Assembly:
         declared = self.model.observables()[entry.to]
         value = self.numbers.read(entry, reading, declared.unit)
         time = None if value is None else self.time_of(entry, reading.time)
-        if value is None or time is None or not self.inside(entry, time):
+        if value is None or time is None or not self.is_inside(entry, time):
             return
         if declared.plausible and not declared.plausible[0] <= value <= declared.plausible[1]:
             self.flag(f"{entry.to} outside its plausible range")
         said = f"{'<' if reading.bound < 0 else '>'}{value!r}" if reading.bound else value
         there = self.observations.get((entry.to, time))
         if there is not None:
-            self.again(entry.to, there.value == said)
+            self.note_repeat(entry.to, there.value == said)
             return
         self.observations[entry.to, time] = Observation(entry.to, time, said)
         self.note(USED, f"{entry.kind} {entry.to}")
@@ -175,7 +175,7 @@ class _Assembly:
             return
         found = self.inputs.setdefault(entry.to, {})
         if time in found:
-            self.again(entry.to, found[time] == value)
+            self.note_repeat(entry.to, found[time] == value)
             return
         found[time] = value
         self.note(USED, f"{entry.kind} {entry.to}")
@@ -195,7 +195,7 @@ class _Assembly:
     def drop_misplaced(self, entry: Entry, reading: Reading) -> None:
         self.note(DROPPED, f"{spell(reading.codes)}: a measurement, and '{entry.to}' is a treatment")
 
-    def again(self, name: str, same: bool) -> None:
+    def note_repeat(self, name: str, same: bool) -> None:
         if same:
             self.note(DUPLICATE, name)
         else:
@@ -212,7 +212,7 @@ class _Assembly:
             self.flag(f"{entry.to}: after death")
         return time
 
-    def inside(self, entry: Entry, time: float) -> bool:
+    def is_inside(self, entry: Entry, time: float) -> bool:
         if self.window[0] <= time <= self.window[1]:
             return True
         self.note(UNUSED, f"{entry.to}: outside 'since' to 'until'")
@@ -232,7 +232,7 @@ class _Assembly:
         for name, declared in self.model.covariates().items():
             held = self.held.get(name, [])
             if not declared.levels:
-                held = [h for h in held if self.possible(name, h.value, declared.low)]
+                held = [h for h in held if self.is_possible(name, h.value, declared.low)]
             if not held:
                 self.flag(f"{name} not given: the reference value is taken")
                 continue
@@ -240,7 +240,7 @@ class _Assembly:
             self.check_studied(name, found[name], declared)
         return found
 
-    def possible(self, name: str, value: float, low: float) -> bool:
+    def is_possible(self, name: str, value: float, low: float) -> bool:
         if value < 0 <= low:
             self.note(DROPPED, f"{name}: negative")
         return not value < 0 <= low

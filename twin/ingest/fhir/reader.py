@@ -202,7 +202,7 @@ class _People:
             self.report.note(draft.id, how, reason, count)
 
         note(READ, kind)
-        if self.again(kind, item, note):
+        if self.is_repeat(kind, item, note):
             return
         try:
             _READ[kind](self, draft, item, note)
@@ -212,7 +212,7 @@ class _People:
         except WRONG_SHAPE:
             note(DROPPED, f"{kind} that is not built as FHIR R4 says")
 
-    def again(self, kind: str, item: Item, note: Note) -> bool:
+    def is_repeat(self, kind: str, item: Item, note: Note) -> bool:
         """Whether the same resource has been read before; another one with its id is kept, and flagged."""
         if not item.resource.get("id"):
             return False

@@ -99,7 +99,7 @@ def _without_blanks(letters: np.ndarray, begin: np.ndarray, end: np.ndarray) -> 
     return begin, end
 
 
-def missing(letters: np.ndarray, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
+def is_missing(letters: np.ndarray, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
     """Fields that say nothing: empty, '.', or R's 'NA'."""
     length = end - begin
     dot = (length == 1) & (letters[begin] == DOT)

@@ -30,7 +30,7 @@ def person_ids(database: Database, cohort: str | Sequence[int]) -> list[int]:
         found, source = list(cohort), "the cohort"
     if not found:
         raise TwinError(f"{source} names nobody; check it on its own")
-    return list(dict.fromkeys(_whole(one, i, source) for i, one in enumerate(found, start=1)))
+    return list(dict.fromkeys(_whole_number(one, i, source) for i, one in enumerate(found, start=1)))
 
 
 def check_query(query: str) -> str:
@@ -54,7 +54,7 @@ def check_query(query: str) -> str:
     return said
 
 
-def _whole(one: Any, number: int, source: str) -> int:
+def _whole_number(one: Any, number: int, source: str) -> int:
     try:
         if isinstance(one, bool) or int(one) != float(one):
             raise ValueError

@@ -32,7 +32,7 @@ class Row(NamedTuple):
     def __getitem__(self, column: str) -> str:  # type: ignore[override]
         return self.cells[column]
 
-    def missing(self, column: str) -> bool:
+    def is_missing(self, column: str) -> bool:
         """Whether a cell holds nothing, or a word for nothing."""
         return self.cells.get(column, "").lower() in MISSING
 

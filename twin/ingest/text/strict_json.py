@@ -65,7 +65,7 @@ def parse(text: str, name: str) -> Any:
     collecting = gc.isenabled()
     gc.disable()  # a document is a million objects and no cycle: looking for some takes longer than reading it
     try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
+        return json.loads(text, object_pairs_hook=_refuse_repeats, parse_constant=_refuse)
     except json.JSONDecodeError as problem:
         cut = "cut off" if problem.pos >= len(text.rstrip()) or "Unterminated" in problem.msg else "no valid JSON"
         raise TwinError(f"{name}: {cut} at line {problem.lineno}, column {problem.colno}; export it again") from None
@@ -84,7 +84,7 @@ class _Unfit(Exception):
     """What JSON's grammar allows or Python's adds, and no record may hold."""
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _refuse_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise _Unfit("a key is given twice in one object; keep one")

@@ -50,7 +50,7 @@ def _sample(
 ) -> Sample | tuple[str, str]:
     event = row["Event Type"]
     if event == "EGV":
-        if row.missing(glucose):
+        if row.is_missing(glucose):
             return DROPPED, "glucose without a value"
         value, bound = read_glucose(row, glucose, unit, DEXCOM, decimal)
         signal = GLUCOSE if unit == "mg/dL" else GLUCOSE_MOLAR
@@ -66,7 +66,7 @@ def _sample(
 def _amount_sample(
     row: Row, moment: datetime.datetime, signal: Signal, column: str, decimal: str | None
 ) -> Sample | tuple[str, str]:
-    if row.missing(column):
+    if row.is_missing(column):
         return DROPPED, f"{signal.name} without an amount"
     amount = number(row, column, decimal)
     if amount < 0:

@@ -29,7 +29,7 @@ def to_grid(
         raise TwinError(f"how='{how}' is neither of {', '.join(HOW)}")
     if every <= datetime.timedelta(0):
         raise TwinError("every= has to be longer than nothing; write '15 min'")
-    times = [_plain(sample.time) for sample in samples]
+    times = [_to_naive(sample.time) for sample in samples]
     found: list[Sample] = []
     point = _next(times[0] - every / 2, every) if times else _START
     while times and point <= times[-1] + every / 2:
@@ -49,7 +49,7 @@ def _next(moment: datetime.datetime, every: datetime.timedelta) -> datetime.date
     return _START - ((_START - moment) // every) * every
 
 
-def _plain(moment: datetime.datetime) -> datetime.datetime:
+def _to_naive(moment: datetime.datetime) -> datetime.datetime:
     return moment if moment.tzinfo is None else moment.astimezone(datetime.UTC).replace(tzinfo=None)
 
 

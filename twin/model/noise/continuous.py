@@ -244,13 +244,13 @@ class Autocorrelated(Noise):
         return jnp.where(known, seen.measured, self.base.measure(seen.true, errors, seen.p))
 
     def log_density(self, seen: Seen) -> Array:
-        z, log_sd = self._conditional(seen)
+        z, log_sd = self._conditional_errors(seen)
         return normal_density(z, log_sd, seen.bound)
 
     def cumulative(self, seen: Seen) -> Array:
-        return ndtr(self._conditional(seen)[0])
+        return ndtr(self._conditional_errors(seen)[0])
 
-    def _conditional(self, seen: Seen) -> tuple[Array, Array]:
+    def _conditional_errors(self, seen: Seen) -> tuple[Array, Array]:
         """Each error given the one before, standardised; one before that was not read tells nothing."""
         z, log_sd = self.base.standardise(seen)
         gap = jnp.diff(seen.times, axis=-1)

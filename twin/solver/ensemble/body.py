@@ -142,7 +142,7 @@ class Body:
         here = self._stretch(now, now.time)
         due = [which & (now.status == Status.OK) & (s == now.time) for s in samples]
         names = self.setup.question.observables
-        caught = {n: _caught(now.caught[n], due, here.value(n, self.zero, list(now.y))) for n in names}
+        caught = {n: _keep_due(now.caught[n], due, here.value(n, self.zero, list(now.y))) for n in names}
         return eqx.tree_at(lambda w: w.caught, now, caught)
 
     def _apply(self, now: Now, bound: Array) -> Now:
@@ -253,7 +253,7 @@ class Body:
             y = here.state(zero, z)
             flow = here.flow(zero, y)
             ends = {name: here.value_and_slope(name, zero, y, flow) for name in setup.observables}
-            largest = {n: jnp.maximum(largest[n], _finite(jnp.abs(ends[n][0]))) for n in setup.observables}
+            largest = {n: jnp.maximum(largest[n], _zero_if_infinite(jnp.abs(ends[n][0]))) for n in setup.observables}
         todo = jnp.where((here.length > 0) & (now.status == Status.OK), zero + 1, zero)
         begin = Inside(
             t=zero, step=self._first_step(now, here, z, slopes, fresh), z=tuple(z), slopes=tuple(slopes),
@@ -357,12 +357,12 @@ class Body:
             v0, d0 = at.ends[name]
             vm, dm = here.value_and_slope(name, middle, y_mid, flow_mid)
             v1, d1 = here.value_and_slope(name, t1, y_end, flow_end)
-            size = stop(jnp.maximum(_finite(jnp.abs(v1)), _finite(jnp.abs(vm))))
+            size = stop(jnp.maximum(_zero_if_infinite(jnp.abs(v1)), _zero_if_infinite(jnp.abs(vm))))
             largest[name] = jnp.maximum(at.largest[name], size)
             scales[name] = control.scale(size, largest[name])
             if self.setup.method.stiff and at.z:
                 known = (at.t, at.z, d0), (middle, y_mid, dm), (t1, y_end, d1)
-                d0, dm, d1 = self._believable(name, known, here, h, made, scales[name])
+                d0, dm, d1 = self._believable_slopes(name, known, here, h, made, scales[name])
             begin, half = here.begin + at.t, here.begin + middle
             first = Piece(begin, half, v0, vm, d0, dm, here.area(name, at.t, 0.5 * h)).without_overshoot()
             second = Piece(half, here.begin + t1, vm, v1, dm, d1, here.area(name, middle, 0.5 * h)).without_overshoot()
@@ -372,7 +372,7 @@ class Body:
         held = {name: defects[name] for name in self.setup.observables_between}
         return pieces, ends, largest, control.seen_error(held, scales, self.problem.relative)
 
-    def _believable(self, name: str, known: Any, here: Stretch, h: Array, made: Any, scale: Array) -> Lanes:
+    def _believable_slopes(self, name: str, known: Any, here: Stretch, h: Array, made: Any, scale: Array) -> Lanes:
         """An observable's slopes at a step's start, middle and end; by the interpolant where the equations' mislead.
 
         A fast rate makes a large slope of the error that a tolerance leaves in a state.
@@ -413,7 +413,7 @@ class Body:
         y = here.state(time, made.dense(share))
         due = [inside & (s == upcoming) for s in times]
         names = self.setup.question.observables
-        return {n: _caught(at.caught[n], due, here.value(n, time, y)) for n in names}
+        return {n: _keep_due(at.caught[n], due, here.value(n, time, y)) for n in names}
 
 
 class _Still:
@@ -438,7 +438,7 @@ def _next_two(times: Lanes, t: Array) -> tuple[Array, Array]:
     return first, second
 
 
-def _caught(held: tuple[Array, ...], due: Lanes, value: Array) -> tuple[Array, ...]:
+def _keep_due(held: tuple[Array, ...], due: Lanes, value: Array) -> tuple[Array, ...]:
     return tuple(jnp.where(d, value, old) for d, old in zip(due, held, strict=True))
 
 
@@ -449,5 +449,5 @@ def _all(conditions: list[Any]) -> Any:
     return result
 
 
-def _finite(value: Array) -> Array:
+def _zero_if_infinite(value: Array) -> Array:
     return jnp.where(value < jnp.inf, value, 0.0)

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 
 from ...model import DiseaseModel, Individual
 from ...types import Array, Scalar
-from .spectrum import ascending, divided_exponentials, eigenvalues
+from .spectrum import divided_exponentials, eigenvalues, sort_ascending
 from .structure import Component, components, has_constant, rate_matrix
 
 
@@ -146,7 +146,7 @@ def _from_input(a: Array, b: Array, nodes: tuple[Array, ...], order: int) -> Wei
 
     The input is a chain of `order` integrators that ends in a constant; its eigenvalues are zeros.
     """
-    ordered = ascending([*nodes, *[jnp.zeros_like(nodes[0])] * order])
+    ordered = sort_ascending([*nodes, *[jnp.zeros_like(nodes[0])] * order])
     state = jnp.zeros_like(b)
     chain = [jnp.zeros_like(nodes[0])] * (order - 1) + [jnp.ones_like(nodes[0])]
     vectors = [state]
