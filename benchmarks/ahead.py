@@ -81,7 +81,7 @@ def compiled(target: Target, model: str, solver: str, dtype: str) -> dict[str, A
     """Compile a run's solver: drawing individuals, sorting their events, solving; the seconds of each part."""
     with jax.enable_x64(dtype == "float64"):
         batch, place = asked(model, solver, dtype), target.place()
-        _, shapes = program.described(batch.arrays, SHAPE)
+        _, shapes = program.argument_shapes(batch.arrays, SHAPE)
 
         def there(x: Any) -> Any:
             return jax.ShapeDtypeStruct(x.shape, jax.dtypes.canonicalize_dtype(x.dtype), sharding=place)

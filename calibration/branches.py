@@ -50,12 +50,12 @@ def climb(target: Target, calibrated: Callable[[Target], Posterior], draws: int,
         weights = np.exp(logs - logs.max())
         weights /= weights.sum()
         generator = np.random.default_rng(patient_key(seed, f"{patient.id}\0branches"))
-        u[i] = _mixed(target, branches, each, mine, weights, generator)
+        u[i] = _mix(target, branches, each, mine, weights, generator)
         heard = mine[weights > _COUNTS]
         methods.append(
             max((each.method[b] for b in heard), key=lambda rung: _LATER.index(rung) if rung in _LATER else -1)
         )
-        for name, values in _joint(each, mine, heard, weights).items():
+        for name, values in _join_stats(each, mine, heard, weights).items():
             stats[name][i] = values
         stats["log_evidence"][i] = logs.max() + math.log(np.exp(logs - logs.max()).sum())
     return Posterior(target, u, tuple(methods), stats, seed)
@@ -82,7 +82,7 @@ def _branches(target: Target, owner: int) -> list[Branch]:
     return found
 
 
-def _mixed(
+def _mix(
     target: Target, branches: list[Branch], each: Posterior, mine: np.ndarray, weights: np.ndarray,
     generator: np.random.Generator,
 ) -> np.ndarray:  # fmt: skip
@@ -99,7 +99,7 @@ def _mixed(
     return u
 
 
-def _joint(each: Posterior, mine: np.ndarray, heard: np.ndarray, weights: np.ndarray) -> dict[str, float]:
+def _join_stats(each: Posterior, mine: np.ndarray, heard: np.ndarray, weights: np.ndarray) -> dict[str, float]:
     """What tells a patient's worth: of the branches that count the worst, or what holds on average."""
     found = {}
     share = weights[np.isin(mine, heard)]

@@ -19,7 +19,7 @@ from twin.population.keys import patient_key
 
 from . import branches
 from .method import importance, modes, nuts, ridges, walkers
-from .method.pareto import TRUSTED, effective, smoothed
+from .method.pareto import TRUSTED, effective_draws, smooth
 from .posterior import HIGHEST_RHAT, Posterior
 from .target import POSSIBLE, Target
 
@@ -35,14 +35,14 @@ def climb(target: Target, *, method: str, draws: int, seed: int, guess: importan
     """The posterior of a target, by a method or by the ladder ('auto'); from a guess, such as an earlier posterior."""
     if target.prior.drawn:
         return branches.climb(target, lambda fixed: climb(fixed, method=method, draws=draws, seed=seed), draws, seed)
-    parts = _apart(target)
+    parts = _group(target)
     if len(parts) > 1:
         each = [
             climb(target.of([target.patients[i] for i in who]), method=method, draws=draws, seed=seed,
                   guess=guess.of(who) if guess else None)
             for who in parts
         ]  # fmt: skip
-        return _joined(target, parts, each)
+        return _join(target, parts, each)
     engine = bool(target.courses.choice.method)
     if method in ("walkers", "nuts") and not engine:
         raise TwinError(
@@ -66,7 +66,7 @@ def climb(target: Target, *, method: str, draws: int, seed: int, guess: importan
     return ladder.posterior(began)
 
 
-def _apart(target: Target) -> list[np.ndarray]:
+def _group(target: Target) -> list[np.ndarray]:
     """Who is calibrated together: who begins in a steady state that is found by repetition, alone.
 
     Such a course is solved by diffrax, with its patient's history compiled in: together with others it would take them
@@ -80,7 +80,7 @@ def _apart(target: Target) -> list[np.ndarray]:
     return [*([others] if len(others) else []), *everybody[steady, None]]
 
 
-def _joined(target: Target, parts: list[np.ndarray], each: list[Posterior]) -> Posterior:
+def _join(target: Target, parts: list[np.ndarray], each: list[Posterior]) -> Posterior:
     """The posterior of a target from those of its parts."""
     order = np.argsort(np.concatenate(parts))
     stats = {name: np.concatenate([one.stats[name] for one in each])[order] for name in each[0].stats}
@@ -115,9 +115,9 @@ class _Ladder:
             count = max(self.draws, _WEIGHED)
             z = np.stack([g.standard_normal((count, self.target.prior.size)) for g in self.generators])
             u = self.modes.u[:, :1] + np.einsum("pij,pdj->pdi", root, z)
-            weights, self.stats["k_hat"] = smoothed(self.target.evaluate(u) + 0.5 * np.sum(z * z, -1))
+            weights, self.stats["k_hat"] = smooth(self.target.evaluate(u) + 0.5 * np.sum(z * z, -1))
             self.u[:] = u[:, : self.draws]
-            self.stats["effective_draws"] = effective(weights)
+            self.stats["effective_draws"] = effective_draws(weights)
 
     def importance(self, guess: importance.Guess | None) -> np.ndarray:
         """Weighted draws of all; who is not well served by them."""
@@ -127,11 +127,11 @@ class _Ladder:
             ridges=lambda who: ridges.along(self.target, self.modes, who),
         )  # fmt: skip
         self.weighted, self.rungs[:] = found, "importance"
-        self.u[:] = importance.drawn(found, self.draws, self.generators)
+        self.u[:] = importance.draw_equal(found, self.draws, self.generators)
         self.stats |= {
             "k_hat": found.k, "effective_draws": found.worth, "rounds": found.rounds.astype(float),
             "log_evidence": found.evidence,
-            "share": found.effective / importance.proposed(proposed, found.rounds),
+            "share": found.effective / importance.proposal_size(proposed, found.rounds),
         }  # fmt: skip
         return np.flatnonzero((found.k > TRUSTED) | (found.worth < _ENOUGH))
 

@@ -21,7 +21,7 @@ def in_parts(work: Callable[[np.ndarray], Found], count: int, *, most: int) -> F
     Parts have one size, so that one program serves all: the last is filled up with its last row, which is dropped.
     """
     size = most if count > 1 else 1
-    return _joined(each(work, [np.minimum(np.arange(i, i + size), count - 1) for i in range(0, count, size)]), count)
+    return _join(each(work, [np.minimum(np.arange(i, i + size), count - 1) for i in range(0, count, size)]), count)
 
 
 def cores() -> int:
@@ -60,12 +60,12 @@ class Once:
         return found
 
 
-def _joined(found: list[Any], count: int) -> Any:
+def _join(found: list[Any], count: int) -> Any:
     one = found[0]
     if isinstance(one, np.ndarray):
         return np.concatenate(found)[:count]
     if isinstance(one, dict):
-        return {name: _joined([f[name] for f in found], count) for name in one}
+        return {name: _join([f[name] for f in found], count) for name in one}
     if isinstance(one, tuple):
-        return tuple(_joined(list(column), count) for column in zip(*found, strict=True))
-    return type(one)(**{name: _joined([getattr(f, name) for f in found], count) for name in vars(one)})
+        return tuple(_join(list(column), count) for column in zip(*found, strict=True))
+    return type(one)(**{name: _join([getattr(f, name) for f in found], count) for name in vars(one)})

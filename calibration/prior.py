@@ -95,9 +95,9 @@ class Prior:
                 known = ", ".join(DISTRIBUTIONS)
                 raise TwinError(f"prior of '{name}': it has no declared spread to change; name one of {known}")
             if "shift" in change:
-                shifted[name] = typical[name] * _positive(name, "shift", change["shift"])
+                shifted[name] = typical[name] * _require_positive(name, "shift", change["shift"])
             if "widen" in change:
-                widths[name] *= _positive(name, "widen", change["widen"])
+                widths[name] *= _require_positive(name, "widen", change["widen"])
             if change.get("flatten"):
                 widths[name] *= FLAT
         names = tuple(n for n in declared if n in widths)
@@ -193,14 +193,14 @@ def _distribution(name: str, change: Mapping[str, Any]) -> _Made | None:
 def _number(name: str, word: str, value: Any) -> float:
     """A number of a distribution, where it has a meaning and its quantiles are exact."""
     if word in _POSITIVE:
-        return _positive(name, word, value)
+        return _require_positive(name, word, value)
     low, high = _RANGES.get(word, (-math.inf, math.inf))
     if not low <= float(value) <= high:
         raise TwinError(f"prior of '{name}': {word} {value} is not between {low:g} and {high:g}")
     return float(value)
 
 
-def _positive(name: str, word: str, value: Any) -> float:
+def _require_positive(name: str, word: str, value: Any) -> float:
     if not float(value) > 0:
         raise TwinError(f"prior of '{name}': {word} {value} is not above 0")
     return float(value)

@@ -89,10 +89,10 @@ def replay(
         with jax.enable_x64(True):
             target = Target(model, [cuts[i][1].coming for i in coming], posterior.prior, rtol=rtol, atol=atol)
             drift[coming] = surprise(target, posterior.u[coming], seed + 1)
-            whole = [_whole(cuts[i][1]) for i in coming]
+            whole = [_whole_record(cuts[i][1]) for i in coming]
             since = [min(o.time for o in cuts[i][1].coming.observations) for i in coming]
             target = Target(model, whole, posterior.prior, rtol=rtol, atol=atol, since=since)
-        rows = _predicted(target, posterior.u[coming], seed + 2, [(cuts[i][0].id, i) for i in coming])
+        rows = _prediction_rows(target, posterior.u[coming], seed + 2, [(cuts[i][0].id, i) for i in coming])
     return Replay(_steps(cuts, posterior, drift), _table(rows))
 
 
@@ -111,7 +111,7 @@ def _cuts(patient: BoundPatient, step: float) -> list[Cut]:
     return found
 
 
-def _whole(cut: Cut) -> BoundPatient:
+def _whole_record(cut: Cut) -> BoundPatient:
     """What is known and what comes: where errors are alike at neighbouring times, a forecast goes on from them."""
     return dataclasses.replace(cut.known, observations=cut.known.observations + cut.coming.observations)
 
@@ -131,7 +131,7 @@ def _steps(cuts: list[tuple[BoundPatient, Cut]], posterior: Posterior, drift: np
     return xr.Dataset(data, {UNKNOWN: words(posterior.prior.names)})
 
 
-def _predicted(target: Target, u: np.ndarray, seed: int, owners: list[tuple[str, int]]) -> list[dict[str, Any]]:
+def _prediction_rows(target: Target, u: np.ndarray, seed: int, owners: list[tuple[str, int]]) -> list[dict[str, Any]]:
     """A row for each measurement to come: what was predicted of it."""
     drawn, rows = replicates(target, u, seed, going_on=True), []
     for i, (patient, (owner, step)) in enumerate(zip(target.patients, owners, strict=True)):

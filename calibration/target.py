@@ -94,7 +94,7 @@ class Target:
             solver=solver,
             rtol=_RELATIVE if rtol is None else rtol,
             atol=atol,
-            room=_rounded(max(map(len, times))),
+            room=_round_up(max(map(len, times))),
             forward=True,
         )
         self.data = Data(
@@ -131,9 +131,9 @@ class Target:
         found = self.courses(values, deviations, data.courses or None, covariates=covariates)
         solved = found.pop("status") == 0
         held = {n: jnp.where(solved[..., None], v, 1.0) for n, v in found.items()}
-        true = {n: {m: _taken(held[m], data.read[n].place) for m in held} for n in self.seen}
+        true = {n: {m: _take(held[m], data.read[n].place) for m in held} for n in self.seen}
         person = self.person(u, data)
-        if self.selective and not anybody:  # nobody has what the model says nobody has
+        if self.is_selective and not anybody:  # nobody has what the model says nobody has
             solved = solved & jnp.broadcast_to(self.model.admissible(person), (*solved.shape, 1))[..., 0]
         return {"true": true, "person": person.parameters, "solved": solved}
 
@@ -141,13 +141,13 @@ class Target:
         """The log density of each measurement (patient, draw, measurement), 0 where there is none."""
         found = {}
         for name in self.seen:
-            seen = self._seen(name, features, data)
+            seen = self._measurements(name, features, data)
             density = self.model.observables()[name].noise.log_density(seen)
             found[name] = jnp.where(data.read[name].real[:, None], density, 0.0)
         return found
 
     @property
-    def selective(self) -> bool:
+    def is_selective(self) -> bool:
         """Whether there are people whom the model does not admit."""
         return type(self.model).admissible is not DiseaseModel.admissible
 
@@ -183,7 +183,7 @@ class Target:
         if not self.courses.choice.method:  # by diffrax, all patients at once
             whole = np.zeros((len(self), *u.shape[1:]))
             whole[who] = u
-            found = self._used(name, use, whole, self.data, self._keys(np.arange(len(self)), seed))
+            found = self._apply(name, use, whole, self.data, self._keys(np.arange(len(self)), seed))
             return jax.tree.map(lambda x: x[who], found)
         draws = u.shape[1]
         slices = -(-draws // _SLICE)
@@ -191,13 +191,13 @@ class Target:
         owner, number = np.repeat(who, slices), np.tile(np.arange(slices), len(who))
         keys = fold(np.repeat(self._keys(who, seed), slices, axis=0), number)
         found = in_parts(
-            lambda part: self._used(name, use, rows[part], self.rows(owner[part]), keys[part]), len(rows), most=_SLICES
+            lambda part: self._apply(name, use, rows[part], self.rows(owner[part]), keys[part]), len(rows), most=_SLICES
         )
         return jax.tree.map(lambda x: x.reshape(len(who), -1, *x.shape[2:])[:, :draws], found)
 
-    def _used(self, name: str, use: Any, u: np.ndarray, data: Data, keys: np.ndarray) -> Any:
-        features = self.compiled("features", self.features)(u, data)
-        used = self.compiled(name, lambda f, d, u, k: use(f, d, u, jax.random.wrap_key_data(k)))
+    def _apply(self, name: str, use: Any, u: np.ndarray, data: Data, keys: np.ndarray) -> Any:
+        features = self.compile_once("features", self.features)(u, data)
+        used = self.compile_once(name, lambda f, d, u, k: use(f, d, u, jax.random.wrap_key_data(k)))
         return jax.tree.map(np.asarray, used(features, data, u, keys))
 
     def _keys(self, who: np.ndarray, seed: int) -> np.ndarray:
@@ -213,7 +213,7 @@ class Target:
 
     # --- compiled ------------------------------------------------------------------------------------------
 
-    def compiled(self, name: Any, function: Any, *, careful: bool = False) -> Any:
+    def compile_once(self, name: Any, function: Any, *, careful: bool = False) -> Any:
         """The compiled form of a function of arrays that reads nothing else of this target but what `_kind` holds.
 
         `careful` undoes what `twin.fast_cpu` asks of XLA, which aborts on some reverse-mode programs.
@@ -238,7 +238,7 @@ class Target:
 
     # --- measurements drawn anew -------------------------------------------------------------------------------
 
-    def replicated(
+    def replicate(
         self, features: dict[str, Any], data: Data, keys: Array, *, going_on: bool = False
     ) -> dict[str, Array]:
         """Measurements drawn anew from each draw, by observable (patient, draw, measurement); one known to a bound is
@@ -246,7 +246,7 @@ class Target:
         """
         found = {}
         for i, name in enumerate(self.seen):
-            seen, noise = self._seen(name, features, data), self.model.observables()[name].noise
+            seen, noise = self._measurements(name, features, data), self.model.observables()[name].noise
             shape = seen.true.shape
             person = jax.tree.map(lambda x, shape=shape: jnp.broadcast_to(x[..., 0], shape[:2]), seen.p)
             each = jax.vmap(lambda key, i=i, n=shape[1]: jax.random.split(jax.random.fold_in(key, i), n))(keys)
@@ -254,7 +254,7 @@ class Target:
             def one(measured: Any, bound: Any, true: Any, times: Any, since: Any, p: Any, k: Any, noise: Any = noise):
                 if not going_on:
                     return noise.sample(true, times, p, key=k)
-                return noise.continued(Seen(measured, bound, true, times, p, {}), times < since, key=k)
+                return noise.continue_from(Seen(measured, bound, true, times, p, {}), times < since, key=k)
 
             read = [jnp.broadcast_to(x, shape) for x in (seen.measured, seen.bound, seen.true, seen.times)]
             since = jnp.broadcast_to(data.since[:, None], shape[:2])
@@ -263,20 +263,22 @@ class Target:
 
     def replicated_likelihood(self, features: dict[str, Any], data: Data, keys: Array) -> Array:
         """The log likelihood of measurements drawn anew from each draw, cut off where the patient's own are."""
-        new, total = self.replicated(features, data, keys), jnp.zeros(features["solved"].shape)
+        new, total = self.replicate(features, data, keys), jnp.zeros(features["solved"].shape)
         for name in self.seen:
             here = data.read[name]
             bound, limit = here.bound[:, None], here.value[:, None]
             beyond = jnp.where(bound < 0, new[name] < limit, new[name] > limit)
             cut = jnp.where((bound != 0) & beyond, bound, 0)
-            seen = self._seen(name, features, data)._replace(measured=jnp.where(cut != 0, limit, new[name]), bound=cut)
+            seen = self._measurements(name, features, data)._replace(
+                measured=jnp.where(cut != 0, limit, new[name]), bound=cut
+            )
             density = self.model.observables()[name].noise.log_density(seen)
             total = total + jnp.sum(jnp.where(here.real[:, None], density, 0.0), -1)
         return jnp.where(features["solved"], total, _FAILED)
 
     # --- arrays ----------------------------------------------------------------------------------------------
 
-    def _seen(self, name: str, features: dict[str, Any], data: Data) -> Seen:
+    def _measurements(self, name: str, features: dict[str, Any], data: Data) -> Seen:
         here, true = data.read[name], features["true"][name]
         measured, bound, times = (x[:, None] for x in (here.value, here.bound, here.time))
         return Seen(measured, bound, true[name], times, features["person"], true)
@@ -333,7 +335,7 @@ class Target:
 
     def _read(self, name: str, times: list[list[float]]) -> Read:
         each = [[o for o in p.observations if o.observable == name] for p in self.patients]
-        most = _rounded(max(map(len, each)))
+        most = _round_up(max(map(len, each)))
         shape = (len(each), most)
         found = Read(
             place=np.zeros(shape, np.int32), value=np.ones(shape), bound=np.zeros(shape, np.int32),
@@ -351,7 +353,7 @@ class Target:
         return found
 
 
-def _taken(course: Array, place: Array) -> Array:
+def _take(course: Array, place: Array) -> Array:
     """The values of a course (patient, draw, time) at each patient's places."""
     return jnp.take_along_axis(course, jnp.broadcast_to(place[:, None], (*course.shape[:2], place.shape[1])), axis=2)
 
@@ -362,6 +364,6 @@ def _times(patient: BoundPatient) -> list[float]:
     return times if times and times[-1] > min(0.0, times[0]) else [*times, max([0.0, *times]) + 1.0]
 
 
-def _rounded(count: int) -> int:
+def _round_up(count: int) -> int:
     """A size that similar batches share, so that one more measurement compiles nothing."""
     return count if count <= 2 else -(-count // 4) * 4

@@ -20,7 +20,7 @@ from twin.patient import BoundPatient, DoseRecord, Measured, Observation, Patien
 
 from .ladder import climb, surprise
 from .method import importance
-from .method.pareto import smoothed
+from .method.pareto import smooth
 from .posterior import Posterior
 
 
@@ -56,8 +56,8 @@ def update(
         gained = (
             new.of_draws("likelihood", lambda f, d, u, k: new.likelihood_of(f, d), posterior.u) if new.seen else 0.0
         )
-        weights, k = smoothed(np.zeros(posterior.u.shape[:2]) + gained)
-        guess = importance.fitted(posterior.u, weights)
+        weights, k = smooth(np.zeros(posterior.u.shape[:2]) + gained)
+        guess = importance.fit_guess(posterior.u, weights)
         found = climb(later, method="auto", draws=draws, seed=seed, guess=guess)
         return found.with_stats(drift=surprise(new, posterior.u, seed), reweighting_k=k)
 

@@ -18,7 +18,7 @@ _POSTERIOR = ("posterior.zarr", "twin.zarr", "posterior.csv", "posterior.png")
 _REPLAY = ("replay.csv", "forecasts.csv", "replay.png")
 
 
-def told(posterior: Posterior) -> str:
+def describe(posterior: Posterior) -> str:
     """One line a patient: what the posterior rests on, how it was found, and whether to trust it."""
     lines = []
     for i, patient in enumerate(posterior.patients):
@@ -67,9 +67,7 @@ def calibrate_all(paths: Sequence[str], *, out: Path, instead: Mapping[str, Any]
         with replacing(folder, scenario, owns=(*_POSTERIOR, *_REPLAY)) as part:
             posterior, replayed = calibrate_patients(scenario), replay_patients(scenario)
             with writing(folder):
-                said = (
-                    f"{_written(posterior, part)}\n{_files(folder, _POSTERIOR, posterior_figure.left_out(posterior))}"
-                )
+                said = f"{_write(posterior, part)}\n{_files(folder, _POSTERIOR, posterior_figure.left_out(posterior))}"
                 dataset.add_ingest(part / "posterior.zarr", scenario.reports)
                 if replayed is not None:
                     steps = _written_steps(replayed, posterior.model, part)
@@ -127,7 +125,7 @@ def _csv(path: Path, columns: Mapping[str, Any]) -> None:
         writer.writerows(zip(*columns.values(), strict=True))
 
 
-def _written(posterior: Posterior, folder: Path) -> str:
+def _write(posterior: Posterior, folder: Path) -> str:
     """Stores a posterior as a dataset, a table and a figure, and returns what is said of it."""
     from .report.posterior_figure import draw
 
@@ -137,7 +135,7 @@ def _written(posterior: Posterior, folder: Path) -> str:
     _csv(folder / "posterior.csv", {name: [row[name] for row in rows] for name in rows[0]})
     draw(posterior, folder / "posterior.png")
     lines = [
-        told(posterior),
+        describe(posterior),
         "",
         f"{'patient':16}{'parameter':26}{'unit':10}{'median':>10}  [5 %, 95 %]           learned",
     ]
@@ -152,9 +150,9 @@ def _written(posterior: Posterior, folder: Path) -> str:
 
 def _files(folder: Path, names: Sequence[str], lacks: Sequence[str]) -> str:
     """Where the files are, the figure last, with what it has no room for."""
-    return f"{folder}: {', '.join([*names[:-1], shown(names[-1], lacks)])}"
+    return f"{folder}: {', '.join([*names[:-1], describe_figure(names[-1], lacks)])}"
 
 
-def shown(figure: str, lacks: Sequence[str]) -> str:
+def describe_figure(figure: str, lacks: Sequence[str]) -> str:
     """A figure's name, and what it has no room for."""
     return f"{figure} (shows {'; '.join(lacks)})" if lacks else figure

@@ -32,10 +32,10 @@ def diagnose_one(
 
     scenario = load_scenario(path, **permitted).but(**instead)
     posterior, seed = calibrate_patients(scenario), scenario.settings.seed
-    click.echo(calibrating.told(posterior) + "\n")
+    click.echo(calibrating.describe(posterior) + "\n")
     found = calibration.checks(posterior, seed=seed)
-    click.echo("\n".join(_predictive(found)))
-    click.echo("\n".join(["", *_identified(posterior)]))
+    click.echo("\n".join(_predictive_lines(found)))
+    click.echo("\n".join(["", *_identifiability(posterior)]))
     how = how_to_calibrate(scenario)
     click.echo("\n".join(["", *_forecast(scenario, how)]))
     predictive = None
@@ -45,7 +45,7 @@ def diagnose_one(
     if replicates:
         first = next(p for p in scenario.patients if p.observations)
         ranks = calibration.sbc(scenario.model, first, replicates, **how)
-        click.echo("\n".join(["", *_ranked(first.id, ranks, replicates)]))
+        click.echo("\n".join(["", *_ranks(first.id, ranks, replicates)]))
     folder = choose([path], out)[path]
     with replacing(folder, scenario, owns=("checks.csv", "diagnose.png")) as part, writing(folder):
         found.to_dataframe().to_csv(part / "checks.csv", index=False)
@@ -53,7 +53,7 @@ def diagnose_one(
     click.echo(f"\n{folder}: checks.csv, diagnose.png")
 
 
-def _predictive(found: Any) -> list[str]:
+def _predictive_lines(found: Any) -> list[str]:
     lines = ["measurements among their replicates (npde: mean 0 and SD 1 if model and population fit)"]
     lines.append(f"{'observable':26}{'count':>6}{'in 50 %':>10}{'in 90 %':>10}{'npde mean':>11}{'npde SD':>9}")
     for name in dict.fromkeys(found["observable"].values):
@@ -65,7 +65,7 @@ def _predictive(found: Any) -> list[str]:
     return lines
 
 
-def _identified(posterior: Any) -> list[str]:
+def _identifiability(posterior: Any) -> list[str]:
     """What was learned, and what the data cannot tell apart."""
     lines = ["what the data tell (0 %: nothing beyond the prior), and parameters they cannot tell apart"]
     names = posterior.prior.names
@@ -98,7 +98,7 @@ def _forecast(scenario: Scenario, how: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _ranked(who: str, ranks: Any, replicates: int) -> list[str]:
+def _ranks(who: str, ranks: Any, replicates: int) -> list[str]:
     verdict = "even" if ranks.uniform else "NOT even: do not trust this calibration"
     lines = [f"simulation-based calibration, {replicates} patients like {who}: ranks are {verdict}"]
     lines += [f"  {name}: p = {p:.3f}" for name, p in ranks.p_values.items()]

@@ -63,11 +63,11 @@ def main(arguments: list[str] | None = None) -> None:
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)
     except Exception as problem:
-        _expected(problem)
+        _print_failure(problem)
         sys.exit(1)
 
 
-def _expected(problem: Exception) -> None:
+def _print_failure(problem: Exception) -> None:
     """Prints an expected failure; anything else is a defect and keeps its traceback."""
     from twin.errors import TwinError
 

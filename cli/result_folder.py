@@ -35,11 +35,11 @@ def choose(files: Sequence[str], out: Path) -> dict[str, Path]:
     shared = collections.Counter(Path(file).stem for file in files)
     found: dict[str, Path] = {}
     for file in files:
-        found[file] = _chosen(file, out, set(found.values()), alone=shared[Path(file).stem] == 1)
+        found[file] = _folder_for(file, out, set(found.values()), alone=shared[Path(file).stem] == 1)
     return found
 
 
-def _chosen(file: str, out: Path, taken: Collection[Path], *, alone: bool) -> Path:
+def _folder_for(file: str, out: Path, taken: Collection[Path], *, alone: bool) -> Path:
     stem = Path(file).stem
     longer = f"{Path(os.path.realpath(file)).parent.name}-{stem}"
     free: list[Path] = []

@@ -32,11 +32,11 @@ def find_scenarios(paths: Sequence[str]) -> list[str]:
         if not inside:
             raise TwinError(f"{path}: holds no scenario (a .yaml file with a 'model:' key); name another folder")
         for one in inside:
-            found.setdefault(_real(one), one)
+            found.setdefault(_real_path(one), one)
     return list(found.values())
 
 
-def _real(path: str) -> str:
+def _real_path(path: str) -> str:
     try:
         return os.path.realpath(path)
     except ValueError:

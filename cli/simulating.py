@@ -57,12 +57,12 @@ def _run(scenario: Scenario, folder: Path, posterior: Path | None) -> str:
     from .report.text import to_text, write_csv
 
     began = time.perf_counter()
-    print_lines("note", _slow(scenario))
+    print_lines("note", _slow_notes(scenario))
     # The folder comes before the work, so that a wrong --out costs no time.
     with replacing(folder, scenario, owns=(dataset.FILE, TWIN, "summary.csv", "figure.png")) as part:
         answer = run_scenario(scenario, posterior=posterior, progress=_progress(scenario.name))
         print_lines("warning", answer.doubts)
-        said = f"{calibrating.told(answer.posterior)}\n\n" if answer.posterior is not None else ""
+        said = f"{calibrating.describe(answer.posterior)}\n\n" if answer.posterior is not None else ""
         observables = list(dict.fromkeys(outcome.of for outcome in scenario.outcomes.values()))
         with writing(folder):
             dataset.save(answer.result, part)
@@ -73,11 +73,11 @@ def _run(scenario: Scenario, folder: Path, posterior: Path | None) -> str:
     if all(row.failed == row.draws for row in answer.rows):
         raise TwinError(f"every trajectory failed; 'status' in {folder} says how: check doses, parameters and solver")
     seconds = time.perf_counter() - began
-    figure = calibrating.shown("figure.png", left_out(answer.result, observables))
+    figure = calibrating.describe_figure("figure.png", left_out(answer.result, observables))
     return f"{said}{to_text(answer.result, answer.rows)}\n{folder}: dataset, summary.csv, {figure} ({seconds:.1f} s)\n"
 
 
-def _slow(scenario: Scenario) -> list[str]:
+def _slow_notes(scenario: Scenario) -> list[str]:
     """What a user should know before the work begins: whether it will take long, why, and what would help."""
     from twin.run.plan import prepare
 

@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT))
 
 import calibration  # noqa: E402
 import twin  # noqa: E402
-from cli.report.figure import COLOURS, INK, STYLE, labelled  # noqa: E402
+from cli.report.figure import COLOURS, INK, STYLE, with_unit  # noqa: E402
 from twin.model import DiseaseModel  # noqa: E402
 from twin.patient import BoundPatient  # noqa: E402
 
@@ -63,11 +63,11 @@ def computed() -> dict[str, dict[str, np.ndarray]]:
     found: dict[str, dict[str, np.ndarray]] = {}
     for i, one in enumerate(posterior.patients):
         for name, meaning in PARAMETERS.items():
-            title = labelled(meaning or name, model.parameters()[name].unit)
+            title = with_unit(meaning or name, model.parameters()[name].unit)
             found.setdefault(title, {})[one.id] = posterior.parameters[name][i]
         for name in OUTCOMES:
             values = result["outcomes"][name]
-            title = labelled(f"{name.replace('_', ' ')}, predicted", values.attrs["unit"])
+            title = with_unit(f"{name.replace('_', ' ')}, predicted", values.attrs["unit"])
             found.setdefault(title, {})[one.id] = values.sel(patient=one.id).values.ravel()
     return found
 

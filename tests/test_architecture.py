@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -20,6 +22,19 @@ ROOMS = (
     "twin.regimen", "twin.patient", "twin.population", "twin.solver", "twin.ingest", "twin.run", "twin.result",
     "twin.scenario", "twin.api", "calibration", "cli",
 )  # fmt: skip
+
+# Participles that do not end in -ed; and words that end so, or look like one, and are verbs or nouns as they stand.
+IRREGULAR = {
+    "begun", "born", "bound", "broken", "brought", "built", "caught", "chosen", "come", "done", "drawn", "driven",
+    "fed", "felt", "flown", "forgotten", "found", "frozen", "given", "gone", "grown", "heard", "held", "hidden",
+    "kept", "known", "laid", "led", "left", "lost", "made", "meant", "met", "paid", "proven", "risen", "said", "seen",
+    "sent", "shown", "shrunk", "sold", "sought", "spent", "stood", "sworn", "taken", "thought", "thrown", "told",
+    "torn", "understood", "won", "worn", "wound", "written",
+}  # fmt: skip
+NO_PARTICIPLES = {
+    "cut", "embed", "exceed", "feed", "let", "need", "proceed", "put", "read", "run", "seed", "set", "shed", "speed",
+    "split", "spread", "succeed",
+}  # fmt: skip
 
 
 def test_no_file_imports_itself_by_way_of_others():
@@ -89,6 +104,23 @@ def test_the_oldest_releases_tested_are_those_admitted():
     tested = set((ROOT / "requirements-oldest.txt").read_text(encoding="utf-8").splitlines())
     untested = [one for one in asked if ">=" not in one or one.partition(",")[0].replace(">=", "==") not in tested]
     assert not untested, f"{untested} are not in requirements-oldest.txt; run make lock"
+
+
+def is_participle(name: str) -> bool:
+    word = name.strip("_")
+    plain = re.sub("^(re|un|over)(?=[a-z]{3})", "", word)
+    return word not in NO_PARTICIPLES and bool(re.fullmatch("[a-z]+ed", word) or {word, plain} & IRREGULAR)
+
+
+def test_functions_are_named_by_verbs_or_nouns():
+    """`climbed` says neither who acts nor what comes back; `climb` does, or `is_climbed` where it is a question."""
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {node.name}"
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and is_participle(node.name)
+    ]
+    assert not found, "a bare participle names a function: " + "; ".join(found)
 
 
 def shipped() -> list[Path]:

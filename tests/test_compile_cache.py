@@ -69,7 +69,7 @@ def test_only_broken_entries_go(entries):
 
 def test_what_was_found_whole_is_not_read_again(entries, monkeypatch):
     heal(entries)
-    monkeypatch.setattr(compile_cache, "_whole", lambda entry: pytest.fail("read again"))
+    monkeypatch.setattr(compile_cache, "_is_whole", lambda entry: pytest.fail("read again"))
     assert heal(entries) == []
 
 

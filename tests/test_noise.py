@@ -105,7 +105,7 @@ def going_on(noise, values, known, seed=5):
     times = jnp.array([0.0, 1.0, 2.0, 3.0, 5.0])
     seen = Seen(jnp.asarray(values), jnp.zeros(5, int), jnp.full(5, TRUE), times, P, {})
     keys = jax.random.split(jax.random.key(seed), N)
-    return np.asarray(jax.vmap(lambda key: noise.continued(seen, jnp.asarray(known), key=key))(keys))
+    return np.asarray(jax.vmap(lambda key: noise.continue_from(seen, jnp.asarray(known), key=key))(keys))
 
 
 @pytest.mark.parametrize(("base", "shown"), BASES.values(), ids=BASES)

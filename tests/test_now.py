@@ -102,15 +102,15 @@ def test_settings_are_the_same_for_every_door():
 
 def test_a_tolerance_compiles_nothing_anew_and_is_held():
     """One program serves every tolerance; the numbers still close in on each other as it falls."""
-    from twin.api.solve import _solved
+    from twin.api.solve import _solve
 
     def level(**words):
         return float(twin.solve(Turnover(), "20 mg q12h x2", [24.0], solver="ode", **words)["biomarker"][0])
 
     exact = level(rtol=1e-11, atol=1e-13)
-    held = _solved._cache_size()
+    held = _solve._cache_size()
     off = [abs(level(rtol=rtol, atol=1e-13) - exact) for rtol in (1e-3, 1e-5, 1e-7)]
-    assert _solved._cache_size() == held
+    assert _solve._cache_size() == held
     assert off[0] > 10 * off[1] > 100 * off[2]
 
 

@@ -181,7 +181,7 @@ def test_times_below_a_level_on_random_cubics(seed):
 
 
 def test_a_decay_that_is_not_resolved_does_not_swing_through_zero():
-    steep = Piece(*(jnp.asarray(x) for x in (0.0, 1.0, 1.0, 0.01, -50.0, -0.01))).limited()
+    steep = Piece(*(jnp.asarray(x) for x in (0.0, 1.0, 1.0, 0.01, -50.0, -0.01))).without_overshoot()
     assert float(jnp.min(steep.at(jnp.linspace(0, 1, 101)))) >= 0.0
 
 

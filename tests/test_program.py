@@ -131,6 +131,6 @@ def test_a_block_stays_small(name, solver):
     settings = Settings(draws=64, seed=1, times=times, solver=solver, dtype="float64")
     model = twin.load_model(name)
     batch = prepare(model, twin.Patient("ana"), {"one": regimen}, None, settings)
-    _, given = program.described(batch.arrays, (1, 2, 64))
+    _, given = program.argument_shapes(batch.arrays, (1, 2, 64))
     count = equations(jax.make_jaxpr(program.solver(batch.task(batch.choice)))(*given).jaxpr)
     assert 0.5 * LARGEST[name][solver] < count <= LARGEST[name][solver], f"{count:,} equations"

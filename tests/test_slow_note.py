@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import twin
-from cli.simulating import _slow
+from cli.simulating import _slow_notes
 
 ASK = """
 model: warfarin
@@ -16,7 +16,7 @@ draws: %d
 def told(tmp_path, draws):
     path = tmp_path / "ask.yaml"
     path.write_text(ASK % draws)
-    return _slow(twin.load_scenario(path))
+    return _slow_notes(twin.load_scenario(path))
 
 
 def test_many_trajectories_one_by_one_are_announced(tmp_path):

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from twin.errors import TwinError
-from twin.units import compatible, convert, factor, parse
+from twin.units import are_compatible, convert, factor, parse
 
 # One of the first is so many of the second. Worked out by hand; exact but for what is said.
 FACTORS = [
@@ -72,7 +72,7 @@ def test_conversions(source, target, expected):
     """1e-14: chained conversions round in the last digit, and are tidied only where a short number is near."""
     assert factor(source, target) == pytest.approx(expected, rel=1e-14)
     assert factor(target, source) == pytest.approx(1 / expected, rel=1e-14)
-    assert compatible(source, target)
+    assert are_compatible(source, target)
 
 
 def test_short_factors_are_exact():
@@ -98,7 +98,7 @@ DIFFERENT = [
 
 @pytest.mark.parametrize(("source", "target"), DIFFERENT)
 def test_what_does_not_fit_is_refused(source, target):
-    assert not compatible(source, target)
+    assert not are_compatible(source, target)
     with pytest.raises(TwinError, match="cannot be converted to") as refusal:
         convert(1.0, source, target)
     assert str(refusal.value) == f"'{source}' cannot be converted to '{target}'"

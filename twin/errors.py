@@ -40,11 +40,11 @@ def suggest(word: str, known: Iterable[str]) -> str:
 
 def show(value: Any) -> str:
     """A value short enough to stand in a sentence, on one line."""
-    text = repr(value) if isinstance(value, str) else _plain(value)
+    text = repr(value) if isinstance(value, str) else _kind_of(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _plain(value: Any) -> str:
+def _kind_of(value: Any) -> str:
     if isinstance(value, Mapping):
         return "a mapping"
     if isinstance(value, list | tuple):
@@ -54,7 +54,7 @@ def _plain(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else f"{value}"
 
 
-def short(value: Any) -> str:
+def shorten(value: Any) -> str:
     """A value as it may stand in a sentence."""
     try:
         text = " ".join(str(value).split())

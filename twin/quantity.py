@@ -7,7 +7,7 @@ import re
 from typing import Any, NamedTuple
 
 from . import units
-from .errors import TwinError, short, show
+from .errors import TwinError, shorten, show
 
 NUMBER = r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|[-+]?\.\d+(?:[eE][-+]?\d+)?"
 LONGEST = 200  # characters of a time, an amount or a number; expressions are then read in no time
@@ -33,18 +33,18 @@ def parse_span(text: str | float | int, what: str = "time") -> Span:
     if isinstance(text, bool):
         raise TwinError(f"{what} '{text}' is no time; write one such as '12 h'")
     if isinstance(text, int | float):
-        return Span(finite(text, what))
+        return Span(require_finite(text, what))
     if not isinstance(text, str):
-        raise TwinError(f"{what} '{short(text)}' is no time; write one such as '12 h'")
+        raise TwinError(f"{what} '{shorten(text)}' is no time; write one such as '12 h'")
     match = re.fullmatch(rf"(?:({NUMBER}) ?([A-Za-z]+)?|([A-Za-z]+) ({NUMBER}))", one_line(text))
     if not match:
-        raise TwinError(f"{what} '{short(text)}' cannot be read; write one such as '12 h' or 'day 3'")
+        raise TwinError(f"{what} '{shorten(text)}' cannot be read; write one such as '12 h' or 'day 3'")
     number, unit = match[1] or match[4], match[2] or match[3]
     if unit is not None:
         unit = _TIME_WORDS.get(unit.lower(), unit)
-        if not units.compatible(unit, "h"):
-            raise TwinError(f"{what} '{short(text)}': '{unit}' is no unit of time; write min, h, day or week")
-    return Span(finite(float(number), what), unit)
+        if not units.are_compatible(unit, "h"):
+            raise TwinError(f"{what} '{shorten(text)}': '{unit}' is no unit of time; write min, h, day or week")
+    return Span(require_finite(float(number), what), unit)
 
 
 def parse_time(text: str | float, default_unit: str) -> float:
@@ -82,16 +82,16 @@ def parse_rate(text: Any) -> Rate | None:
 def parse_amount(text: str | float | int) -> tuple[float, str | None, str | None]:
     """An amount such as '5 mg', '75 mg/m2' or '10 mg/kg': the number, its unit, and 'm2', 'kg' or None."""
     if isinstance(text, bool) or not isinstance(text, str | int | float):
-        raise TwinError(f"amount '{short(text)}' is no amount; write one such as '5 mg'")
+        raise TwinError(f"amount '{shorten(text)}' is no amount; write one such as '5 mg'")
     if isinstance(text, int | float):
-        return positive(text, text), None, None
+        return require_positive(text, text), None, None
     match = re.fullmatch(rf"({NUMBER}) ?(.*)", one_line(text))
     if not match:
-        raise TwinError(f"amount '{short(text)}' cannot be read; write one such as '5 mg' or '75 mg/m2'")
+        raise TwinError(f"amount '{shorten(text)}' cannot be read; write one such as '5 mg' or '75 mg/m2'")
     unit, per = split_size(match[2])
     if unit:
         units.parse(unit)
-    return positive(float(match[1]), text), unit or None, per
+    return require_positive(float(match[1]), text), unit or None, per
 
 
 def split_size(unit: str) -> tuple[str, str | None]:
@@ -109,20 +109,20 @@ def one_line(text: str) -> str:
 def interval(text: Any) -> Span:
     span = parse_span(text, "interval")
     if not span.value > 0:
-        raise TwinError(f"interval '{short(text)}' is not longer than nothing")
+        raise TwinError(f"interval '{shorten(text)}' is not longer than nothing")
     return span
 
 
 def duration(text: Any) -> Span:
     span = parse_span(text, "infusion time")
     if not span.value > 0:
-        raise TwinError(f"infusion time '{short(text)}' is not longer than nothing; leave 'over' out for a bolus")
+        raise TwinError(f"infusion time '{shorten(text)}' is not longer than nothing; leave 'over' out for a bolus")
     return span
 
 
-def finite(value: float, what: str) -> float:
+def require_finite(value: float, what: str) -> float:
     if not is_finite(value):
-        raise TwinError(f"{what} {short(value)} is not a finite number")
+        raise TwinError(f"{what} {shorten(value)} is not a finite number")
     return float(value)
 
 
@@ -130,9 +130,9 @@ def is_finite(value: float) -> bool:
     return abs(value) < 1e300  # an integer may be too large for a float altogether
 
 
-def positive(value: float, text: Any) -> float:
+def require_positive(value: float, text: Any) -> float:
     if not (is_finite(value) and value >= 0):
-        raise TwinError(f"amount '{short(text)}' is not a finite amount of zero or more")
+        raise TwinError(f"amount '{shorten(text)}' is not a finite amount of zero or more")
     return float(value)
 
 

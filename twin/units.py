@@ -71,7 +71,7 @@ def factor(source: str, target: str, molar_mass: float | None = None) -> float:
     return tidy(float(one.to_base_units().magnitude / goal.to_base_units().magnitude))
 
 
-def compatible(source: str, target: str) -> bool:
+def are_compatible(source: str, target: str) -> bool:
     """Whether the two units measure the same kind of thing."""
     return parse(source).dimensionality == parse(target).dimensionality
 

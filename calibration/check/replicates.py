@@ -20,7 +20,7 @@ def replicates(target: Target, u: np.ndarray, seed: int, *, going_on: bool = Fal
     """
 
     def draw(features: Any, data: Any, u: Any, keys: Any) -> Any:
-        return target.replicated(features, data, keys, going_on=going_on)
+        return target.replicate(features, data, keys, going_on=going_on)
 
     with jax.enable_x64(True):
         return target.of_draws("continued" if going_on else "replicates", draw, u, seed=seed)

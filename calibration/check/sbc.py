@@ -39,14 +39,14 @@ class Ranks:
         """Of a chi-square test of each unknown's ranks in 20 bins."""
         found = {}
         for i, name in enumerate(self.names):
-            counts, possible = (self._binned(ranks) for ranks in (self.ranks[:, i], np.arange(self.draws + 1)))
+            counts, possible = (self._bin_counts(ranks) for ranks in (self.ranks[:, i], np.arange(self.draws + 1)))
             expected = len(self.ranks) * possible / (self.draws + 1)  # bins may hold different numbers of ranks
             some = possible > 0  # where draws are fewer than bins
             statistic = np.sum((counts - expected)[some] ** 2 / expected[some])
             found[name] = float(gammaincc((some.sum() - 1) / 2, statistic / 2))
         return found
 
-    def _binned(self, ranks: np.ndarray) -> np.ndarray:
+    def _bin_counts(self, ranks: np.ndarray) -> np.ndarray:
         return np.histogram((ranks + 0.5) / (self.draws + 1), bins=_BINS, range=(0, 1))[0]
 
     @property

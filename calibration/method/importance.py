@@ -15,7 +15,7 @@ import numpy as np
 from ..parallel import each
 from ..target import Target
 from .modes import Modes
-from .pareto import effective, effective_tails, resampled, smoothed
+from .pareto import effective_draws, effective_tails, resample, smooth
 from .ridges import PLACES, Ridge
 
 DRAWS = 2048  # proposed a round and patient, at least
@@ -118,11 +118,11 @@ class Weighted:
             whole[name][which] = values
         return Weighted(**whole)
 
-    def thinned(self, count: int, generators: list[np.random.Generator]) -> Weighted:
+    def thin(self, count: int, generators: list[np.random.Generator]) -> Weighted:
         """So many draws of equal weight in the place of more."""
         if self.u.shape[1] == count:
             return self
-        places = resampled(self.weights, count, generators=generators)
+        places = resample(self.weights, count, generators=generators)
         kept = {name: np.take_along_axis(getattr(self, name), places, axis=1) for name in ("height", "weights")}
         u = np.take_along_axis(self.u, places[..., None], axis=1)
         return dataclasses.replace(self, u=u, height=kept["height"], weights=np.full_like(kept["weights"], 1 / count))
@@ -151,9 +151,9 @@ def around(modes: Modes) -> Guess:
     return _with_room(Guess(*(np.concatenate(pair, axis=1) for pair in both)))
 
 
-def fitted(u: np.ndarray, weights: np.ndarray) -> Guess:
+def fit_guess(u: np.ndarray, weights: np.ndarray) -> Guess:
     """The guess that weighted draws make: where they are, and the same place three times wider."""
-    centre, root = _moments(u, tempered(weights, u.shape[-1]))
+    centre, root = _moments(u, temper(weights, u.shape[-1]))
     centres, roots = np.stack([centre, centre], 1), np.stack([root, 1.7 * root], 1)
     return _with_room(Guess(np.tile([0.7, 0.3], (len(u), 1)), centres, roots))
 
@@ -198,17 +198,17 @@ def _rounds(
     guesses = [guess.of(poor[i : i + 1]) for i in poor]
     for turn in range(2, rounds + 1):
         hard = (found.effective < _HARD * draws) & (turn == 2)
-        left = np.flatnonzero(_poor(found, draws) | hard)
+        left = np.flatnonzero(_needs_more(found, draws) | hard)
         if not len(left):
             break
         poor, found, guess = poor[left], found.of(left), guess.of(left)
-        guess = _refitted(guess, found)
+        guess = _refit(guess, found)
         if ridges is not None and hard.any():
             guess = _with_ridge(guess, ridges(who[poor[hard[left]]]), hard[left])
         # the new round is taken as it comes: the best of several would be the one that happened to miss the tails
-        more = int(proposed(draws, np.array(turn)))
+        more = int(proposal_size(draws, np.array(turn)))
         found = _round(target, guess, who[poor], [generators[i] for i in poor], more, turn)
-        last = last.but(poor, found.thinned(draws, [generators[i] for i in poor]))
+        last = last.but(poor, found.thin(draws, [generators[i] for i in poor]))
         for place, i in enumerate(poor):
             guesses[i] = guess.of(np.array([place]))
     return last, guesses
@@ -232,12 +232,12 @@ def _with_ridge(guess: Guess, ridge: Ridge, hard: np.ndarray) -> Guess:
     return Guess(*(np.concatenate(pair, axis=1) for pair in both))
 
 
-def proposed(draws: int, rounds: np.ndarray) -> np.ndarray:
+def proposal_size(draws: int, rounds: np.ndarray) -> np.ndarray:
     """How many draws the last of so many rounds proposed."""
     return draws * np.minimum(2 ** (rounds - 1), _LARGEST)
 
 
-def _poor(found: Weighted, draws: int) -> np.ndarray:
+def _needs_more(found: Weighted, draws: int) -> np.ndarray:
     """Which patients another round could serve."""
     return (found.k > _GOOD) | (found.worth < max(_PLENTY, _WORTH * draws))
 
@@ -253,16 +253,16 @@ def _round(
     u = guess.draw(draws, generators)
     height = target.evaluate(u, who)
     logs = height - guess.log_density(u)
-    weights, k = smoothed(logs)
+    weights, k = smooth(logs)
     top = logs.max(1)
     evidence = top + np.log(np.mean(np.exp(logs - top[:, None]), 1)) - 0.5 * u.shape[-1] * math.log(2 * math.pi)
-    worth = effective(weights), effective_tails(u, weights)
+    worth = effective_draws(weights), effective_tails(u, weights)
     return Weighted(u, height, weights, k, *worth, evidence, np.full(len(who), turn))
 
 
-def _refitted(guess: Guess, found: Weighted) -> Guess:
+def _refit(guess: Guess, found: Weighted) -> Guess:
     """Each part moved to its share of the weight, and one wide part over everything (population Monte Carlo)."""
-    u, weights = found.u, tempered(found.weights, found.u.shape[-1])
+    u, weights = found.u, temper(found.weights, found.u.shape[-1])
     logs = guess.log_parts(u)
     whose = np.exp(logs - _total(logs))  # (part, patient, draw)
     share, centres, roots = guess.share.copy(), guess.centre.copy(), guess.root.copy()
@@ -271,7 +271,7 @@ def _refitted(guess: Guess, found: Weighted) -> Guess:
         share[:, m] = own.sum(1)
         own /= np.maximum(share[:, m], 1e-30)[:, None]
         # to tell a covariance; a part of next to no share stays as it is
-        enough = (effective(own) > 2.0 * (u.shape[-1] + 1) + 10) & (share[:, m] > 1e-12)
+        enough = (effective_draws(own) > 2.0 * (u.shape[-1] + 1) + 10) & (share[:, m] > 1e-12)
         centre, root = _moments(u, own)
         centres[enough, m], roots[enough, m] = centre[enough], root[enough]
     share[:, -_SPARE:] = 0.0
@@ -282,7 +282,7 @@ def _refitted(guess: Guess, found: Weighted) -> Guess:
     return Guess(share, centres, roots)
 
 
-def tempered(weights: np.ndarray, size: int) -> np.ndarray:
+def temper(weights: np.ndarray, size: int) -> np.ndarray:
     """Weights flattened until enough draws count, so that one heavy draw does not pull everything to itself."""
     with np.errstate(divide="ignore"):
         logs = np.log(weights)
@@ -291,7 +291,7 @@ def tempered(weights: np.ndarray, size: int) -> np.ndarray:
     for _ in range(30):
         flat = np.exp(power[:, None] * (logs - logs.max(1, keepdims=True)))
         flat /= flat.sum(1, keepdims=True)
-        few = effective(flat) < 4.0 * (size + 1) + 20
+        few = effective_draws(flat) < 4.0 * (size + 1) + 20
         if not few.any():
             break
         power = np.where(few, power * 0.8, power)
@@ -308,7 +308,7 @@ def _moments(u: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return centre, np.linalg.cholesky(spread) * _LOOSER
 
 
-def drawn(found: Weighted, count: int, generators: list[np.random.Generator]) -> np.ndarray:
+def draw_equal(found: Weighted, count: int, generators: list[np.random.Generator]) -> np.ndarray:
     """`count` draws of equal weight (patient, draw, unknown)."""
-    places = resampled(found.weights, count, generators=generators)
+    places = resample(found.weights, count, generators=generators)
     return np.take_along_axis(found.u, places[..., None], axis=1)

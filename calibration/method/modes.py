@@ -52,10 +52,10 @@ def find(target: Target, generators: list[np.random.Generator], starts: int = ST
     """The modes of every patient."""
     begin = _begin(target, generators, starts)
     people, size = len(target), target.prior.size
-    found = climbed(target, np.repeat(np.arange(people), starts), begin.reshape(-1, size))
+    found = climb(target, np.repeat(np.arange(people), starts), begin.reshape(-1, size))
     order = np.argsort(-found.height.reshape(people, starts), axis=1) + starts * np.arange(people)[:, None]
     u, height, covariance, settled = (x[order] for x in vars(found).values())
-    return Modes(u, height, covariance, _distinct(u, covariance) & settled, settled[:, 0])
+    return Modes(u, height, covariance, _are_distinct(u, covariance) & settled, settled[:, 0])
 
 
 def _begin(target: Target, generators: list[np.random.Generator], starts: int) -> np.ndarray:
@@ -85,7 +85,7 @@ class Climbs:
     settled: np.ndarray
 
 
-def climbed(
+def climb(
     target: Target, who: np.ndarray, u: np.ndarray, held: np.ndarray | None = None, turns: int = _TURNS
 ) -> Climbs:
     """Climbs of the patients `who` (climb,) from places `u` (climb, unknown), each with its own damping and end.
@@ -122,7 +122,7 @@ def _climb(
     curve, damping, left = np.tile(np.eye(size), (slots, 1, 1)), np.full(slots, _DAMPING), np.full(slots, turns)
     tried = u[own]
     while (own >= 0).any():
-        looked = _looked(target, who[own], tried)
+        looked = _look(target, who[own], tried)
         better = looked[0] > height
         at, height, slope, curve = (
             np.where(better.reshape(better.shape + (1,) * (new.ndim - 1)), new, old)
@@ -137,7 +137,7 @@ def _climb(
         for slot in np.flatnonzero((own >= 0) & (settled | (left == 0))):
             job = own[slot]
             found.u[job], found.height[job], found.settled[job] = at[slot], height[slot], settled[slot]
-            found.covariance[job] = np.linalg.inv(_definite(curve[slot]))
+            found.covariance[job] = np.linalg.inv(_make_definite(curve[slot]))
             own[slot] = _next(lines[slot])
             tried[slot], height[slot], damping[slot], left[slot] = u[own[slot]], -np.inf, _DAMPING, turns + 1
         left -= 1
@@ -151,16 +151,16 @@ def _next(line: collections.deque[int]) -> int:
         return -1
 
 
-def _looked(target: Target, who: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, ...]:
+def _look(target: Target, who: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, ...]:
     """Log posterior, slope and curvature downwards of one place of each (place, ...)."""
-    look = target.compiled("look", lambda u, data: _expanded(target, u, data))
+    look = target.compile_once("look", lambda u, data: _expand(target, u, data))
     together = bool(target.courses.choice.method)
     shape = (len(u), 1) if together else (len(target), -1)
     found = look(u.reshape(*shape, u.shape[1]), target.rows(who) if together else target.data)
     return tuple(np.asarray(x).reshape(len(u), *x.shape[2:]) for x in found)
 
 
-def _expanded(target: Target, u: Array, data: Data) -> tuple[Array, Array, Array]:
+def _expand(target: Target, u: Array, data: Data) -> tuple[Array, Array, Array]:
     size = target.prior.size
 
     def smooth(u: Array) -> Any:
@@ -193,7 +193,7 @@ def _expanded(target: Target, u: Array, data: Data) -> tuple[Array, Array, Array
     return height, jnp.where(jnp.abs(slope) < jnp.inf, slope, -u), curve
 
 
-def _definite(curve: np.ndarray) -> np.ndarray:
+def _make_definite(curve: np.ndarray) -> np.ndarray:
     """The data's curvature where it is downwards, and the prior's."""
     values, vectors = np.linalg.eigh(curve)
     kept = np.maximum(values, 0.0) + 1.0
@@ -201,13 +201,13 @@ def _definite(curve: np.ndarray) -> np.ndarray:
 
 
 def _steps(slope: np.ndarray, curve: np.ndarray, damping: np.ndarray) -> np.ndarray:
-    whole = _definite(curve)
+    whole = _make_definite(curve)
     diagonal = np.einsum("...ii->...i", whole)
     damped = whole + damping[..., None, None] * np.eye(whole.shape[-1]) * diagonal[..., None]
     return np.linalg.solve(damped, slope[..., None])[..., 0]
 
 
-def _distinct(u: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+def _are_distinct(u: np.ndarray, covariance: np.ndarray) -> np.ndarray:
     """Whether each place is far from all better ones."""
     found = np.ones(u.shape[:2], bool)
     exact = np.linalg.inv(covariance)

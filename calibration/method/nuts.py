@@ -19,9 +19,9 @@ from twin.population.keys import fold
 from twin.types import Array
 
 from ..target import POSSIBLE, Data, Target
-from .importance import around, tempered
+from .importance import around, temper
 from .modes import Modes
-from .pareto import resampled
+from .pareto import resample
 
 CHAINS, WARMUP, KEPT = 4, 300, 500
 _ACCEPT = 0.9  # smaller steps than usual: chains reach further into the narrow ends of ridges (docs/calibration.md)
@@ -46,7 +46,7 @@ def sample(
     diagnostics = numpyro().diagnostics
     count, size = len(which), target.prior.size
     rows = np.repeat(which, chains)
-    begin = _likely(target, modes, which, keys, chains).reshape(-1, size)
+    begin = _likely_starts(target, modes, which, keys, chains).reshape(-1, size)
     width = np.repeat(modes.covariance[which, 0], chains, axis=0)
     seeds = fold(np.repeat(keys, chains, axis=0), np.tile(np.arange(chains), count))
     data = jax.tree.map(lambda x: x[:, None], target.rows(rows))  # one patient a chain
@@ -58,24 +58,24 @@ def sample(
     rhat = np.array([max(diagnostics.split_gelman_rubin(one[..., i]) for i in range(size)) for one in u])
     worth = np.array([min(diagnostics.effective_sample_size(one[..., i]) for i in range(size)) for one in u])
     flat = u.reshape(count, -1, size)
-    admitted = target.evaluate(flat, which) > POSSIBLE if target.selective else np.ones(flat.shape[:2], bool)
+    admitted = target.evaluate(flat, which) > POSSIBLE if target.is_selective else np.ones(flat.shape[:2], bool)
     return Chains([one[ok] for one, ok in zip(flat, admitted, strict=True)], rhat, worth * admitted.mean(1), diverging)
 
 
-def _likely(target: Target, modes: Modes, which: np.ndarray, keys: np.ndarray, chains: int) -> np.ndarray:
+def _likely_starts(target: Target, modes: Modes, which: np.ndarray, keys: np.ndarray, chains: int) -> np.ndarray:
     """Where chains begin (patient, chain, unknown): no chain leaves a place that the model does not admit."""
     generators = [np.random.default_rng(key) for key in keys]
     guess = around(modes).of(which)
     tried = guess.draw(_TRIED, generators)
     logs = target.evaluate(tried, which) - guess.log_density(tried)
     weights = np.exp(logs - logs.max(1, keepdims=True))
-    weights = tempered(weights / weights.sum(1, keepdims=True), tried.shape[-1])
-    places = resampled(weights, chains, generators=generators)
+    weights = temper(weights / weights.sum(1, keepdims=True), tried.shape[-1])
+    places = resample(weights, chains, generators=generators)
     return np.take_along_axis(tried, places[..., None], axis=1)
 
 
 def _program(target: Target, warmup: int, kept: int) -> Any:
-    return target.compiled(("nuts", warmup, kept), functools.partial(_chains, target, warmup, kept), careful=True)
+    return target.compile_once(("nuts", warmup, kept), functools.partial(_chains, target, warmup, kept), careful=True)
 
 
 def _chains(target: Target, warmup: int, kept: int, begin: Array, width: Array, seeds: Array, data: Data) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 TRUSTED = 0.7  # the largest k-hat with which weighted draws are believed
 
 
-def smoothed(logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def smooth(logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Normalised weights (patient, draw) of log ratios, their tails smoothed, and k-hat (patient,).
 
     A ratio that is not a number or minus infinity has no weight. k-hat is infinite where too few are left to tell.
@@ -42,7 +42,7 @@ def smoothed(logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return result / np.where(total > 0, total, 1.0), k
 
 
-def effective(weights: np.ndarray) -> np.ndarray:
+def effective_draws(weights: np.ndarray) -> np.ndarray:
     """How many independent draws normalised weights (patient, draw) are worth."""
     squares = np.sum(weights**2, axis=1)
     some = squares > 1e-300
@@ -65,7 +65,7 @@ def effective_tails(u: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return found
 
 
-def resampled(weights: np.ndarray, count: int, *, generators: list[np.random.Generator]) -> np.ndarray:
+def resample(weights: np.ndarray, count: int, *, generators: list[np.random.Generator]) -> np.ndarray:
     """Positions (patient, count) of draws in proportion to their weights, by one comb a patient, then shuffled."""
     found = np.empty((len(weights), count), int)
     for i, (w, generator) in enumerate(zip(weights, generators, strict=True)):

@@ -13,7 +13,7 @@ import itertools
 import numpy as np
 
 from ..target import Target
-from .modes import Modes, climbed
+from .modes import Modes, climb
 
 PLACES = 16  # a patient, at most
 _STEPS = (1.0, 2.0, 4.0, 6.5, 10.0)  # standard deviations from the mode, as its curvature has them
@@ -50,7 +50,7 @@ def along(target: Target, modes: Modes, which: np.ndarray) -> Ridge:
         length = (step - before) * width
         begin = here + length[..., None] * ahead
         begin[:, sides, moved] = here[:, sides, moved] + length * side
-        u, height, spread = _followed(target, which, begin, moved, going)
+        u, height, spread = _follow(target, which, begin, moved, going)
         drop = top[:, None] - height
         going = going & (drop < _FLOOR) & (np.abs(u[:, sides, moved]) < _FURTHEST)
         away = u - mode[:, None]
@@ -66,7 +66,7 @@ def along(target: Target, modes: Modes, which: np.ndarray) -> Ridge:
     return Ridge(u, height, spread, real & (np.arange(PLACES) < 2 * size * len(found)))
 
 
-def _followed(
+def _follow(
     target: Target, which: np.ndarray, begin: np.ndarray, moved: np.ndarray, going: np.ndarray
 ) -> tuple[np.ndarray, ...]:
     """Where the others end who follow those that are `going` (patient, side); places, heights, covariances."""
@@ -74,6 +74,6 @@ def _followed(
     u, height = begin.copy(), np.full(going.shape, -np.inf)
     spread = np.broadcast_to(np.eye(size), (*going.shape, size, size)).copy()
     row, place = np.nonzero(going)
-    climbs = climbed(target, which[row], begin[row, place], moved[place], _TURNS)
+    climbs = climb(target, which[row], begin[row, place], moved[place], _TURNS)
     u[row, place], height[row, place], spread[row, place] = climbs.u, climbs.height, climbs.covariance
     return u, height, spread

@@ -22,9 +22,9 @@ from twin.types import Array
 
 from ..parallel import each
 from ..target import Data, Target
-from .importance import DEGREES, Guess, Weighted, tempered
+from .importance import DEGREES, Guess, Weighted, temper
 from .nuts import numpyro
-from .pareto import resampled
+from .pareto import resample
 
 HALF = 64  # walkers that move at once: a block of the engine; more where unknowns are many
 _GROUPS = 8  # of walkers, whose means are compared
@@ -78,25 +78,25 @@ def _sample(
     """Stage after stage until groups agree and walkers have forgotten where they were; the first half is dropped."""
     size, row = target.prior.size, target.rows(np.array([patient]))
     half = max(HALF, 1 << (2 * size - 1).bit_length())
-    weights = tempered(found.weights[patient : patient + 1], size)
-    places = resampled(weights, 2 * half, generators=[np.random.default_rng(key)])[0]
+    weights = temper(found.weights[patient : patient + 1], size)
+    places = resample(weights, 2 * half, generators=[np.random.default_rng(key)])[0]
     u = found.u[patient, places].reshape(2, half, size)
     height = target.evaluate(u.reshape(1, -1, size), np.array([patient]))[0].reshape(2, half)
     parts = _parts(guess)
     crowd = _Crowd(u, height, guess.log_density(u.reshape(1, -1, size)).reshape(2, half))
-    run = target.compiled("walk", functools.partial(_stage, target))
+    run = target.compile_once("walk", functools.partial(_stage, target))
     records: list[np.ndarray] = []
     for stage in range(1, _STAGES + 1):
         crowd, seen = run(crowd, parts, row, fold(key, stage))
         records.append(np.asarray(seen).reshape(_KEPT, 2 * half, size))
         kept = np.concatenate(records[stage // 2 :])
-        rhat, effective = judged(kept)
+        rhat, effective = diagnose(kept)
         if stage > 1 and rhat <= _HIGHEST_RHAT and effective >= _LENGTHS * 2 * half:
             break
     return kept.reshape(-1, size), rhat, effective
 
 
-def judged(kept: np.ndarray) -> tuple[float, float]:
+def diagnose(kept: np.ndarray) -> tuple[float, float]:
     """R-hat of groups of walkers and halves of time, and effective draws, of places (time, walker, unknown)."""
     diagnostics = numpyro().diagnostics
     time, walkers, size = kept.shape
@@ -126,7 +126,7 @@ def _stage(target: Target, crowd: _Crowd, parts: _Parts, row: Data, seed: Array)
         mine, far = turn[0] % 2, turn[0] < 2
         proposing, stepping, deciding = jax.random.split(turn[1], 3)
         u, height, guessed = (x[mine] for x in crowd)
-        tried = jnp.where(far, _drawn(parts, len(u), key=proposing), u + _step(crowd.u[1 - mine], key=stepping))
+        tried = jnp.where(far, _draw(parts, len(u), key=proposing), u + _step(crowd.u[1 - mine], key=stepping))
         new, density = target.log_posterior(tried[None], row)[0], _log_density(parts, tried)
         gain = new - height - jnp.where(far, density - guessed, 0.0)
         moves = jnp.log(jax.random.uniform(deciding, gain.shape, gain.dtype)) < gain
@@ -141,7 +141,7 @@ def _stage(target: Target, crowd: _Crowd, parts: _Parts, row: Data, seed: Array)
     return jax.lax.scan(record, crowd, jax.random.split(jax.random.wrap_key_data(seed), _KEPT))
 
 
-def _drawn(parts: _Parts, count: int, *, key: Array) -> Array:
+def _draw(parts: _Parts, count: int, *, key: Array) -> Array:
     """Draws of the guess (walker, unknown)."""
     which, normals, stretching = jax.random.split(key, 3)
     part = jax.random.choice(which, len(parts.share), (count,), p=parts.share)

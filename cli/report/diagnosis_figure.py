@@ -28,7 +28,7 @@ def draw(found: Any, predictive: Any, ranks: Any, path: Path, *, time_unit: str)
         axes = list(grid.ravel())
         _measurements(axes, found, *time)
         for panel, name in zip(axes[3:], seen, strict=False):
-            _predictive(panel, predictive, name, *time)
+            _draw_predictive(panel, predictive, name, *time)
         for i, (panel, name) in enumerate(zip(axes[3 + len(seen) :], ranks.names if ranks else (), strict=False)):
             panel.hist(ranks.ranks[:, i] / ranks.draws, bins=20, range=(0, 1), color=COLOURS[0], alpha=0.6)
             panel.axhline(len(ranks.ranks) / 20, color=INK, linewidth=0.8)
@@ -40,7 +40,7 @@ def draw(found: Any, predictive: Any, ranks: Any, path: Path, *, time_unit: str)
     return path
 
 
-def _predictive(axes: Any, predictive: Any, name: str, unit: str, scale: float) -> None:
+def _draw_predictive(axes: Any, predictive: Any, name: str, unit: str, scale: float) -> None:
     """Quantiles of the measurements among those that the population is expected to give."""
     time = predictive[f"{name}_time"].values / scale
     for quantile, colour in ((10, COLOURS[1]), (50, COLOURS[0]), (90, COLOURS[1])):

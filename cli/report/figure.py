@@ -68,7 +68,7 @@ def draw(tree: Any, path: Path, *, observables: Sequence[str] = ()) -> Path:
 
 def left_out(tree: Any, observables: Sequence[str] = ()) -> list[str]:
     """What the figure has no room for, a sentence each; the terminal says it too."""
-    outcomes, regimens, courses = list(tree["outcomes"].data_vars), _regimens(tree), _wanted(tree, observables)
+    outcomes, regimens, courses = list(tree["outcomes"].data_vars), _regimens(tree), _to_draw(tree, observables)
     counts = ((outcomes, MOST_OUTCOMES, "outcomes"), (regimens, MOST_REGIMENS, "regimens"))
     found = [f"{most} of {len(all_)} {word}; summary.csv has all" for all_, most, word in counts if len(all_) > most]
     if len(courses) > MOST_OBSERVABLES:
@@ -82,27 +82,27 @@ def _regimens(tree: Any) -> list[str]:
 
 def _courses(tree: Any, observables: Sequence[str]) -> list[str]:
     known = list(tree["predictions"].data_vars) if "predictions" in tree.children else []
-    return _wanted(tree, observables)[:MOST_OBSERVABLES] or known[:1]
+    return _to_draw(tree, observables)[:MOST_OBSERVABLES] or known[:1]
 
 
-def _wanted(tree: Any, observables: Sequence[str]) -> list[str]:
+def _to_draw(tree: Any, observables: Sequence[str]) -> list[str]:
     """The observables to draw: those asked for, then those measured that none of them stands for."""
     known = list(tree["predictions"].data_vars) if "predictions" in tree.children else []
     chosen = [name for name in observables if name in known]
-    for name in _seen(tree):
-        if name in known and not any(_same(tree, name, other) for other in chosen):
+    for name in _measured_names(tree):
+        if name in known and not any(_are_same(tree, name, other) for other in chosen):
             chosen.append(name)
     return chosen
 
 
-def _seen(tree: Any) -> list[str]:
+def _measured_names(tree: Any) -> list[str]:
     """What was measured, each name once."""
     if "observed_data" not in tree.children:
         return []
     return list(dict.fromkeys(str(name) for name in tree["observed_data"]["observable"].values))
 
 
-def _same(tree: Any, one: str, other: str) -> bool:
+def _are_same(tree: Any, one: str, other: str) -> bool:
     """Whether two observables have the same true value, as a sensor's and that of the tissue it sits in."""
     if one == other:
         return True
@@ -120,7 +120,7 @@ def _groups(tree: Any) -> list[tuple[str, Any]]:
     return [(f"{len(patients)} patients", slice(None))]
 
 
-def _titled(tree: Any, group: str) -> str:
+def _title(tree: Any, group: str) -> str:
     """A group with what its calibration is worth."""
     said = verdicts(tree)
     if group in said or not said:
@@ -186,14 +186,14 @@ def _course_row(figure: Any, grid: Any, tree: Any, name: str, groups: Any, regim
         axes = figure.add_subplot(grid[column], sharey=first)
         first = first or axes
         _course(axes, times / scale, variable.values[chosen], len(regimens))
-        _measured(axes, tree, name, group, scale)
+        _draw_measurements(axes, tree, name, group, scale)
         if "now" in tree.attrs:
             axes.axvline(float(tree.attrs["now"]) / scale, color=INK, linewidth=0.9, linestyle=":", label="now")
-        axes.set_title(_titled(tree, group))
+        axes.set_title(_title(tree, group))
         axes.set_xlabel(f"time ({unit})")
         axes.margins(x=0.01)
         if column == 0:
-            axes.set_ylabel(labelled(str(variable.attrs.get("description", "")) or name, variable.attrs.get("unit")))
+            axes.set_ylabel(with_unit(str(variable.attrs.get("description", "")) or name, variable.attrs.get("unit")))
         else:
             axes.tick_params(labelleft=False)
 
@@ -211,12 +211,12 @@ def _course(axes: Any, time: Any, values: Any, regimens: int) -> None:
         axes.plot(time, middle, color=_colour(i), linewidth=2.0)
 
 
-def _measured(axes: Any, tree: Any, name: str, patient: str, scale: float) -> None:
+def _draw_measurements(axes: Any, tree: Any, name: str, patient: str, scale: float) -> None:
     if "observed_data" not in tree.children:
         return
     seen = tree["observed_data"].to_dataset()
-    known = [one for one in _seen(tree) if one in tree["predictions"].data_vars]
-    shown = [one for one in known if _same(tree, one, name)]
+    known = [one for one in _measured_names(tree) if one in tree["predictions"].data_vars]
+    shown = [one for one in known if _are_same(tree, one, name)]
     mine = np.isin(seen["observable"].values, shown) & (seen["of_patient"].values == patient)
     if mine.any():
         name_of = "measured" if shown == [name] else f"measured: {', '.join(shown)}"
@@ -236,7 +236,7 @@ def draw_measured(axes: Any, time: Any, value: Any, bound: Any, *, label: str) -
             )  # fmt: skip
 
 
-def labelled(words: str, unit: Any, width: int = 34) -> str:
+def with_unit(words: str, unit: Any, width: int = 34) -> str:
     """A label with its unit, wrapped: '10^9/L' as 10⁹/L."""
     pretty = re.sub(r"\^(-?\d+)", lambda power: power[1].translate(_SUPERSCRIPTS), str(unit))
     return textwrap.fill(words if pretty in ("", "1", "None") else f"{words} ({pretty.replace(' * ', '·')})", width)
@@ -263,7 +263,7 @@ def _outcome_row(figure: Any, grid: Any, tree: Any, names: Any, groups: Any, reg
                 values = variable.values[chosen, i].ravel() / scale
                 draw_one(axes, g * len(regimens) + i, values, _colour(i), beyond)
         axes.set_title(str(name))
-        axes.set_xlabel(labelled(str(variable.attrs.get("description", "")), unit, 30 if grid.ncols > 3 else 42))
+        axes.set_xlabel(with_unit(str(variable.attrs.get("description", "")), unit, 30 if grid.ncols > 3 else 42))
         axes.locator_params(axis="x", nbins=6)
         if np.isinf(variable.values).any():  # what never happened lies beyond the right edge
             axes.set_xlim(right=beyond)

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from .text import aligned, shown_unit
+from .text import align, shown_unit
 
 
 def describe_all(width: int) -> str:
@@ -23,7 +23,7 @@ def describe_all(width: int) -> str:
         "Evidence: how many parameters were read in the paper itself / in a second implementation / are assumed. "
         "`twin models NAME` shows one in full."
     )
-    return "\n".join([*aligned(lines, width), "", *textwrap.wrap(told, width)])
+    return "\n".join([*align(lines, width), "", *textwrap.wrap(told, width)])
 
 
 def describe_model(name: str, width: int) -> str:
@@ -38,14 +38,14 @@ def _chapters(model: Any, width: int) -> Iterator[str]:
     yield f"{model.name}: {model.title}"
     yield from textwrap.wrap(" ".join((type(model).__doc__ or "").split()), width)
     yield from textwrap.wrap(f"Source: {model.citation}", width)
-    states = f"States: {len(model.states())}, of which solved exactly: {_exact(model)}."
+    states = f"States: {len(model.states())}, of which solved exactly: {_exact_blocks(model)}."
     yield from textwrap.wrap(f"Time unit: {model.time_unit}. {states}", width)
     yield from chapter("Domain of validity", _domain(model))
     yield from table("Parameters", ("name", "value", "unit", "between patients", "meaning", "source", "evidence"),
                       ([n, f"{p.value:g}", p.unit, p.spread.describe() if p.spread else "", p.meaning, p.source,
                         str(p.evidence)] for n, p in model.parameters().items()))  # fmt: skip
     yield from chapter("Evidence", _evidence(model))
-    yield from chapter("Correlations", (f"{a}, {b}: {r:g}" for (a, b), r in model.correlated().items()))
+    yield from chapter("Correlations", (f"{a}, {b}: {r:g}" for (a, b), r in model.normal_correlations().items()))
     yield from table("Covariates", ("name", "reference", "range or levels", "meaning", "source"),
                       (_covariate(n, c) for n, c in model.covariates().items()))  # fmt: skip
     yield from table("Inputs over time", ("name", "default", "unit", "range", "meaning"),
@@ -63,7 +63,7 @@ def _chapters(model: Any, width: int) -> Iterator[str]:
                       ([n, s.unit, s.meaning] for n, s in model.states().items()))  # fmt: skip
 
 
-def _exact(model: Any) -> str:
+def _exact_blocks(model: Any) -> str:
     return ", ".join(model.linear) or "none"
 
 
@@ -98,7 +98,7 @@ def _range(declared: Any) -> str:
 def _table(width: int, title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     lines = [[shown_unit(c) if h == "unit" else c for h, c in zip(head, row, strict=True)] for row in rows]
     if lines:
-        yield from ("", title, *aligned([list(head), *lines], width))
+        yield from ("", title, *align([list(head), *lines], width))
 
 
 def _chapter(width: int, title: str, lines: Iterable[str]) -> Iterator[str]:

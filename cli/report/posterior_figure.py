@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .figure import COLOURS, STYLE, doubts, draw_measured, footnote, labelled
+from .figure import COLOURS, STYLE, doubts, draw_measured, footnote, with_unit
 from .text import readable_time
 
 if TYPE_CHECKING:
@@ -84,5 +84,5 @@ def _panel(axes: Any, posterior: Posterior, i: int, name: str, times: Any, befor
     draw_measured(axes, *np.array([(o.time / scale, o.value, o.bound) for o in own]).reshape(-1, 3).T, label="measured")
     axes.set_title(f"{patient.id}: {posterior.verdict[i]}")
     axes.set_xlabel(f"time ({unit})")
-    axes.set_ylabel(labelled(seen.meaning or name, seen.unit))
+    axes.set_ylabel(with_unit(seen.meaning or name, seen.unit))
     axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))

@@ -9,7 +9,7 @@ import numpy as np
 
 from calibration.posterior import SURPRISING
 
-from .figure import COLOURS, STYLE, draw_measured, footnote, labelled
+from .figure import COLOURS, STYLE, draw_measured, footnote, with_unit
 from .text import readable_time
 
 _PATIENTS, _OBSERVABLES, _PARAMETERS = 4, 2, 4  # shown at most
@@ -35,10 +35,10 @@ def draw(replayed: Any, model: Any, path: Path) -> Path:
         for row, who in zip(grid, people, strict=True):
             for axes, name in zip(row, names, strict=False):
                 _forecast(axes, steps, forecasts, who, name, scale)
-                axes.set_ylabel(labelled(model.observables()[name].meaning or name, model.observables()[name].unit))
+                axes.set_ylabel(with_unit(model.observables()[name].meaning or name, model.observables()[name].unit))
             for axes, name in zip(row[len(names) :], unknowns, strict=True):
                 _parameter(axes, steps, who, name, scale)
-                axes.set_title(labelled(name.replace("_", " "), model.parameters()[name].unit))
+                axes.set_title(with_unit(name.replace("_", " "), model.parameters()[name].unit))
             for axes in row:
                 axes.set_xlabel(f"time ({unit})")
         each = [zip(*row[0].get_legend_handles_labels()[::-1], strict=True) for row in grid]

@@ -53,16 +53,16 @@ def to_text(tree: Any, rows: Sequence[Row]) -> str:
     shown = patients if len(patients) <= MOST_PATIENTS + 1 else [EVERYONE]
     title = str(tree.attrs.get("title", "")) or "Summary"
     parts = [title, *_notes(tree)]
-    readable = _readable(rows, str(tree.attrs.get("time_unit", "")))
+    readable = _in_readable_units(rows, str(tree.attrs.get("time_unit", "")))
     for patient in shown:
         own = [row for row in readable if row.patient == patient]
         count = len(tree["outcomes"]["patient"])
         head = f"all {count} patients" if patient == EVERYONE and count > 1 else patient
-        parts += ["", f"{head}: median [5 %, 95 %] of {own[0].draws} draws", *_table(own), *_heavy(own)]
+        parts += ["", f"{head}: median [5 %, 95 %] of {own[0].draws} draws", *_table(own), *_heavy_tails(own)]
     return "\n".join(parts)
 
 
-def _heavy(rows: Sequence[Row]) -> Iterator[str]:
+def _heavy_tails(rows: Sequence[Row]) -> Iterator[str]:
     """Means that say nothing of anybody, by outcome."""
     for outcome in dict.fromkeys(row.outcome for row in rows if row.heavy_tail):
         regimens = ", ".join(row.regimen for row in rows if row.outcome == outcome and row.heavy_tail)
@@ -90,7 +90,7 @@ def _notes(tree: Any) -> Iterator[str]:
         yield f"solver {solver}, {tree.attrs.get('dtype', '')}, seed {tree.attrs.get('seed', '')}"
 
 
-def _readable(rows: Sequence[Row], time_unit: str) -> list[Row]:
+def _in_readable_units(rows: Sequence[Row], time_unit: str) -> list[Row]:
     """The rows with times in days rather than hundreds of hours; the CSV file keeps the model's unit."""
     shown: list[Row] = []
     for row in rows:
@@ -135,15 +135,15 @@ def _table(rows: Sequence[Row]) -> list[str]:
             line += _difference(row)
         lines.append(line + [""] * (len(head) - len(line)))
         before = row.outcome
-    return aligned(lines)
+    return align(lines)
 
 
-def aligned(lines: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
+def align(lines: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
     """Columns of text under a ruled head; cells are wrapped where the whole would be wider than `width`."""
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     if width is not None:
-        widths = _narrowed(widths, _longest_words(lines), width - 2 * (len(widths) - 1))
-    head, *rest = (_wrapped(line, widths) for line in lines)
+        widths = _narrow(widths, _longest_words(lines), width - 2 * (len(widths) - 1))
+    head, *rest = (_wrap(line, widths) for line in lines)
     texts = [*head, *(text for row in rest for text in row)]
     return [*head, "-" * max(map(len, texts)), *texts[len(head) :]]
 
@@ -154,7 +154,7 @@ def _longest_words(lines: Sequence[Sequence[str]]) -> list[int]:
     return [max((len(word) for cell in column for word in cell.split()), default=0) for column in columns]
 
 
-def _narrowed(widths: list[int], words: list[int], room: int) -> list[int]:
+def _narrow(widths: list[int], words: list[int], room: int) -> list[int]:
     """Widths that fit: the widest columns give way to their longest words first, then words do; names stay whole."""
     widths = list(widths)
     for floors in ([widths[0], *words[1:]], [widths[0], *(min(w, _NARROWEST) for w in words[1:])]):
@@ -164,7 +164,7 @@ def _narrowed(widths: list[int], words: list[int], room: int) -> list[int]:
     return widths
 
 
-def _wrapped(line: Sequence[str], widths: Sequence[int]) -> list[str]:
+def _wrap(line: Sequence[str], widths: Sequence[int]) -> list[str]:
     """One row of a table, as many lines high as its longest cell."""
     cells = [
         textwrap.wrap(cell, width, break_on_hyphens=False) if len(cell) > width else [cell]

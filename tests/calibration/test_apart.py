@@ -46,10 +46,10 @@ def target():
 
 
 def test_who_begins_in_a_steady_state_is_calibrated_alone(target):
-    assert [list(part) for part in ladder._apart(target)] == [[0, 2], [1], [3]]
+    assert [list(part) for part in ladder._group(target)] == [[0, 2], [1], [3]]
     together = target.of([target.patients[i] for i in (0, 2)])
     assert together.courses.choice.name == "ensemble", "the others keep the engine"
-    assert [list(part) for part in ladder._apart(together)] == [[0, 1]]
+    assert [list(part) for part in ladder._group(together)] == [[0, 1]]
 
 
 def test_parts_are_put_together_in_the_order_of_the_patients(target, monkeypatch):

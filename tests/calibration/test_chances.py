@@ -135,4 +135,4 @@ def test_measurements_are_counted_once_whatever_the_chances():
     """The mean of three over branches was 2.9999999999999996, and 2 was told."""
     shares = np.array([0.09613928662326665, 0.6528676206456686, 0.2509930927310646])
     each = types.SimpleNamespace(stats={"observations": np.full(3, 3.0)})
-    assert branches._joint(each, np.arange(3), np.arange(3), shares)["observations"] == 3.0
+    assert branches._join_stats(each, np.arange(3), np.arange(3), shares)["observations"] == 3.0

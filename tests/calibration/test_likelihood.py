@@ -137,7 +137,7 @@ def test_such_classes_are_drawn_as_likely_as_they_are():
         np.testing.assert_allclose(found, share, atol=4.5 * 0.5 / np.sqrt(20_000))
     read = jnp.array([2.0, 1.0, 0.0, 0.0])
     seen = Seen(read, READ, jnp.asarray(true), jnp.asarray(TIMES), CHAIN_P, {})
-    on = jax.vmap(lambda k: CHAIN.continued(seen, jnp.array([True, True, False, False]), key=k))(keys)
+    on = jax.vmap(lambda k: CHAIN.continue_from(seen, jnp.array([True, True, False, False]), key=k))(keys)
     np.testing.assert_array_equal(on[:, :2], np.broadcast_to(read[:2], (20_000, 2)))
     found = np.mean(np.asarray(on)[:, 2, None] == np.arange(3), 0)
     np.testing.assert_allclose(found, (chain(0.4) @ chain(0.4))[1], atol=4.5 * 0.5 / np.sqrt(20_000))

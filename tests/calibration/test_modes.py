@@ -43,7 +43,7 @@ def test_a_mode_alone_is_a_caution_that_says_what_it_leaves_out(mode):
 
 
 def test_a_climb_that_has_not_settled_is_not_trusted(monkeypatch):
-    monkeypatch.setattr(modes, "climbed", functools.partial(modes.climbed, turns=5))
+    monkeypatch.setattr(modes, "climb", functools.partial(modes.climb, turns=5))
     found = narrow("map")
     assert found.stats["settled"][0] == 0.0
     assert found.verdict == ("not trusted",)

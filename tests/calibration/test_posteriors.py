@@ -11,7 +11,7 @@ import pytest
 import calibration
 import twin
 from calibration import Target
-from calibration.method.pareto import smoothed
+from calibration.method.pareto import smooth
 from tests.calibration.models import W4_PRIORS, LogOral
 from tests.calibration.test_likelihood import LOOKS, closed_form, w4
 from tests.toys import Turnover
@@ -160,12 +160,12 @@ def test_a_sampler_that_is_too_sure_is_caught():
 def test_k_hat_is_the_shape_of_a_pareto_tail(shape):
     """Ratios from a Pareto tail of known shape, 20 samples of 5,000: the mean is within 0.1."""
     u = np.random.default_rng(0).uniform(size=(20, 5000))
-    _, k = smoothed(np.log((u**-shape - 1) / shape + 1))
+    _, k = smooth(np.log((u**-shape - 1) / shape + 1))
     assert k.mean() == pytest.approx(shape, abs=0.1)
 
 
 def test_equal_weights_stay_equal():
-    weights, k = smoothed(np.zeros((1, 1000)))
+    weights, k = smooth(np.zeros((1, 1000)))
     np.testing.assert_allclose(weights, 1e-3)
     assert k[0] == -np.inf
 

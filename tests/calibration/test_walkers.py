@@ -29,7 +29,7 @@ def test_both_arms_of_a_parabola_are_walked():
 
 def test_independent_places_are_worth_what_they_are():
     """Within a third: autocorrelations of 40 times 128 draws are known to a few percent each."""
-    rhat, effective = walkers.judged(np.random.default_rng(0).standard_normal((40, WALKERS, 3)))
+    rhat, effective = walkers.diagnose(np.random.default_rng(0).standard_normal((40, WALKERS, 3)))
     assert rhat == pytest.approx(1.0, abs=0.005)
     assert effective == pytest.approx(40 * WALKERS, rel=1 / 3)
 
@@ -37,12 +37,12 @@ def test_independent_places_are_worth_what_they_are():
 def test_walkers_that_stay_where_they_began_are_told():
     generator = np.random.default_rng(0)
     still = generator.standard_normal((1, WALKERS, 2)) + 0.05 * generator.standard_normal((60, WALKERS, 2))
-    assert walkers.judged(still)[1] < 1.5 * WALKERS
+    assert walkers.diagnose(still)[1] < 1.5 * WALKERS
 
 
 def test_a_crowd_that_drifts_is_told():
     drift = np.linspace(0, 1, 60)[:, None, None]
-    rhat, _ = walkers.judged(np.random.default_rng(0).standard_normal((60, WALKERS, 2)) + drift)
+    rhat, _ = walkers.diagnose(np.random.default_rng(0).standard_normal((60, WALKERS, 2)) + drift)
     assert rhat > 1.03
 
 

@@ -8,7 +8,7 @@ import scipy.stats
 
 from calibration.method.importance import DEGREES, around
 from calibration.method.modes import Modes
-from calibration.method.pareto import effective, effective_tails, smoothed
+from calibration.method.pareto import effective_draws, effective_tails, smooth
 
 
 def test_equal_weights_are_worth_their_number():
@@ -22,7 +22,7 @@ def test_a_thin_tail_of_the_guess_is_told():
     The 95 % of them is known by a tenth, as is the figure that is told (its own spread is a third): a factor of two.
     """
     u = -0.5 + 0.8 * np.random.default_rng(0).standard_normal((200, 4000))
-    weights, k = smoothed(-0.5 * u**2 + 0.5 * ((u + 0.5) / 0.8) ** 2)
+    weights, k = smooth(-0.5 * u**2 + 0.5 * ((u + 0.5) / 0.8) ** 2)
     order = np.argsort(u, axis=1)
     shares = np.cumsum(np.take_along_axis(weights, order, 1), 1)
     highest = [np.interp(0.95, c, x) for c, x in zip(shares, np.take_along_axis(u, order, 1), strict=True)]
@@ -30,7 +30,7 @@ def test_a_thin_tail_of_the_guess_is_told():
     told = np.median(effective_tails(u[..., None], weights))
     assert np.median(k) < 0.7, "k-hat believes it"
     assert told == pytest.approx(known_as, rel=1.0)
-    assert np.median(effective(weights)) > 5 * known_as, "and as a whole the weights look like many more"
+    assert np.median(effective_draws(weights)) > 5 * known_as, "and as a whole the weights look like many more"
 
 
 def test_every_guess_reaches_as_far_as_the_prior():

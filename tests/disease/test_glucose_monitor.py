@@ -13,8 +13,8 @@ from twin.model.noise.glucose_monitor import (
     SHRINKAGE,
     TYPICAL,
     GlucoseMonitor,
-    acceptable,
     draw_sensor,
+    is_acceptable,
     stationary_sd,
 )
 
@@ -43,7 +43,7 @@ def factory(draws: int) -> np.ndarray:
 
 def test_sensors_are_drawn_from_the_published_distribution():
     drawn = jax.vmap(lambda key: draw_sensor(key=key))(jax.random.split(KEY, 4000))
-    assert np.all(acceptable(drawn))
+    assert np.all(is_acceptable(drawn))
     ours, expected = np.stack(drawn, axis=1), factory(40_000)
     spread = expected.std(axis=0)
     # 4 standard errors of a mean of 4000, and as much for the SDs

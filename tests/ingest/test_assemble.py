@@ -426,5 +426,5 @@ def test_being_on_a_drug_may_be_a_covariate(chart):
     patient, report = assembled(chart, DOCETAXEL, ON_METFORMIN)
     assert patient.covariates["prior_chemotherapy"] == "treated"
     assert not patient.doses
-    assert not report.lost()
+    assert not report.losses()
     assert count(report, USED, "covariate prior_chemotherapy") == 1

@@ -12,7 +12,7 @@ from tests.ingest.test_fhir_hostile import changed, places
 from twin.errors import TwinError
 from twin.ingest import genome
 from twin.ingest.chart import Code
-from twin.ingest.genome import functions, pharmcat, phenoconverted, sites, table, vcf
+from twin.ingest.genome import functions, pharmcat, phenoconvert, sites, table, vcf
 from twin.ingest.privacy import pseudonym
 from twin.ingest.report import CONVERTED, DROPPED, FLAGGED, READ
 
@@ -548,12 +548,12 @@ def test_hostile_tables(tmp_path, text, said):
 
 
 def test_phenoconversion():
-    assert phenoconverted(2.0, "paroxetine") == 0.0
-    assert phenoconverted(2.0, "duloxetine") == 1.0
-    assert phenoconverted(1.5, "moderate") == 0.75
-    assert phenoconverted(1.0, "weak") == 1.0
-    assert phenoconverted(2.0, "fluconazole", "CYP2C9", factors={"moderate": 0.4}) == pytest.approx(0.8)
+    assert phenoconvert(2.0, "paroxetine") == 0.0
+    assert phenoconvert(2.0, "duloxetine") == 1.0
+    assert phenoconvert(1.5, "moderate") == 0.75
+    assert phenoconvert(1.0, "weak") == 1.0
+    assert phenoconvert(2.0, "fluconazole", "CYP2C9", factors={"moderate": 0.4}) == pytest.approx(0.8)
     with pytest.raises(TwinError, match="did you mean 'paroxetine'"):
-        phenoconverted(2.0, "paroxetin")
+        phenoconvert(2.0, "paroxetin")
     with pytest.raises(TwinError, match="no factor is agreed"):
-        phenoconverted(2.0, "fluconazole", "CYP2C9")
+        phenoconvert(2.0, "fluconazole", "CYP2C9")

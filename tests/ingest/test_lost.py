@@ -43,7 +43,7 @@ KEPT = {
 def test_no_dose_of_the_models_drug_is_lost_quietly(given, mapping, choices, words):
     patient, report = assembled(Chart("p", given=(given,)), mapping=mapping, **choices)
     assert not patient.doses
-    (said,) = report.lost()
+    (said,) = report.losses()
     assert said.startswith("1 dose lost: ")
     assert words in said
     assert sum(report.total(kind) for kind in (DROPPED, UNUSED)) == 1, "it is one note beside the one it had"
@@ -52,7 +52,7 @@ def test_no_dose_of_the_models_drug_is_lost_quietly(given, mapping, choices, wor
 @pytest.mark.parametrize(("given", "mapping", "choices"), KEPT.values(), ids=KEPT)
 def test_what_is_used_decided_on_or_anothers_is_not_lost(given, mapping, choices):
     _, report = assembled(Chart("p", given=(given,)), mapping=mapping, **choices)
-    assert not report.lost()
+    assert not report.losses()
 
 
 UNREAD = Lost(DRUG, "MedicationRequest: without a dosage", at(1), certain=False)
@@ -70,7 +70,7 @@ UNREAD = Lost(DRUG, "MedicationRequest: without a dosage", at(1), certain=False)
     ],
 )
 def test_an_order_that_cannot_be_read_is_lost_where_orders_count(chart, choices, count):
-    assert len(assembled(chart, **choices)[1].lost()) == count
+    assert len(assembled(chart, **choices)[1].losses()) == count
 
 
 # --- scenarios ----------------------------------------------------------------------------------------

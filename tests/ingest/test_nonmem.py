@@ -66,16 +66,16 @@ def test_a_real_file_is_read_without_loss(name, shared_data):
     assert len(found.ids) == (len({row[people] for row in rows}) if people else 1)
     assert report.total(READ) == len(measured) + len(doses) + len(rows) * len(found.covariates)
     assert int(found.observed.sum()) == len(measured)
-    assert int(found.dosed.sum()) == len(doses)
+    assert int(found.is_dose.sum()) == len(doses)
     np.testing.assert_array_equal(found.value[found.observed], [float(row[readings]) for row in measured])
     if amounts:
-        np.testing.assert_array_equal(found.amount[found.dosed], [float(row[amounts]) for row in doses])
+        np.testing.assert_array_equal(found.amount[found.is_dose], [float(row[amounts]) for row in doses])
     columns = [one for one in rows[0] if one.lower() not in _ROLES]
     assert sorted(found.covariates) == sorted(one.upper() for one in columns)
     for one in columns:
         column = found.covariates[one.upper()]
         said = [row[one] if column.levels else float(row[one]) for row in rows]
-        assert [column.said(value) for value in column.values] == said
+        assert [column.decode(value) for value in column.values] == said
 
 
 def test_a_real_files_kinds_are_counted_by_person(shared_data):
@@ -111,7 +111,7 @@ def test_nonmems_own_output_from_its_own_table(shared_data):
     compared = 0
     for i, regimen in enumerate(regimens.values()):
         rows = slice(found.starts[i], found.starts[i + 1])
-        dose = int(np.argmax(found.dosed[rows])) + rows.start
+        dose = int(np.argmax(found.is_dose[rows])) + rows.start
         own = {
             name: float(found.covariates[column].values[dose])
             for name, column in (("lag", "LAGT"), ("bioavailability", "BIOAV"), ("duration", "DUR2"))
@@ -393,7 +393,7 @@ def test_every_form_of_a_file_says_the_same(text, options, table):
     assert found.time.tolist() == [0, 1.5, 0]
     assert found.amount.tolist() == [100, 0, 50]
     assert found.value[found.observed].tolist() == [2.5]
-    assert [found.covariates["SEX"].said(v) for v in found.covariates["SEX"].values] == ["M", "M", "F"]
+    assert [found.covariates["SEX"].decode(v) for v in found.covariates["SEX"].values] == ["M", "M", "F"]
 
 
 def test_numbers_are_read_exactly(tmp_path):

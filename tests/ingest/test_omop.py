@@ -18,7 +18,7 @@ from tests.calibration.models import Oral
 from twin.errors import TwinError
 from twin.ingest import omop, read_patients
 from twin.ingest.chart import Code
-from twin.ingest.omop.database import opened
+from twin.ingest.omop.database import open_database
 from twin.ingest.report import CONVERTED, DROPPED, DUPLICATE, FLAGGED, NOBODY, READ, UNUSED
 from twin.model import covariate, observable
 from twin.types import Scalar
@@ -503,9 +503,7 @@ def test_places_that_hold_no_database(tmp_path):
 
 
 def test_an_address_is_opened_to_read_only(tmp_path):
-    from twin.ingest.omop.database import opened
-
-    with opened(address_of(tmp_path, TABLES), None) as database, pytest.raises(TwinError, match="readonly"):
+    with open_database(address_of(tmp_path, TABLES), None) as database, pytest.raises(TwinError, match="readonly"):
         list(database.rows("DELETE FROM person", "a deletion"))
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         database.connection.cursor()
@@ -582,7 +580,7 @@ def test_no_escape_slips_a_second_statement_in(query, form, tmp_path):
 
 def test_duckdbs_own_parser_counts_the_statements(tmp_path):
     """Whatever the words: what is no single SELECT to DuckDB is refused before anything runs."""
-    with opened(FORMS["CSV"](tmp_path / "cdm"), None) as database:
+    with open_database(FORMS["CSV"](tmp_path / "cdm"), None) as database:
         for wrong in ("SELECT 1; SELECT 2", "CHECKPOINT", "SELECT 1 FROM (", "EXPLAIN SELECT 1", ""):
             with pytest.raises(TwinError, match="the query"):
                 database.check_statement(wrong, "the query")

@@ -19,7 +19,7 @@ from twin.ingest import READERS, Source, fhir, join_patients, read_patients
 from twin.ingest.chart import Chart, Code, Reading
 from twin.ingest.options import hints
 from twin.ingest.report import FLAGGED, NOBODY, UNUSED, USED, Report
-from twin.ingest.sources import _joined
+from twin.ingest.sources import _join
 from twin.library import load_model
 from twin.result import dataset
 from twin.scenario import check, load_scenario
@@ -142,7 +142,7 @@ def test_three_modalities_of_one_person(tmp_path):
 def test_people_are_joined_by_their_identifier():
     gene = Reading((Code("gene", "CYP2C9"),), "*1/*1")
     one, other = [Chart("p-1"), Chart("p-2", sex="male")], [Chart("p-2", readings=(gene,)), Chart("p-3")]
-    charts, _ = _joined([(one, Report("a", "x")), (other, Report("b", "y"))], None)
+    charts, _ = _join([(one, Report("a", "x")), (other, Report("b", "y"))], None)
     assert [chart.id for chart in charts] == ["p-1", "p-2", "p-3"]
     assert charts[1] == Chart("p-2", sex="male", readings=(gene,))
 

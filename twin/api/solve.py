@@ -100,7 +100,7 @@ def solve(
             "tolerance": (jnp.asarray(choice.relative, number), jnp.asarray(choice.absolute, number)),
         }  # fmt: skip
         population, own = _parameters(model, parameters or {}, number)
-        course = _solved(type(model), compile_key(choice), question, arrays, population, own, given)
+        course = _solve(type(model), compile_key(choice), question, arrays, population, own, given)
     if check and int(course.status) != Status.OK:
         raise TwinError(f"the course of model '{model.name}' failed: {Status.meanings[int(course.status)]}")
     states = {f"state.{name}": course.states[:, i] for i, name in enumerate(model.states())}
@@ -108,7 +108,7 @@ def solve(
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _solved(
+def _solve(
     kind: type[DiseaseModel], choice: Choice, question: Question, schedule: Schedule, population: dict[str, Array],
     own: dict[str, Array], given: dict[str, Array],
 ) -> Course:  # fmt: skip

@@ -142,7 +142,7 @@ class State(eqx.Module):
     pru: Scalar = state("1", "P2Y12 reaction units")
 
 
-def shifted(share: Scalar, by: Scalar) -> Scalar:
+def shift_logit(share: Scalar, by: Scalar) -> Scalar:
     """A share moved on its logit."""
     return jax.nn.sigmoid(jnp.log(share) - jnp.log1p(-share) + by)
 
@@ -182,8 +182,8 @@ class ClopidogrelJung2024(DiseaseModel):
         by_gene = covariates.cyp2c19.pick
         return replace(
             p,
-            measured_share=shifted(p.measured_share, by_gene({d: measured[m] for d, m in METABOLISER.items()})),
-            active_share=shifted(p.active_share, by_gene({d: active[m] for d, m in METABOLISER.items()})),
+            measured_share=shift_logit(p.measured_share, by_gene({d: measured[m] for d, m in METABOLISER.items()})),
+            active_share=shift_logit(p.active_share, by_gene({d: active[m] for d, m in METABOLISER.items()})),
         )
 
     def initial(self, p) -> State:

@@ -170,7 +170,7 @@ class FinerenoneSnelder2020(DiseaseModel):
         by_egfr = 1 + p.egfr_effect * jnp.log(covariates.egfr_mdrd / p.reference_egfr)
         by_weight = 1 + p.weight_effect * jnp.log(covariates.weight / p.reference_weight)
 
-        def shrunk(sd: Scalar, variance: Scalar) -> Scalar:
+        def shrink(sd: Scalar, variance: Scalar) -> Scalar:
             return sd * jnp.sqrt(1 + japanese * (variance - 1))
 
         return replace(
@@ -180,10 +180,10 @@ class FinerenoneSnelder2020(DiseaseModel):
             volume=p.volume * by_weight,
             uacr_before=jnp.where(covariates.screening_uacr > 300, p.high_uacr_before, p.uacr_before),
             potassium_before=p.potassium_before * (1 + p.japanese_potassium * japanese),
-            egfr_sd=shrunk(p.egfr_sd, p.japanese_egfr_variance),
-            uacr_error=shrunk(p.uacr_error, p.japanese_uacr_variance),
-            potassium_error=shrunk(p.potassium_error, p.japanese_potassium_variance),
-            egfr_error=shrunk(p.egfr_error, p.japanese_error_variance),
+            egfr_sd=shrink(p.egfr_sd, p.japanese_egfr_variance),
+            uacr_error=shrink(p.uacr_error, p.japanese_uacr_variance),
+            potassium_error=shrink(p.potassium_error, p.japanese_potassium_variance),
+            egfr_error=shrink(p.egfr_error, p.japanese_error_variance),
         )
 
     def initial(self, p) -> State:

@@ -256,10 +256,10 @@ class LecanemabHayato2022(DiseaseModel):
             clearance=p.clearance, volume=p.volume, exchange=p.exchange, peripheral_volume=p.tissue_volume
         )
         safety = y.safety.rates(
-            clearance=_alike(p.safety_clearance, p.clearance, p.typical_clearance, p.safety_clearance_ratio),
+            clearance=_deviate_alike(p.safety_clearance, p.clearance, p.typical_clearance, p.safety_clearance_ratio),
             volume=_safety_volume(p),
             exchange=p.safety_exchange,
-            peripheral_volume=_alike(
+            peripheral_volume=_deviate_alike(
                 p.safety_tissue_volume, p.tissue_volume, p.typical_tissue_volume, p.safety_tissue_ratio
             ),
         )
@@ -325,10 +325,10 @@ class LecanemabHayato2022(DiseaseModel):
         return y.safety.central / _safety_volume(p)
 
 
-def _alike(typical: Scalar, own: Scalar, own_typical: Scalar, ratio: Scalar) -> Scalar:
+def _deviate_alike(typical: Scalar, own: Scalar, own_typical: Scalar, ratio: Scalar) -> Scalar:
     """The second paper's parameter of an individual who deviates in the first, in SDs alike."""
     return typical * jnp.exp(ratio * jnp.log(own / own_typical))
 
 
 def _safety_volume(p) -> Scalar:
-    return _alike(p.safety_volume, p.volume, p.typical_volume, p.safety_volume_ratio)
+    return _deviate_alike(p.safety_volume, p.volume, p.typical_volume, p.safety_volume_ratio)

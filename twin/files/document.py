@@ -67,7 +67,7 @@ def read(path: str | os.PathLike[str]) -> Document:
     """The document in a file; every way in which it can be no document is a TwinError of one sentence."""
     name = os.fspath(path)
     raw = _bytes(Path(path), name)
-    return dataclasses.replace(parse(_decoded(raw, name), name), fingerprint=hashlib.sha256(raw).hexdigest())
+    return dataclasses.replace(parse(_decode(raw, name), name), fingerprint=hashlib.sha256(raw).hexdigest())
 
 
 def parse(text: str, name: str = "text") -> Document:
@@ -95,7 +95,7 @@ def _bytes(path: Path, name: str) -> bytes:
         raise TwinError(f"{shown}: cannot be read ({problem.strerror}); check its permissions") from problem
 
 
-def _decoded(raw: bytes, name: str) -> str:
+def _decode(raw: bytes, name: str) -> str:
     if b"\0" in raw:
         line = raw[: raw.index(b"\0")].count(b"\n") + 1
         raise TwinError(f"{name}:{line}: looks like a binary file; save it as UTF-8 text")
@@ -180,10 +180,10 @@ class _Reader:
             return text
         if len(text) > LONGEST_NUMBER and re.fullmatch(r"[-+0-9.eE]+", text):
             raise self.fail(event, f"a number of {len(text)} characters; write it shorter, such as 1e6")
-        return plain(text)
+        return plain_value(text)
 
 
-def plain(text: str) -> Any:
+def plain_value(text: str) -> Any:
     """What an unquoted scalar means: null, a truth value, a number, or the text itself."""
     if _NULL.match(text):
         return None

@@ -37,8 +37,8 @@ class Reach:
             self._check_place(link, name)
 
     def _check_place(self, path: Path, name: str) -> None:
-        real = _real(path, name)
-        if not any(real.is_relative_to(_real(Path(root), str(root))) for root in (self.folder, *self.allowed)):
+        real = _real_path(path, name)
+        if not any(real.is_relative_to(_real_path(Path(root), str(root))) for root in (self.folder, *self.allowed)):
             raise TwinError(f"{show(name)} lies outside this scenario's folder; {_REMEDY}")
 
 
@@ -59,7 +59,7 @@ def check_kind(path: str | os.PathLike[str], name: str) -> None:
         raise TwinError(f"{name}: is a pipe or a device, not a file; copy what it holds into one")
 
 
-def _real(path: Path, name: str) -> Path:
+def _real_path(path: Path, name: str) -> Path:
     try:
         return Path(os.path.realpath(path))
     except ValueError:

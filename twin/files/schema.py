@@ -38,7 +38,7 @@ class Problem:
     message: str
 
 
-def _whole(value: Any) -> Any:
+def _to_whole(value: Any) -> Any:
     """1e3 is a whole number too, though YAML reads it as a float."""
     return int(value) if isinstance(value, float) and math.isfinite(value) and value.is_integer() else value
 
@@ -57,7 +57,7 @@ def complaint(sentence: str) -> PydanticCustomError:
 
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
-Whole = Annotated[int, BeforeValidator(_whole)]
+Whole = Annotated[int, BeforeValidator(_to_whole)]
 Text = Annotated[str, Field(min_length=1, max_length=10_000)]
 Name = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[^\s/\\].*$")]
 Quantity = Annotated[
@@ -105,7 +105,7 @@ def examine(value: Any, schema: type[Schema]) -> Examined[Schema]:
             at = so_far.original(problem.at)
             if at not in gone:  # else it is missing because it was taken out
                 problems.append(Problem(at, problem.message))
-        doomed = _doomed(value, [_place(error, value) for error in found])
+        doomed = _removals(value, [_place(error, value) for error in found])
         gone |= {at[:end] for at in map(so_far.original, doomed) for end in range(len(at) + 1)}
         removed.append(doomed)
         value = _without(value, doomed)
@@ -127,7 +127,7 @@ def _place(error: Mapping[str, Any], value: Any) -> Location:
     return (*place, error["loc"][-1]) if error["type"] == "missing" else place
 
 
-def _doomed(value: Any, places: Iterable[Location]) -> frozenset[Location]:
+def _removals(value: Any, places: Iterable[Location]) -> frozenset[Location]:
     """What has to go for these places to be right: the entry, or the owner of a missing one."""
     return frozenset(place if _find(value, place) is not _ABSENT else place[:-1] for place in places)
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping as Words
 from typing import TYPE_CHECKING, Any, Literal
 
 from .. import units
-from ..errors import TwinError, TwinErrors, short, suggest
+from ..errors import TwinError, TwinErrors, shorten, suggest
 from ..model.codes import SYSTEMS
 from ..quantity import parse_amount
 from .chart import Code
@@ -56,7 +56,7 @@ class Mapping:
     def of(cls, model: DiseaseModel, said: Words[str, Any] | None = None) -> Mapping:
         """The model's declared codes, and `said`: 'loinc 6301-6' -> a name, or {to, unit, levels, each, ...}."""
         found: dict[tuple[str, str], tuple[Entry, ...]] = {}
-        for entry in _declared(model):
+        for entry in _declared_entries(model):
             found[entry.code] = (*found.get(entry.code, ()), entry)
         problems: list[str] = []
         for text, words in (said or {}).items():
@@ -64,7 +64,7 @@ class Mapping:
                 code = _code(text)
                 found[code] = tuple(_entries(code, words, model))
             except TwinError as problem:
-                problems += [f"mapping '{short(text)}': {one}" for one in str(problem).splitlines()]
+                problems += [f"mapping '{shorten(text)}': {one}" for one in str(problem).splitlines()]
         if problems:
             raise TwinErrors(problems)
         return cls(found)
@@ -95,10 +95,10 @@ def kind_of(name: str, model: DiseaseModel) -> Kind:
         if name in group:
             return kind
     known = [one for group in groups.values() for one in group]
-    raise TwinError(f"model '{model.name}' has no '{short(name)}'; {suggest(name, known)}")
+    raise TwinError(f"model '{model.name}' has no '{shorten(name)}'; {suggest(name, known)}")
 
 
-def _declared(model: DiseaseModel) -> Iterator[Entry]:
+def _declared_entries(model: DiseaseModel) -> Iterator[Entry]:
     for name, observable in model.observables().items():
         for code in _codes(observable.codes):
             yield Entry(code, name, "observable", molar_mass=observable.molar_mass)
@@ -125,7 +125,7 @@ def _code(text: str) -> tuple[str, str]:
     if ":" not in system:
         system = system.lower()
         if system not in SYSTEMS:
-            raise TwinError(f"unknown vocabulary '{short(system)}'; {suggest(system, SYSTEMS)}")
+            raise TwinError(f"unknown vocabulary '{shorten(system)}'; {suggest(system, SYSTEMS)}")
     return system, value
 
 
@@ -138,15 +138,15 @@ def _entries(code: tuple[str, str], words: Any, model: DiseaseModel) -> Iterator
     said = {"to": words} if isinstance(words, str) else dict(words)
     for key in said:
         if key not in _KEYS:
-            raise TwinError(f"unknown key '{short(str(key))}'; {suggest(str(key), _KEYS)}")
+            raise TwinError(f"unknown key '{shorten(str(key))}'; {suggest(str(key), _KEYS)}")
     names = said.get("to")
     for name in [names] if isinstance(names, str) else names or ():
-        yield _checked(Entry(code, name, kind_of(name, model), **{k: said[k] for k in _KEYS[1:] if k in said}), model)
+        yield _check(Entry(code, name, kind_of(name, model), **{k: said[k] for k in _KEYS[1:] if k in said}), model)
     if not names:
         raise TwinError("says no 'to'; name what it feeds, or write nothing after the colon to leave it unused")
 
 
-def _checked(entry: Entry, model: DiseaseModel) -> Entry:
+def _check(entry: Entry, model: DiseaseModel) -> Entry:
     """The entry, with the molar mass and the levels as declared; raises TwinError where a word has no meaning."""
     if entry.unit is not None:
         units.parse(entry.unit)
@@ -169,7 +169,7 @@ def _check_each(entry: Entry, model: DiseaseModel) -> None:
         raise TwinError(f"'each' is for treatments; '{entry.to}' is none")
     amount, unit, per = parse_amount(entry.each or "")
     own = model.treatments()[entry.to].unit
-    if per or unit is None or amount <= 0 or not units.compatible(unit, own):
+    if per or unit is None or amount <= 0 or not units.are_compatible(unit, own):
         raise TwinError(f"'each' is no amount of '{entry.to}'; write one such as '5 {own}'")
 
 

@@ -37,7 +37,7 @@ def _module(name: str) -> Any:
     return importlib.import_module(f".{READERS[name][0]}", __package__)
 
 
-def _stated(name: str) -> Callable[..., Any]:
+def _declaring_function(name: str) -> Callable[..., Any]:
     """The function that states the options."""
     return getattr(_module(name), READERS[name][1])
 
@@ -45,16 +45,16 @@ def _stated(name: str) -> Callable[..., Any]:
 @functools.cache
 def hints(name: str) -> Mapping[str, Any]:
     """A reader's options and their types."""
-    found = typing.get_type_hints(_stated(name))
+    found = typing.get_type_hints(_declaring_function(name))
     return {option: found.get(option, Any) for option in _defaults(name)}
 
 
 def _defaults(name: str) -> dict[str, Any]:
-    parameters = inspect.signature(_stated(name)).parameters.values()
+    parameters = inspect.signature(_declaring_function(name)).parameters.values()
     return {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
 
-def checked(name: str, own: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:
+def resolve(name: str, own: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:
     """All options of a reader: its own, what it shares with the choices of how charts become patients, and defaults."""
     known = hints(name)
     for option in own:
@@ -68,11 +68,11 @@ def checked(name: str, own: Mapping[str, Any], shared: Mapping[str, Any]) -> dic
         if value is _NEEDED:
             raise TwinError(f"reader '{name}' needs the option '{option}'; docs/ingest.md says what it is")
         if option in own or option in shared:
-            said[option] = _typed(name, option, value, known[option])
+            said[option] = _validate(name, option, value, known[option])
     return said
 
 
-def _typed(name: str, option: str, value: Any, hint: Any) -> Any:
+def _validate(name: str, option: str, value: Any, hint: Any) -> Any:
     import pydantic
 
     try:

@@ -38,14 +38,14 @@ class Report:
         """How often a kind of thing happened, to one patient or to all."""
         return sum(n for (who, what, _), n in self.counts.items() if what == kind and patient in (None, who))
 
-    def lost(self) -> list[str]:
+    def losses(self) -> list[str]:
         """Doses of the model's own treatments that did not arrive, a sentence for each reason."""
         found: collections.Counter[str] = collections.Counter()
         for (_, kind, reason), n in self.counts.items():
             found[reason] += n if kind == LOST else 0
         return [f"{n} dose{'s' if n != 1 else ''} lost: {reason}" for reason, n in sorted((+found).items())]
 
-    def joined(self, other: Report) -> Report:
+    def join(self, other: Report) -> Report:
         """Both reports as one."""
         return Report(
             " + ".join(dict.fromkeys([*self.reader.split(" + "), other.reader])),
@@ -53,7 +53,7 @@ class Report:
             self.counts + other.counts,
         )
 
-    def renamed(self, names: Mapping[str, str]) -> Report:
+    def rename(self, names: Mapping[str, str]) -> Report:
         """The report with other names for patients."""
         found: collections.Counter[tuple[str, str, str]] = collections.Counter()
         for (who, kind, reason), n in self.counts.items():

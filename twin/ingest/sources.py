@@ -107,9 +107,9 @@ def join_patients(
             raise TwinError(f"unknown option '{name}'; {suggest(name, _CHOICES)}")
     said = {name: value for name, value in choices.items() if value is not None}
     shared = said if id is None else {"patient": id} | said
-    called = [options.checked(source.reader, source.options, shared) for source in sources]
+    called = [options.resolve(source.reader, source.options, shared) for source in sources]
     parts = [_read(source, own, said, model) for source, own in zip(sources, called, strict=True)]
-    charts, report = _joined(parts, id)
+    charts, report = _join(parts, id)
     flag_unstable((chart.id for chart in charts), report)
     said = {"carry": _carry(sources, called)} | {name: v for name, v in said.items() if name != "time_unit"}
     return patients_of(charts, report, model, codes, **said), report
@@ -134,14 +134,14 @@ def _read(
     if unit is None:
         return charts, report
     scale = units.factor(unit, model.time_unit)
-    return [_rescaled(chart, scale) for chart in charts], report
+    return [_rescale(chart, scale) for chart in charts], report
 
 
-def _rescaled(chart: Chart, scale: float) -> Chart:
-    def moved(one: Any) -> Any:
+def _rescale(chart: Chart, scale: float) -> Chart:
+    def move(one: Any) -> Any:
         return dataclasses.replace(one, time=one.time * scale) if isinstance(one.time, int | float) else one
 
-    parts = {name: tuple(map(moved, getattr(chart, name))) for name in _DATED}
+    parts = {name: tuple(map(move, getattr(chart, name))) for name in _DATED}
     return dataclasses.replace(chart, **parts)
 
 
@@ -163,11 +163,11 @@ def bind(patients: Sequence[Patient], model: DiseaseModel) -> tuple[list[BoundPa
 # --- joining ------------------------------------------------------------------------------------------
 
 
-def _joined(parts: Sequence[tuple[list[Chart], Report]], id: str | None) -> tuple[list[Chart], Report]:
+def _join(parts: Sequence[tuple[list[Chart], Report]], id: str | None) -> tuple[list[Chart], Report]:
     """One chart a person from those of several sources."""
     if id is not None:
-        parts = [_named(charts, report, id) for charts, report in parts]
-    report = functools.reduce(Report.joined, (report for _, report in parts))
+        parts = [_rename(charts, report, id) for charts, report in parts]
+    report = functools.reduce(Report.join, (report for _, report in parts))
     people: dict[str, Chart] = {}
     for charts, _ in parts:
         for chart in charts:
@@ -175,14 +175,14 @@ def _joined(parts: Sequence[tuple[list[Chart], Report]], id: str | None) -> tupl
     return list(people.values()), report
 
 
-def _named(charts: list[Chart], report: Report, id: str) -> tuple[list[Chart], Report]:
+def _rename(charts: list[Chart], report: Report, id: str) -> tuple[list[Chart], Report]:
     if len(charts) != 1:
         raise TwinError(
             f"{report.source} ({report.reader}) is of {len(charts)} people, and 'id' names one; "
             "leave 'id' out, or name a file of one person"
         )
     (chart,) = charts
-    return [dataclasses.replace(chart, id=id)], report.renamed({chart.id: id})
+    return [dataclasses.replace(chart, id=id)], report.rename({chart.id: id})
 
 
 def _together(one: Chart, other: Chart, report: Report) -> Chart:

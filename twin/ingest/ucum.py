@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from .. import units
-from ..errors import TwinError, short
+from ..errors import TwinError, shorten
 from . import ucum_grammar
 
 # What laboratories write that no grammar knows, in small letters. 'K' is a thousand there, no kelvin.
@@ -67,18 +67,18 @@ def _factor(source: str, target: str, molar_mass: float | None) -> float:
     moles = here.dimensions.get(_SUBSTANCE, 0) - there.dimensions.get(_SUBSTANCE, 0)
     bridged = {**here.dimensions, _SUBSTANCE: there.dimensions.get(_SUBSTANCE, 0)}
     bridged[_MASS] = bridged.get(_MASS, 0) + moles
-    if not _alike(bridged, there.dimensions):
-        raise TwinError(f"unit '{short(source)}' does not fit '{target}'")
+    if not _are_alike(bridged, there.dimensions):
+        raise TwinError(f"unit '{shorten(source)}' does not fit '{target}'")
     if moles and molar_mass is None:
-        raise TwinError(f"unit '{short(source)}' becomes '{target}' only with a molar mass; declare one")
+        raise TwinError(f"unit '{shorten(source)}' becomes '{target}' only with a molar mass; declare one")
     weight = (molar_mass or 0.0) / 1000 if moles else 1.0  # kg/mol, as base units are
     found = here.size / there.size * weight**moles
     if not 0 < found < math.inf:
-        raise TwinError(f"unit '{short(source)}' does not fit '{target}'")
+        raise TwinError(f"unit '{shorten(source)}' does not fit '{target}'")
     return units.tidy(found)
 
 
-def _alike(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
+def _are_alike(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
     return all(abs(one.get(k, 0) - other.get(k, 0)) < 1e-9 for k in {*one, *other})
 
 
@@ -101,7 +101,7 @@ def _size(text: str) -> _Size:
     if len(text) > _LONGEST:
         raise TwinError(_UNKNOWN)
     spelled = _SPELLED.get(text.lower().replace(" ", ""))
-    for candidate in (spelled,) if spelled else (text, _rewritten(text)):
+    for candidate in (spelled,) if spelled else (text, _rewrite(text)):
         try:
             return _of(units.parse(candidate))
         except TwinError:
@@ -109,7 +109,7 @@ def _size(text: str) -> _Size:
     return _ucum(text)
 
 
-def _rewritten(text: str) -> str:
+def _rewrite(text: str) -> str:
     for pattern, words in _REWRITTEN:
         text = re.sub(pattern, words, text)
     return text.strip() or "1"

@@ -87,14 +87,14 @@ def _component(tokens: list[str]) -> Any:
         if not tokens or tokens.pop() != ")":
             raise ValueError("a parenthesis is open")
     else:
-        found = _simple(token)
+        found = _simple_unit(token)
     if tokens and tokens[-1].startswith("{"):
         tokens.pop()
     return found
 
 
 @functools.lru_cache(maxsize=1024)
-def _simple(token: str) -> Any:
+def _simple_unit(token: str) -> Any:
     """A unit with its exponent, a whole number, or an annotation, which counts for one."""
     if token.isdigit():
         return units.registry().Quantity(float(token))

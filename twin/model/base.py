@@ -118,10 +118,10 @@ class DiseaseModel:
     @classmethod
     def parameters(cls) -> dict[str, Parameter]:
         """Declared parameters by name, in order."""
-        return _declared(cls.Parameters)
+        return _declarations(cls.Parameters)
 
     @classmethod
-    def correlated(cls) -> dict[tuple[str, str], float]:
+    def normal_correlations(cls) -> dict[tuple[str, str], float]:
         """How the standard normals of parameters correlate, by `correlations` and `covariances`."""
         declared = cls.parameters()
         sd = {name: one.spread.normal_sd or math.nan for name, one in declared.items() if one.spread is not None}
@@ -130,12 +130,12 @@ class DiseaseModel:
     @classmethod
     def covariates(cls) -> dict[str, Covariate | CategoryDeclaration]:
         """Declared covariates by name, in order."""
-        return _declared(cls.Covariates)
+        return _declarations(cls.Covariates)
 
     @classmethod
     def inputs(cls) -> dict[str, Exogenous]:
         """Declared inputs over time by name, in order."""
-        return _declared(cls.Inputs)
+        return _declarations(cls.Inputs)
 
     @classmethod
     def states(cls) -> dict[str, StateDeclaration]:
@@ -174,14 +174,14 @@ class DiseaseModel:
         return found
 
 
-def _declared(kind: type) -> dict[str, Any]:
+def _declarations(kind: type) -> dict[str, Any]:
     return {f.name: f.metadata["twin"] for f in dataclasses.fields(kind) if "twin" in f.metadata}
 
 
 @functools.cache
 def _states(kind: type) -> dict[str, StateDeclaration]:
     found: dict[str, StateDeclaration] = {}
-    for name, declared in _declared(kind).items():
+    for name, declared in _declarations(kind).items():
         if isinstance(declared, PartDeclaration):
             for inner in dataclasses.fields(declared.kind):
                 said = inner.metadata["twin"]

@@ -50,10 +50,10 @@ def check_model(kind: Model) -> list[str]:
     missing = [f"'{word}' is missing; every model says it" for word in _NEEDED if not _says(kind, word)]
     if missing:
         return missing
-    undeclared = [*_undeclared(kind), *_hidden(kind)]
+    undeclared = [*_undeclared_fields(kind), *_hidden_names(kind)]
     if undeclared:
         return undeclared
-    chapters = (_names, _reserved, _units, _codes, _states, _noise, _outcomes, _correlations, _domain)
+    chapters = (_names, _reserved_names, _units, _codes, _states, _noise, _outcomes, _correlations, _domain)
     return [problem for chapter in chapters for problem in chapter(kind)]
 
 
@@ -61,7 +61,7 @@ def _says(kind: type, word: str) -> bool:
     return getattr(kind, word, None) is not None
 
 
-def _undeclared(kind: Model) -> Iterator[str]:
+def _undeclared_fields(kind: Model) -> Iterator[str]:
     """Fields that are no declaration: a solver would not know what to do with them."""
     words = {"State": "state() or part()", "Parameters": "parameter()"}
     words |= {"Covariates": "covariate() or category()", "Inputs": "exogenous()"}
@@ -71,7 +71,7 @@ def _undeclared(kind: Model) -> Iterator[str]:
                 yield f"{group}.{field.name} is not declared; write it with {word}"
 
 
-def _hidden(kind: Model) -> Iterator[str]:
+def _hidden_names(kind: Model) -> Iterator[str]:
     """Treatments and observables called like something that every model answers, which nobody could ask any more."""
     own = {name for base in kind.__mro__ if base.__module__ == _BASE for name in vars(base)}
     for name in own:
@@ -81,7 +81,7 @@ def _hidden(kind: Model) -> Iterator[str]:
             yield f"{word} cannot be called '{name}', which every model has already; choose another name"
 
 
-def _reserved(kind: Model) -> Iterator[str]:
+def _reserved_names(kind: Model) -> Iterator[str]:
     """Names that have a meaning of their own where a declaration would stand beside them."""
     groups: Mapping[str, Mapping[str, Any]] = {
         "parameter": kind.parameters(), "covariate": kind.covariates(), "input": kind.inputs(),
@@ -123,7 +123,7 @@ def _units(kind: Model) -> Iterator[str]:
             except TwinError as problem:
                 yield f"{word} '{name}': {problem}"
     try:
-        if not units.compatible(kind.time_unit, "h"):
+        if not units.are_compatible(kind.time_unit, "h"):
             yield f"time_unit '{kind.time_unit}' is no unit of time; write one such as h or day"
     except TwinError as problem:
         yield f"time_unit: {problem}"
@@ -182,17 +182,17 @@ def _noise(kind: Model) -> Iterator[str]:
             if used not in declared:
                 yield f"noise of observable '{name}': unknown parameter '{used}'; {suggest(used, declared)}"
         for used, unit in noise.units(observable.unit, kind.time_unit).items():
-            if used in declared and not _alike(declared[used].unit, unit):
+            if used in declared and not _are_alike(declared[used].unit, unit):
                 yield (
                     f"noise of observable '{name}': parameter '{used}' is in '{declared[used].unit}', not in '{unit}'; "
                     f"change the unit, or check which error it is ({noise.describe()})"
                 )
 
 
-def _alike(one: str, other: str) -> bool:
+def _are_alike(one: str, other: str) -> bool:
     """Whether a number means the same in both units; of one that cannot be read, something else is said."""
     try:
-        return units.compatible(one, other) and units.factor(one, other) == 1.0
+        return units.are_compatible(one, other) and units.factor(one, other) == 1.0
     except TwinError:
         return True
 
@@ -212,7 +212,7 @@ def _correlations(kind: Model) -> Iterator[str]:
         yield f"{' and '.join(pair)} have a correlation and a covariance; keep one of them"
     varied = [name for name, declared in kind.parameters().items() if declared.spread is not None]
     matrix = np.eye(len(varied))
-    for pair, value in kind.correlated().items():
+    for pair, value in kind.normal_correlations().items():
         i, j = (varied.index(name) for name in pair)
         if i == j or not -1 < value < 1 or matrix[i, j]:
             yield f"correlation of {' and '.join(pair)} cannot be {value:g}; write each pair once, within -1 and 1"

@@ -39,7 +39,7 @@ class Piece(eqx.Module):
     def length(self) -> Scalar:
         return self.t1 - self.t0
 
-    def limited(self) -> Piece:
+    def without_overshoot(self) -> Piece:
         """The piece without overshoot: on a one-way stretch slopes are at most 3x the mean one.
 
         A fast decay that the spacing does not resolve would otherwise swing through zero
@@ -123,7 +123,7 @@ class Piece(eqx.Module):
         still = jax.lax.stop_gradient(self)
         signs = [jnp.where(below * above < 0, 1.0, 0.0) for below, above in zip(low, high, strict=True)]
 
-        def unsettled(at: Any) -> Any:
+        def goes_on(at: Any) -> Any:
             count, *_, moved = at
             return (count < _ROOT_STEPS) & (jnp.max(functools.reduce(jnp.maximum, moved)) > _SETTLED)
 
@@ -141,7 +141,7 @@ class Piece(eqx.Module):
         # A loop that ends when no lane moves (at once where none crosses): written out, dozens of searches make
         # a program that compiles for minutes. It finds a place; the step after it carries the derivative.
         begin = jax.lax.stop_gradient((jnp.zeros((), jnp.int32), list(start), list(end), guess, signs))
-        *_, near, _ = jax.lax.while_loop(unsettled, closer, begin)
+        *_, near, _ = jax.lax.while_loop(goes_on, closer, begin)
         at = []
         for s, s0, s1 in zip(near, start, end, strict=True):
             steep = still.slope(s)

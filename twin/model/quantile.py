@@ -36,7 +36,7 @@ def beta_quantile(alpha: float, beta: float, z: Scalar) -> Array:
         return a * jax.nn.log_sigmoid(y) + b * jax.nn.log_sigmoid(-y) - size
 
     share = log_ndtr(jnp.where(upper, -z, z))  # not abs, whose slope at 0 is another's
-    y = _solved(log_share, log_density, share, start=(share + jnp.log(a) + size) / a)  # of a small x: x^a / (a B)
+    y = _solve(log_share, log_density, share, start=(share + jnp.log(a) + size) / a)  # of a small x: x^a / (a B)
     return jax.nn.sigmoid(jnp.where(upper, -y, y))
 
 
@@ -53,11 +53,11 @@ def student_quantile(degrees: float, z: Scalar) -> Array:
         return constant - (n + 1) / 2 * jnp.log1p(jnp.sinh(y) ** 2 / n) + jnp.log(jnp.cosh(y))
 
     below = jnp.where(z > 0, -z, z)
-    y = _solved(log_share, log_density, log_ndtr(below), start=jnp.arcsinh(below))
+    y = _solve(log_share, log_density, log_ndtr(below), start=jnp.arcsinh(below))
     return jnp.sinh(jnp.where(z > 0, -y, y))
 
 
-def _solved(
+def _solve(
     log_share: Callable[[Array], Array], log_density: Callable[[Array], Array], share: Array, *, start: Array
 ) -> Array:
     """Where the share below has this logarithm; the last step carries the derivative, so no loop is differentiated."""

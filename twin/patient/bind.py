@@ -124,7 +124,7 @@ class _Binding:
         values, series = self.age(), {}
         for name, given in self.content.covariates.items():
             with self.at("covariates", name):
-                declared = _known(name, self.model.covariates(), "covariate")
+                declared = _look_up(name, self.model.covariates(), "covariate")
                 if isinstance(given, SeriesEntry):
                     changes = self.changes(("covariates", name, "series"), given.series, declared)
                     later = changes if given.carry == "forward" else _backward_to_forward(changes)
@@ -195,7 +195,7 @@ class _Binding:
         found = {}
         for name, entries in self.content.inputs.items():
             with self.at("inputs", name):
-                declared = _known(name, self.model.inputs(), "input")
+                declared = _look_up(name, self.model.inputs(), "input")
                 found[name] = self.changes(("inputs", name), entries, declared)
         return {name: changes for name, changes in found.items() if changes}
 
@@ -227,9 +227,9 @@ class _Binding:
             with self.at("observations", i, "time"):
                 time = self.time(entry.time)
             with self.at("observations", i, "observable"):
-                declared = _known(entry.observable, self.model.observables(), "observable")
+                declared = _look_up(entry.observable, self.model.observables(), "observable")
                 with self.at("observations", i, "value"):
-                    value = _measured(entry, declared.unit, declared.molar_mass)
+                    value = _measurement(entry, declared.unit, declared.molar_mass)
                     wrong = declared.noise.refuses(*value) if declared.noise is not None else ""
                     if wrong:
                         value = None
@@ -246,22 +246,22 @@ class _Binding:
 # --- small pieces -------------------------------------------------------------------------------------
 
 
-def _known(name: str, declared: Mapping[str, Any], kind: str) -> Any:
+def _look_up(name: str, declared: Mapping[str, Any], kind: str) -> Any:
     if name not in declared:
         raise TwinError(f"unknown {kind} '{name}'; {suggest(name, declared)}")
     return declared[name]
 
 
-def _measured(entry: ObservationEntry, unit: str, molar_mass: float | None) -> tuple[float, int]:
+def _measurement(entry: ObservationEntry, unit: str, molar_mass: float | None) -> tuple[float, int]:
     """The value in the observable's unit, and on which side of it the truth lies if it was not read."""
     own, value, bound = entry.unit or unit, entry.value, 0
     if isinstance(value, str) and value.strip()[:1] in ("<", ">"):
         bound = -1 if value.strip()[0] == "<" else 1
-        value = _bare(value.strip()[1:])
+        value = _bare_number(value.strip()[1:])
     return parse_quantity(value, own, molar_mass) * units.factor(own, unit, molar_mass), bound
 
 
-def _bare(text: str) -> float | str:
+def _bare_number(text: str) -> float | str:
     """A number without a unit as one; other text as it is."""
     try:
         return float(text)

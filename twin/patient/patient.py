@@ -93,7 +93,7 @@ class Patient:
         """This patient in the model's units; raises TwinErrors with every problem found."""
         from .bind import bind
 
-        bound, problems = bind(_plain(self), model, self.id)
+        bound, problems = bind(_to_plain(self), model, self.id)
         if bound is None:
             raise TwinErrors(f"patient '{self.id}', {spell(p.at) or 'as a whole'}: {p.message}" for p in problems)
         return bound
@@ -110,15 +110,15 @@ def load_patient(path: str | os.PathLike[str], model: DiseaseModel) -> BoundPati
     return bound
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     """What a file would hold for this value: mappings, lists, text and numbers."""
     if dataclasses.is_dataclass(value):
         given = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-        return {name: _plain(v) for name, v in given.items() if v is not None}
+        return {name: _to_plain(v) for name, v in given.items() if v is not None}
     if isinstance(value, Mapping):
-        return {str(name): _plain(v) for name, v in value.items()}
+        return {str(name): _to_plain(v) for name, v in value.items()}
     if isinstance(value, datetime.date):  # a date-time is one too
         return value.isoformat()
     if isinstance(value, numbers.Number) and not isinstance(value, bool | int | float):
         return value.item()  # type: ignore[attr-defined]  # a NumPy scalar
-    return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
+    return [_to_plain(v) for v in value] if isinstance(value, list | tuple) else value

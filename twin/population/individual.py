@@ -34,7 +34,7 @@ def cholesky(model: DiseaseModel) -> tuple[tuple[str, ...], np.ndarray]:
     """The parameters that vary, and the factor that correlates their standard normals."""
     names = tuple(n for n, p in model.parameters().items() if p.spread is not None)
     matrix = np.eye(len(names))
-    for (a, b), value in model.correlated().items():
+    for (a, b), value in model.normal_correlations().items():
         i, j = names.index(a), names.index(b)
         matrix[i, j] = matrix[j, i] = value
     return names, np.linalg.cholesky(matrix)  # the model's contract has checked that it is one
@@ -92,7 +92,7 @@ def draw_individual(
     dtype = signals.dtype
     names, lower = factor
     if uncertainty:
-        population = _uncertain(model, population, shared_key, dtype)
+        population = _draw_typical(model, population, shared_key, dtype)
     if not spread or not names:
         return Draw({}, population, jnp.bool_(True))
     correlate = jnp.asarray(lower, dtype)
@@ -113,7 +113,7 @@ def draw_individual(
     return Draw({n: z[first] for n, z in tried.items()}, population, jnp.any(good))
 
 
-def _uncertain(model: DiseaseModel, population: dict[str, Array], key: Array, dtype: Any) -> dict[str, Array]:
+def _draw_typical(model: DiseaseModel, population: dict[str, Array], key: Array, dtype: Any) -> dict[str, Array]:
     """Typical values drawn from their relative standard errors, log-normal, the same for every patient."""
     declared = model.parameters()
     z = jax.random.normal(jax.random.fold_in(key, 0), (len(declared),), NORMALS).astype(dtype)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import units
-from ..errors import TwinError, short, suggest
+from ..errors import TwinError, shorten, suggest
 from ..quantity import Span, parse_amount, parse_rate
 
 if TYPE_CHECKING:
@@ -64,9 +64,9 @@ def find_treatment(dose: Dose, model: DiseaseModel) -> int:
     else:
         index = 0
     unit = model.treatments()[names[index]].unit
-    if dose.unit == "" and not units.compatible("1", unit):
+    if dose.unit == "" and not units.are_compatible("1", unit):
         raise TwinError(f"amount {dose.amount:g} has no unit; write '{dose.amount:g} {unit}'")
-    if dose.unit is not None and not units.compatible(dose.unit, unit):
+    if dose.unit is not None and not units.are_compatible(dose.unit, unit):
         raise TwinError(f"the amount's unit '{dose.unit}' cannot be converted to '{unit}' of '{names[index]}'")
     needed = SIZES.get(dose.per or "")
     if needed and needed not in model.covariates():
@@ -100,5 +100,5 @@ def read_amount(text: Any, over: Span | None) -> tuple[float, str | None, str | 
     if rate is None:
         return parse_amount(text)
     if over is None or over.unit is None:
-        raise TwinError(f"'{short(text)}' is a rate; say for how long, with a unit: 'over 4 h'")
+        raise TwinError(f"'{shorten(text)}' is a rate; say for how long, with a unit: 'over 4 h'")
     return rate.during(over), rate.unit, rate.per

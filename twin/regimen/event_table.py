@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..errors import TwinError, short, suggest
+from ..errors import TwinError, shorten, suggest
 from ..quantity import Span, is_finite
 from .dose import Dose
 
@@ -65,7 +65,7 @@ def _event_column(name: str, column: Any) -> list[float]:
     try:
         values = [float(value) for value in column]
     except (TypeError, ValueError, OverflowError) as problem:
-        raise TwinError(f"event column {name} is no list of numbers ({short(problem)})") from None
+        raise TwinError(f"event column {name} is no list of numbers ({shorten(problem)})") from None
     whole = name.upper() in ("EVID", "ADDL", "SS", "CMT")
     for row, value in enumerate(values, start=1):
         if not is_finite(value) or (whole and value != int(value)):

@@ -16,9 +16,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import units
-from ..errors import TwinError, short, suggest
+from ..errors import TwinError, shorten, suggest
 from ..model.domain import is_meant, is_studied, not_meant, not_studied, refusal, spell
-from ..quantity import Span, duration, finite, interval, parse_span
+from ..quantity import Span, duration, interval, parse_span, require_finite
 from .dose import MOST_DOSES, SIZES, Dose, find_treatment, is_count, read_amount
 from .event_table import read_events
 from .shorthand import parse_text
@@ -50,11 +50,11 @@ class Regimen:
         if spec is None:
             return cls()
         if isinstance(spec, str):
-            return cls(doses=_numbered(parse_text(spec)))
+            return cls(doses=_number_doses(parse_text(spec)))
         if isinstance(spec, Mapping):
             return _from_mapping(spec)
         if isinstance(spec, Sequence):
-            return cls(doses=_numbered(parse_doses(spec)))
+            return cls(doses=_number_doses(parse_doses(spec)))
         raise TwinError(f"a regimen is text, a list of doses or a mapping, not {type(spec).__name__}")
 
     @classmethod
@@ -141,26 +141,26 @@ _DOSE_KEYS = ("treatment", "amount", "time", "every", "doses", "over", "steady_s
 
 def _one_dose(entry: Any) -> Dose:
     if not isinstance(entry, Mapping):
-        raise TwinError(f"'{short(entry)}' is no dose; write a mapping with amount, time, every, doses")
+        raise TwinError(f"'{shorten(entry)}' is no dose; write a mapping with amount, time, every, doses")
     for key in entry:
         if key not in _DOSE_KEYS:
-            raise TwinError(f"unknown key '{short(key)}'; {suggest(str(key), _DOSE_KEYS)}")
+            raise TwinError(f"unknown key '{shorten(key)}'; {suggest(str(key), _DOSE_KEYS)}")
     if "amount" not in entry:
         raise TwinError("the amount is missing; write amount: 5 mg")
     over = duration(entry["over"]) if entry.get("over") is not None else None
     amount, unit, per = read_amount(entry["amount"], over)
     treatment = entry.get("treatment")
     if not (treatment is None or isinstance(treatment, str)):
-        raise TwinError(f"treatment '{short(treatment)}' is no name")
+        raise TwinError(f"treatment '{shorten(treatment)}' is no name")
     every = interval(entry["every"]) if entry.get("every") is not None else None
     count = entry.get("doses", None if every else 1)
     if count is not None and not is_count(count):
-        raise TwinError(f"doses {short(count)} is not a whole number of doses between 1 and {MOST_DOSES}")
+        raise TwinError(f"doses {shorten(count)} is not a whole number of doses between 1 and {MOST_DOSES}")
     if every is None and count != 1:
         raise TwinError("several doses need an interval; add every: 24 h")
     steady = entry.get("steady_state", False)
     if not isinstance(steady, bool):
-        raise TwinError(f"steady_state '{short(steady)}' is neither true nor false")
+        raise TwinError(f"steady_state '{shorten(steady)}' is neither true nor false")
     if steady and every is None:
         raise TwinError("steady_state needs an interval; add every: 24 h")
     return Dose(
@@ -199,7 +199,7 @@ def _from_mapping(spec: Mapping[str, Any]) -> Regimen:
             doses.extend(_of_treatment(str(key), Regimen.build(value)))
     if table.record_order:
         return dataclasses.replace(table, inputs=inputs)
-    return Regimen(doses=_numbered(doses), inputs=inputs)
+    return Regimen(doses=_number_doses(doses), inputs=inputs)
 
 
 def _of_treatment(name: str, given: Regimen) -> list[Dose]:
@@ -223,9 +223,9 @@ def _changes(name: str, changes: Any) -> tuple[tuple[Span, float], ...]:
         value = change.get("value") if isinstance(change, Mapping) and set(change) == {"time", "value"} else None
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise TwinError(f"input '{name}': write a list of {{time: 3 day, value: 1}}")
-        found.append((parse_span(change["time"]), finite(value, f"input '{name}'")))
+        found.append((parse_span(change["time"]), require_finite(value, f"input '{name}'")))
     return tuple(found)
 
 
-def _numbered(doses: Sequence[Dose]) -> tuple[Dose, ...]:
+def _number_doses(doses: Sequence[Dose]) -> tuple[Dose, ...]:
     return tuple(dataclasses.replace(dose, record=i) for i, dose in enumerate(doses))

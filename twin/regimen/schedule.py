@@ -193,12 +193,12 @@ def stack(schedules: Sequence[Schedule]) -> Schedule:
 
     Sizes are rounded up, so that a folder of similar scenarios compiles once.
     """
-    doses, steady, resets, changes = (_rounded(max(s.sizes[k] for s in schedules)) for k in range(4))
+    doses, steady, resets, changes = (_round_up(max(s.sizes[k] for s in schedules)) for k in range(4))
     padded = [_pad(s, doses, steady, resets, changes) for s in schedules]
     return Schedule(*(np.stack(column) for column in zip(*(dataclasses.astuple(s) for s in padded), strict=True)))
 
 
-def _rounded(size: int) -> int:
+def _round_up(size: int) -> int:
     if size <= 2:
         return size
     step = max(2, 2 ** (size.bit_length() - 3))

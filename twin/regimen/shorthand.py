@@ -6,7 +6,7 @@ import dataclasses
 import math
 import re
 
-from ..errors import TwinError, short
+from ..errors import TwinError, shorten
 from ..quantity import LONGEST, NUMBER, Span, duration, interval, parse_span
 from .dose import MOST_DOSES, Dose, read_amount
 
@@ -60,7 +60,7 @@ def parse_text(text: str) -> tuple[Dose, ...]:
                 lacks = (
                     "how long; add 'q24h xN' or 'for'" if dose.time.unit else "the unit of its start; add 'day' or 'h'"
                 )
-                raise TwinError(f"'{short(phase)}': a phase before 'then' must say {lacks}")
+                raise TwinError(f"'{shorten(phase)}': a phase before 'then' must say {lacks}")
             begin = length and Span(dose.time.within("h") + length.within("h"), "h")
     return tuple(doses)
 
@@ -68,18 +68,18 @@ def parse_text(text: str) -> tuple[Dose, ...]:
 def _phase(phase: str, begin: Span | None) -> tuple[Dose, Span | None]:
     plain = phase.strip()
     if len(plain) > LONGEST:
-        raise TwinError(f"regimen '{short(phase)}' is longer than {LONGEST} characters; {_GRAMMAR}")
+        raise TwinError(f"regimen '{shorten(phase)}' is longer than {LONGEST} characters; {_GRAMMAR}")
     for words, letter in _EVERY_WORDS.items():
         plain = re.sub(rf"\b{words}\b", letter, plain, flags=re.IGNORECASE)
     match = _PHASE.fullmatch(plain)
     if not match:
-        raise TwinError(f"regimen '{short(phase)}' cannot be read; {_GRAMMAR}")
+        raise TwinError(f"regimen '{shorten(phase)}' cannot be read; {_GRAMMAR}")
     over = duration(match["over"]) if match["over"] else None
     amount, unit, per = read_amount(match["amount"], over)
     every = interval(match["every"]) if match["every"] else None
     count = _count(match, every, phase)
     if match["steady"] and every is None:
-        raise TwinError(f"regimen '{short(phase)}': a steady state needs an interval; add one such as 'q24h'")
+        raise TwinError(f"regimen '{shorten(phase)}': a steady state needs an interval; add one such as 'q24h'")
     time = parse_span(match["time"]) if match["time"] else (begin or Span(0.0, "h"))
     time = time if time.unit else Span(time.value, "h") if time.value == 0 else time
     dose = Dose(
@@ -99,7 +99,7 @@ def _phase(phase: str, begin: Span | None) -> tuple[Dose, Span | None]:
 
 def _count(match: re.Match[str], every: Span | None, phase: str) -> int | None:
     """How many doses a phase has; None if it goes on until the end."""
-    said = f"regimen '{short(phase)}'"
+    said = f"regimen '{shorten(phase)}'"
     if match["length"]:
         if every is None:
             raise TwinError(f"{said}: 'for' needs an interval; write '5 mg q24h for 14 day'")
@@ -110,7 +110,7 @@ def _count(match: re.Match[str], every: Span | None, phase: str) -> int | None:
     elif match["count"]:
         doses = float(match["count"])  # an int of thousands of digits would not be read
         if every is None and doses != 1:
-            raise TwinError(f"{said}: x{short(match['count'])} needs an interval; write '5 mg q24h x14'")
+            raise TwinError(f"{said}: x{shorten(match['count'])} needs an interval; write '5 mg q24h x14'")
     else:
         return None if every else 1
     if not 0 < doses <= MOST_DOSES:

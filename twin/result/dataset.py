@@ -76,7 +76,7 @@ def build(batch: Batch, values: Mapping[str, Any], attributes: Mapping[str, Any]
         if values[key]:
             groups[group] = _courses(model, values[key], with_time)
     if any(p.observations for p in batch.patients):
-        groups[OBSERVED] = _observed(batch)
+        groups[OBSERVED] = _observations(batch)
     said = {
         name: groups[name].assign_attrs({ORDER: list(map(str, groups[name]))}) for name in sorted(groups, key=_rank)
     }
@@ -165,7 +165,7 @@ def _parameters(batch: Batch, values: Mapping[str, Any], coordinates: Any) -> xr
         for name in declared
     }
     for name, drawn in batch.arrays["covariates"].items():
-        variables[name] = ((PATIENT, DRAW), *_drawn(batch, name, drawn))
+        variables[name] = ((PATIENT, DRAW), *_drawn_covariate(batch, name, drawn))
     return xr.Dataset(variables, {PATIENT: coordinates[PATIENT], DRAW: coordinates[DRAW]})
 
 
@@ -183,7 +183,7 @@ def _once(values: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
     return ((PATIENT,), values[:, 0]) if same else ((PATIENT, DRAW), values)
 
 
-def _drawn(batch: Batch, name: str, drawn: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
+def _drawn_covariate(batch: Batch, name: str, drawn: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
     """A covariate that differs between draws, and what it is."""
     declared = batch.model.covariates()[name]
     own = np.array([p.covariates[name] for p in batch.patients])[:, None]
@@ -220,7 +220,7 @@ def _covariates(batch: Batch) -> xr.Dataset:
     return xr.Dataset(variables, {PATIENT: words(p.id for p in batch.patients)})
 
 
-def _observed(batch: Batch) -> xr.Dataset:
+def _observations(batch: Batch) -> xr.Dataset:
     rows = [(p.id, *one) for p in batch.patients for one in p.observations]
     who, what, when, value, bound = zip(*rows, strict=True)
     return xr.Dataset(

@@ -61,8 +61,8 @@ def cache_folder() -> Path:
 
 def heal(folder: Path) -> list[str]:
     """Remove entries that were not written to their end, and the oldest if all together are too large; their names."""
-    before, entries = _listed(folder), dict(_entries(folder))
-    broken = [entry for entry, held in entries.items() if _line(entry, held) not in before and not _whole(entry)]
+    before, entries = _read_list(folder), dict(_entries(folder))
+    broken = [entry for entry, held in entries.items() if _line(entry, held) not in before and not _is_whole(entry)]
     for entry in broken:
         del entries[entry]
     removed = broken + _too_many(entries)
@@ -85,7 +85,7 @@ def _line(entry: Path, held: os.stat_result) -> str:
     return f"{held.st_size} {entry.name}"
 
 
-def _listed(folder: Path) -> set[str]:
+def _read_list(folder: Path) -> set[str]:
     """Entries found whole before, with their sizes."""
     try:
         return set((folder / _CHECKED).read_text("ascii").splitlines())
@@ -99,7 +99,7 @@ def _list(folder: Path, lines: set[str]) -> None:
     part.replace(folder / _CHECKED)
 
 
-def _whole(entry: Path) -> bool:
+def _is_whole(entry: Path) -> bool:
     """Whether an entry can be unpacked, as far as this interpreter can tell."""
     try:
         content = entry.read_bytes()

@@ -18,7 +18,7 @@ from ..quantity import parse_time
 from ..regimen import Regimen
 from ..regimen.schedule import Schedule, build_schedule, span_of, stack
 from ..solver.choose import Choice, choose, compile_key
-from ..solver.ensemble import Setup, differentiable, solve_batch, windows
+from ..solver.ensemble import Setup, make_differentiable, solve_batch, windows
 from ..solver.ensemble.event_table import fixed_ranks
 from ..solver.question import Question
 from ..solver.reference.course import Course, solve_course
@@ -136,7 +136,7 @@ def _in_blocks(
     plain, looped = (
         functools.partial(_run, Setup(kind(), choice, question, looped=looped)) for looped in (False, True)
     )  # fmt: skip
-    found = differentiable(plain, looped)(padded, (population, rest))
+    found = make_differentiable(plain, looped)(padded, (population, rest))
     samples = {n: v[:, :kept].T for n, v in found.samples.items()}
     return samples | {n: v[:kept] for n, v in found.outcomes.items()} | {"status": found.status[:kept]}
 

@@ -18,7 +18,7 @@ def fast_cpu() -> bool:
     compiles from then on. The command line calls it; a library must not, so a Python program does. Results are
     the same to rounding. Returns False, changing nothing, where JAX has already started.
     """
-    if _started():
+    if _has_started():
         return is_fast()
     if not is_fast():
         wanted = ",".join(f"{name}={value}" for name, value in _EXTRA.items())
@@ -46,6 +46,6 @@ def is_fast() -> bool:
     return all(f"{name}={value}" in flags for name, value in _EXTRA.items())
 
 
-def _started() -> bool:
+def _has_started() -> bool:
     bridge = sys.modules.get("jax._src.xla_bridge")
     return bool(bridge is not None and getattr(bridge, "_backends", None))

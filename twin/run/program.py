@@ -26,7 +26,7 @@ from ..model import DiseaseModel, EventTime, Individual
 from ..population.individual import NORMALS, cholesky, draw_individual, individual_at, with_covariates, with_own
 from ..solver.doses import person_over_time
 from ..solver.ensemble import Problem, Setup, Solved, one_by_one
-from ..solver.ensemble.backend import chosen, in_turn, lowering, solve_lanes
+from ..solver.ensemble.backend import backend_name, in_turn, lowering, solve_lanes
 from ..solver.ensemble.event_table import DO_CHANGE, NOTHING, table_of
 from ..solver.reference.course import solve_course, steady_states
 from ..solver.status import Status
@@ -52,7 +52,7 @@ def solver(task: Task) -> Any:
     `shared` is what `shared_by_all` picks and `own` (device, block, lane, ...) what `rows_of` gives; `count` (device,).
     Blocks are solved in turn on a CPU; diffrax and an accelerator solve all of them at once, whatever `count` is.
     """
-    stages = (_prepared, _together) if task.choice.method else (_alone,)
+    stages = (_prepare, _together) if task.choice.method else (_alone,)
     each = one_by_one if task.choice.method and in_turn() else _at_once
 
     def on_device(shared: dict[str, Any], given: tuple[dict[str, Any], Array]) -> dict[str, Any]:
@@ -144,7 +144,7 @@ def _course(task: Task, model: DiseaseModel, shared: dict[str, Any], own: dict[s
     return _results(task, model, shared, course, status, person, lane.noise_key)
 
 
-def _prepared(task: Task, model: DiseaseModel, shared: dict[str, Any], own: dict[str, Any]) -> Any:
+def _prepare(task: Task, model: DiseaseModel, shared: dict[str, Any], own: dict[str, Any]) -> Any:
     """Trajectories (lane, ...) as the ensemble engine is given them, and what is known of each besides."""
     setup = Setup(model, task.choice, task.question)
 
@@ -180,7 +180,7 @@ def _results(
     return {
         "outcomes": {n: jnp.where(ok, v, jnp.nan) for n, v in found.outcomes.items()},
         "samples": found.samples,
-        "measured": _measured(task, model, found.samples, shared["samples"], person, key),
+        "measured": _measurements(task, model, found.samples, shared["samples"], person, key),
         "parameters": {n: jnp.asarray(getattr(person.parameters, n), task.dtype) for n in model.parameters()},
         "status": status,
     }
@@ -220,7 +220,7 @@ def problem_of(
     )
 
 
-def _measured(
+def _measurements(
     task: Task, model: DiseaseModel, samples: Mapping[str, Any], times: Any, person: Any, key: Any
 ) -> dict[str, Any]:
     """Samples with the residual error of a measurement, the same error under every regimen."""
@@ -262,17 +262,17 @@ class Program:
         return self.solver(shared, (self.rows(rest, indices), count))
 
 
-def compiled(task: Task, arrays: dict[str, Any], shape: tuple[int, int, int]) -> Program:
+def compile_program(task: Task, arrays: dict[str, Any], shape: tuple[int, int, int]) -> Program:
     """The programs for calls of `shape` (devices, blocks, lanes of a block), each made once for all it can serve."""
-    to_rows, to_solver = described(arrays, shape)
+    to_rows, to_solver = argument_shapes(arrays, shape)
     options = compiler_options(careful=not task.choice.method)
     return Program(
-        _kept(_ROWS, repr(to_rows), lambda: _on_every_device(rows_of), to_rows, {}),
-        _kept(_SOLVERS, (task, chosen(), repr(to_solver)), lambda: solver(task), to_solver, options),
+        _look_up(_ROWS, repr(to_rows), lambda: _on_every_device(rows_of), to_rows, {}),
+        _look_up(_SOLVERS, (task, backend_name(), repr(to_solver)), lambda: solver(task), to_solver, options),
     )
 
 
-def described(arrays: dict[str, Any], shape: tuple[int, int, int]) -> tuple[Any, Any]:
+def argument_shapes(arrays: dict[str, Any], shape: tuple[int, int, int]) -> tuple[Any, Any]:
     """The shapes of what `rows_of` is given for calls of this shape, and of what a solver is."""
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(np.shape(x), x.dtype), arrays)
     rest = {name: x for name, x in shapes.items() if name not in _SHARED}
@@ -281,7 +281,7 @@ def described(arrays: dict[str, Any], shape: tuple[int, int, int]) -> tuple[Any,
     return (rest, indices), (shared_by_all(shapes), (jax.eval_shape(rows_of, rest, indices), counts))
 
 
-def _kept(held: dict[Any, Any], key: Any, function: Callable[[], Any], given: Any, options: dict[str, Any]) -> Any:
+def _look_up(held: dict[Any, Any], key: Any, function: Callable[[], Any], given: Any, options: dict[str, Any]) -> Any:
     """A compiled function from among those held, or made now."""
     if key not in held:
         if len(held) >= _MOST_PROGRAMS:  # each has memory maps, of which a process may have only so many

@@ -23,7 +23,7 @@ import numpy as np
 from ..solver.choose import Choice
 from ..solver.status import Status
 from .batch import Batch
-from .program import compiled
+from .program import compile_program
 
 _LANES = 64  # trajectories of a block: by diffrax, too, the fastest of 32 to 1024 tried on a CPU
 _BLOCKS = 16  # of a call on a CPU at most, and two at least
@@ -59,7 +59,7 @@ def _solve(
     wide = batch.dtype == np.float64
     with jax.enable_x64(wide):
         began = time.perf_counter()
-        program = compiled(batch.task(choice), batch.arrays, shape)
+        program = compile_program(batch.task(choice), batch.arrays, shape)
         seconds = time.perf_counter() - began
         placed = program.place(batch.arrays)
 
@@ -138,12 +138,12 @@ def _shape(batch: Batch, choice: Choice, lanes: int) -> tuple[int, int, int]:
     if not choice.method:
         return devices, 1, _LANES
     if jax.default_backend() != "cpu":
-        return devices, _accelerated(batch, lanes) // _LANES, _LANES
+        return devices, _lanes_that_fit(batch, lanes) // _LANES, _LANES
     fits = _CALL_BYTES // (batch.numbers * np.dtype(batch.dtype).itemsize * _LANES)
     return devices, max(2, min(_BLOCKS, 2 ** int(np.log2(max(fits, 1))))), _LANES
 
 
-def _accelerated(batch: Batch, lanes: int) -> int:
+def _lanes_that_fit(batch: Batch, lanes: int) -> int:
     """Trajectories a call and device: a power of two that its memory holds, no more than are asked for."""
     stats = jax.local_devices()[0].memory_stats() or {}
     free = stats.get("bytes_limit", 2**33) - stats.get("bytes_in_use", 0)

@@ -53,11 +53,11 @@ def shown_times(schedules: Schedule, start: float, end: float) -> np.ndarray:
         found = np.unique(np.round(found[(found >= start) & (found <= end)], 9))
         size = next((size for size in sizes if len(found) <= size), None)
         if size is not None:
-            return _filled(found, size)
+            return _fill_gaps(found, size)
     raise AssertionError("two times are few enough")
 
 
-def _filled(times: np.ndarray, size: int) -> np.ndarray:
+def _fill_gaps(times: np.ndarray, size: int) -> np.ndarray:
     """As many times as asked for: the widest gaps are halved, the earliest first."""
     gaps = [(before - after, before, after) for before, after in itertools.pairwise(times.tolist())]
     heapq.heapify(gaps)

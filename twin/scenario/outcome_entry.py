@@ -63,7 +63,7 @@ def build_outcome(entry: Any, model: DiseaseModel, at: At) -> tuple[str, Outcome
     limits = _limits(kind, made, entry, made.level_unit(unit, model.time_unit), model.time_unit, at)
     if limits is None:
         return name, None
-    missing = [level for level in _needed(made) if level not in limits]
+    missing = [level for level in _required_levels(made) if level not in limits]
     if missing:
         raise TwinError(f"a {kind} needs a level; add '{missing[0]}: 1'")
     return name, made(of=of, meaning=entry.meaning or "", **limits)
@@ -77,7 +77,7 @@ def _kind(entry: Any) -> tuple[str, str]:
     return named[0]
 
 
-def _needed(kind: type[Outcome]) -> list[str]:
+def _required_levels(kind: type[Outcome]) -> list[str]:
     """The levels that a kind cannot do without."""
     fields = {field.name: field for field in dataclasses.fields(kind)}
     return [name for name in kind.levels if fields[name].default is dataclasses.MISSING]

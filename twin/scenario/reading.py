@@ -160,7 +160,7 @@ class Reading:
             patients, report = join_patients(sources, model, mapping=entry.feeds(), id=entry.id, **entry.choices())
             self.reports.append(report)
             self.fingerprints |= {p.path: one.fingerprint() for p, one in zip(entry.parts(), sources, strict=True)}
-            self.lost += [f"{report.source}: {one}" for one in report.lost()]
+            self.lost += [f"{report.source}: {one}" for one in report.losses()]
             people, refused = bind(patients, model)
             if refused and not (self.permit.skip_refused and people):
                 raise TwinErrors([*refused.values(), *_how_to_go_on(refused, patients)])

@@ -68,7 +68,7 @@ def iterated_steady_state(
     length = jnp.where(interval > 0, length, safe)  # a constant infusion runs through every cycle
     period = _cycle(advance, bolus, rate, length, safe, safe)
 
-    def unsettled(carry: tuple[Array, Array, Array]) -> Array:
+    def goes_on(carry: tuple[Array, Array, Array]) -> Array:
         count, x, before = carry
         moved = jnp.max(jnp.abs(x - before) / (jnp.abs(x) + 1e-12))
         return (count < _CYCLES) & ~(moved < _RETURN) & jnp.all(jnp.isfinite(x))
@@ -77,7 +77,7 @@ def iterated_steady_state(
         count, x, _ = carry
         return count + 1, period(x), x
 
-    count, x, _ = jax.lax.while_loop(unsettled, again, (jnp.int32(0), period(start), start))
+    count, x, _ = jax.lax.while_loop(goes_on, again, (jnp.int32(0), period(start), start))
     x = jnp.where(count < _CYCLES, x, jnp.nan)
     phase = jnp.where(lag < safe, safe - lag, jnp.nan)
     return _cycle(advance, bolus, rate, length, safe, phase)(x)

@@ -21,28 +21,28 @@ def nothing_asked(monkeypatch):
 @pytest.mark.parametrize(("platform", "expected"), [("cpu", "xla"), ("tpu", "xla"), ("gpu", "triton")])
 def test_a_kernel_where_there_is_a_gpu_and_plain_xla_elsewhere(monkeypatch, platform, expected):
     monkeypatch.setattr(jax, "default_backend", lambda: platform)
-    assert backend.chosen() == expected
+    assert backend.backend_name() == expected
 
 
 def test_plain_xla_where_jax_has_no_triton_any_more(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert backend.chosen() == "xla"
+    assert backend.backend_name() == "xla"
 
 
 def test_the_environment_overrides(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     monkeypatch.setenv(backend.VARIABLE, "xla")
-    assert backend.chosen() == "xla"
+    assert backend.backend_name() == "xla"
 
 
 def test_what_has_run_on_no_device_is_taken_only_when_asked_for(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    monkeypatch.setattr(nvrtc, "found", lambda: "a library")
+    monkeypatch.setattr(nvrtc, "find_library", lambda: "a library")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert backend.chosen() == "xla"
+    assert backend.backend_name() == "xla"
     monkeypatch.setenv(backend.VARIABLE, "cuda")
-    assert backend.chosen() == "cuda"
+    assert backend.backend_name() == "cuda"
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_what_has_run_on_no_device_is_taken_only_when_asked_for(monkeypatch):
 def test_what_cannot_be_had_is_refused(monkeypatch, name, said):
     monkeypatch.setenv(backend.VARIABLE, name)
     with pytest.raises(TwinError) as refused:
-        backend.chosen()
+        backend.backend_name()
     assert str(refused.value) == said
 
 

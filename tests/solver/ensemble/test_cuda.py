@@ -25,7 +25,7 @@ from twin.solver.ensemble.cuda import cuda_source, kernel_of, nvrtc, solve_in_cu
 from twin.solver.ensemble.cuda.lane import solve_lane
 from twin.solver.ensemble.cuda.launch import BLOCK, CALL
 
-needs_nvrtc = pytest.mark.skipif(nvrtc.found() is None, reason="NVRTC is not installed")
+needs_nvrtc = pytest.mark.skipif(nvrtc.find_library() is None, reason="NVRTC is not installed")
 
 # --- operations ---------------------------------------------------------------------------------------
 
@@ -199,7 +199,7 @@ def test_nvrtc_compiles_it_and_xla_takes_it():
 
 
 def test_without_nvrtc_it_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(nvrtc, "found", lambda: None)
+    monkeypatch.setattr(nvrtc, "find_library", lambda: None)
     nvrtc._library.cache_clear()
     with pytest.raises(twin.TwinError, match="pip install 'jax\\[cuda12\\]'"):
         nvrtc.ptx("a kernel")

@@ -72,7 +72,7 @@ def problem(batch: Batch, arrays: dict[str, Any], draw: Any) -> Problem:
     """What the engine is given for some draws of a batch's only patient and regimen."""
     only = jnp.zeros_like(draw)
     own, shared = program.rows_of(arrays, (only, only, draw)), program.shared_by_all(arrays)
-    found, *_ = program._prepared(batch.task(batch.choice), batch.model, shared, own)
+    found, *_ = program._prepare(batch.task(batch.choice), batch.model, shared, own)
     return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), found)
 
 
@@ -207,7 +207,7 @@ def test_a_whole_run_lowers(monkeypatch):
     case = SMALL["linear, own events"]
     with case.wide():
         batch = case.batch()
-        _, given = program.described(batch.arrays, (1, 2, LANES))
+        _, given = program.argument_shapes(batch.arrays, (1, 2, LANES))
         monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
         assert TRITON in lowered(program.solver(batch.task(batch.choice)), *given)
 

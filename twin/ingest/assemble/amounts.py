@@ -18,7 +18,7 @@ from ..report import CONVERTED, DROPPED, FLAGGED, UNUSED
 from ..ucum import factor
 from .courses import amount_unit
 from .lost import is_dose, lose, note_unmapped, note_unread
-from .numbers import TABLES, spelled
+from .numbers import TABLES, spell
 
 if TYPE_CHECKING:
     from ...model import DiseaseModel
@@ -50,13 +50,13 @@ def read(chart: Chart, model: DiseaseModel, mapping: Mapping, orders: Orders, no
     for given in chart.given:
         entries = mapping.find(given.codes, GIVEN)
         if not entries:
-            note(UNUSED, spelled(given.codes))
+            note(UNUSED, spell(given.codes))
             if given.certain or not refused:
                 note_unmapped(given.codes, model, mapping, note)
         for entry in entries:
             if entry.kind == "covariate":  # that it is taken is read with the covariates
                 continue
-            if reason := _uncounted(given, entry, orders, administered):
+            if reason := _reason_uncounted(given, entry, orders, administered):
                 note(DROPPED, f"{entry.to}: {reason}")
                 continue
             try:
@@ -66,10 +66,10 @@ def read(chart: Chart, model: DiseaseModel, mapping: Mapping, orders: Orders, no
     return found
 
 
-def _uncounted(given: Given, entry: Entry, orders: Orders, administered: set[str]) -> str | None:
+def _reason_uncounted(given: Given, entry: Entry, orders: Orders, administered: set[str]) -> str | None:
     """Why something is no dose, or one that must not count."""
     if not is_dose(entry):
-        return f"{spelled(given.codes)} was given, and '{entry.to}' is no treatment"
+        return f"{spell(given.codes)} was given, and '{entry.to}' is no treatment"
     if given.certain:
         return None
     if entry.to in administered:
@@ -102,7 +102,7 @@ def _in_unit(given: Given, entry: Entry, unit: str, note: Note) -> str:
         if not said and given.codes and given.codes[0].system in TABLES:
             note(FLAGGED, f"{entry.to}: amounts have no unit, taken in {unit}")
             return f"{float(given.amount)!r} {unit}"
-        raise TwinError(f"{spelled(given.codes)} has no unit of amount; say 'each' or 'unit' in the mapping")
+        raise TwinError(f"{spell(given.codes)} has no unit of amount; say 'each' or 'unit' in the mapping")
     amount, size = split_size(said)
     scale = factor(amount, unit, molar_mass=entry.molar_mass)
     if scale != 1.0:

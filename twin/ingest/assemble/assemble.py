@@ -25,7 +25,7 @@ from ..report import CONVERTED, DROPPED, DUPLICATE, FLAGGED, LOST, UNUSED, USED,
 from . import amounts, courses
 from .levels import Held, constant_or_series, level_of, likeliest
 from .moments import FIRST_DOSE, Clock, named_zone, zero_of, zone_of
-from .numbers import Numbers, spelled
+from .numbers import Numbers, spell
 
 if TYPE_CHECKING:
     from ...model import DiseaseModel
@@ -113,10 +113,10 @@ class _Assembly:
     def patient(self) -> Patient:
         for reading in self.chart.readings:
             self.reading(reading)
-        self.taken()
+        self.take_drugs_as_covariates()
         if self.chart.sex:
             self.person(SEX, self.chart.sex)
-        given = self.given()
+        given = self.dose_records()
         doses = [record for record, entry in given if entry.kind == "treatment"]
         self.courses(given)
         self.age()
@@ -135,11 +135,11 @@ class _Assembly:
     def reading(self, reading: Reading) -> None:
         entries = self.mapping.find(reading.codes, MEASURED)
         if not entries:
-            self.note(UNUSED, spelled(reading.codes))
+            self.note(UNUSED, spell(reading.codes))
         for entry in entries:
             _USES[entry.kind](self, entry, reading)
 
-    def taken(self) -> None:
+    def take_drugs_as_covariates(self) -> None:
         """Drugs whose being taken, or ordered, is a covariate: 'present' from then on, whatever the dose."""
         for one in (*self.chart.given, *self.chart.lost):
             for entry in self.mapping.find(one.codes, GIVEN):
@@ -155,27 +155,27 @@ class _Assembly:
     def observable(self, entry: Entry, reading: Reading) -> None:
         declared = self.model.observables()[entry.to]
         value = self.numbers.read(entry, reading, declared.unit)
-        time = None if value is None else self.dated(entry, reading.time)
-        if value is None or time is None or not self.inside(entry, time):
+        time = None if value is None else self.time_of(entry, reading.time)
+        if value is None or time is None or not self.is_inside(entry, time):
             return
         if declared.plausible and not declared.plausible[0] <= value <= declared.plausible[1]:
             self.flag(f"{entry.to} outside its plausible range")
         said = f"{'<' if reading.bound < 0 else '>'}{value!r}" if reading.bound else value
         there = self.observations.get((entry.to, time))
         if there is not None:
-            self.again(entry.to, there.value == said)
+            self.note_repeat(entry.to, there.value == said)
             return
         self.observations[entry.to, time] = Observation(entry.to, time, said)
         self.note(USED, f"{entry.kind} {entry.to}")
 
     def exogenous(self, entry: Entry, reading: Reading) -> None:
         value = self.numbers.exact(entry, reading, self.model.inputs()[entry.to].unit)
-        time = None if value is None else self.dated(entry, reading.time)
+        time = None if value is None else self.time_of(entry, reading.time)
         if value is None or time is None:
             return
         found = self.inputs.setdefault(entry.to, {})
         if time in found:
-            self.again(entry.to, found[time] == value)
+            self.note_repeat(entry.to, found[time] == value)
             return
         found[time] = value
         self.note(USED, f"{entry.kind} {entry.to}")
@@ -192,16 +192,16 @@ class _Assembly:
         if value is not None:
             self.held.setdefault(entry.to, []).append(Held(self.clock.time(reading.time), value, entry.take))
 
-    def misplaced(self, entry: Entry, reading: Reading) -> None:
-        self.note(DROPPED, f"{spelled(reading.codes)}: a measurement, and '{entry.to}' is a treatment")
+    def drop_misplaced(self, entry: Entry, reading: Reading) -> None:
+        self.note(DROPPED, f"{spell(reading.codes)}: a measurement, and '{entry.to}' is a treatment")
 
-    def again(self, name: str, same: bool) -> None:
+    def note_repeat(self, name: str, same: bool) -> None:
         if same:
             self.note(DUPLICATE, name)
         else:
             self.note(DROPPED, f"{name}: {_AT_ONE_TIME}")
 
-    def dated(self, entry: Entry, when: When) -> float | None:
+    def time_of(self, entry: Entry, when: When) -> float | None:
         time = self.clock.time(when)
         if time is None:
             self.note(DROPPED, f"{entry.to}: without a time")
@@ -212,7 +212,7 @@ class _Assembly:
             self.flag(f"{entry.to}: after death")
         return time
 
-    def inside(self, entry: Entry, time: float) -> bool:
+    def is_inside(self, entry: Entry, time: float) -> bool:
         if self.window[0] <= time <= self.window[1]:
             return True
         self.note(UNUSED, f"{entry.to}: outside 'since' to 'until'")
@@ -232,7 +232,7 @@ class _Assembly:
         for name, declared in self.model.covariates().items():
             held = self.held.get(name, [])
             if not declared.levels:
-                held = [h for h in held if self.possible(name, h.value, declared.low)]
+                held = [h for h in held if self.is_possible(name, h.value, declared.low)]
             if not held:
                 self.flag(f"{name} not given: the reference value is taken")
                 continue
@@ -240,7 +240,7 @@ class _Assembly:
             self.check_studied(name, found[name], declared)
         return found
 
-    def possible(self, name: str, value: float, low: float) -> bool:
+    def is_possible(self, name: str, value: float, low: float) -> bool:
         if value < 0 <= low:
             self.note(DROPPED, f"{name}: negative")
         return not value < 0 <= low
@@ -250,11 +250,11 @@ class _Assembly:
         if any(isinstance(v, float) and not is_studied(v, declared) for v in values):
             self.flag(f"{name} outside the range in which the model was studied")
 
-    def given(self) -> list[tuple[DoseRecord, Entry]]:
+    def dose_records(self) -> list[tuple[DoseRecord, Entry]]:
         found: dict[DoseRecord, Entry] = {}
         for order in self.orders:
             entry = order.entry
-            time = self.dated(entry, order.given.time)
+            time = self.time_of(entry, order.given.time)
             if time is None:
                 self.note(LOST, f"{entry.to}: a dose without a time after birth")
                 continue
@@ -285,5 +285,5 @@ _USES: Mapping[str, Any] = {
     "observable": _Assembly.observable,
     "covariate": _Assembly.covariate,
     "input": _Assembly.exogenous,
-    "treatment": _Assembly.misplaced,
+    "treatment": _Assembly.drop_misplaced,
 }

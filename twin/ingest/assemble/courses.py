@@ -16,7 +16,7 @@ from ...quantity import parse_amount, parse_span
 def amount_unit(unit: str) -> str:
     """The unit of a dose for an input in `unit`: that of 'mg/day' takes mg; an error where it is not per time."""
     amount, _, per = unit.rpartition("/")
-    if not amount or not units.compatible(per, "h"):
+    if not amount or not units.are_compatible(per, "h"):
         raise TwinError(f"doses cannot be an input in '{unit}'; it is not per time")
     return amount
 

@@ -26,7 +26,7 @@ class Held(NamedTuple):
 def level_of(reading: Reading, entry: Entry, levels: Sequence[str], note: Note) -> Any:
     """The level that a reading names, or levels with probabilities; None, with a note, where there is none."""
     if isinstance(reading.value, Mapping):
-        return _likely(reading.value, entry, levels, note)
+        return _chances(reading.value, entry, levels, note)
     said = _text(reading.value)
     found = _level(said, entry, levels)
     if found is None:
@@ -36,7 +36,7 @@ def level_of(reading: Reading, entry: Entry, levels: Sequence[str], note: Note) 
     return found
 
 
-def uncertain(name: str, levels: Mapping[str, float], note: Note) -> Chances:
+def note_uncertain(name: str, levels: Mapping[str, float], note: Note) -> Chances:
     """A level that is only known with probabilities: it differs between draws, and measurements weigh it."""
     note(FLAGGED, f"{name} is uncertain: each level has its chance")
     return Chances(levels)
@@ -55,7 +55,7 @@ def likeliest(reading: Reading, entry: Entry, note: Note) -> Reading:
         return reading
 
 
-def _likely(said: Mapping[str, float], entry: Entry, levels: Sequence[str], note: Note) -> Any:
+def _chances(said: Mapping[str, float], entry: Entry, levels: Sequence[str], note: Note) -> Any:
     found: dict[str, float] = {}
     lost = 0.0
     for text, probability in said.items():
@@ -71,7 +71,7 @@ def _likely(said: Mapping[str, float], entry: Entry, levels: Sequence[str], note
     if lost > 0:
         note(FLAGGED, f"{entry.to}: some probability lies on levels that the model has not; the others are scaled up")
     likely = {level: p / total for level, p in found.items() if p > 0}
-    return next(iter(likely)) if len(likely) == 1 else uncertain(entry.to, likely, note)
+    return next(iter(likely)) if len(likely) == 1 else note_uncertain(entry.to, likely, note)
 
 
 def _text(value: Any) -> str:
@@ -100,7 +100,7 @@ def constant_or_series(
     undated = [h for h in held if h.time is None]
     if not timed:
         for other in undated[1:]:
-            _again(name, other.value == undated[0].value, note)
+            _note_repeat(name, other.value == undated[0].value, note)
         note(USED, f"covariate {name}")
         return undated[0].value
     if undated:
@@ -120,13 +120,13 @@ def _in_order(name: str, timed: Sequence[Held], note: Note) -> list[Held]:
     found: dict[float, Held] = {}
     for one in timed:
         if one.time in found:
-            _again(name, found[one.time].value == one.value, note)
+            _note_repeat(name, found[one.time].value == one.value, note)
         else:
             found[one.time] = one
     return [found[time] for time in sorted(found)]
 
 
-def _again(name: str, same: bool, note: Note) -> None:
+def _note_repeat(name: str, same: bool, note: Note) -> None:
     if same:
         note(DUPLICATE, name)
     else:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ..chart import Code, Lost
 from ..mapping import GIVEN, Entry, Mapping
 from ..report import DROPPED, LOST
-from .numbers import TABLES, spelled
+from .numbers import TABLES, spell
 
 if TYPE_CHECKING:
     from ...model import DiseaseModel
@@ -44,10 +44,10 @@ def note_unmapped(codes: Sequence[Code], model: DiseaseModel, mapping: Mapping, 
     """Says so where a dose that feeds nothing is one of a table, or has the name of the model's drug."""
     if mapping.knows(codes):
         return
-    word = _named(codes, frozenset(_words(model.name, *model.treatments())))
+    word = _matching_word(codes, frozenset(_words(model.name, *model.treatments())))
     of_table = bool(codes) and codes[0].system in TABLES
     if word or of_table:
-        note(LOST, f"{word or 'dose'}: {spelled(codes)} feeds nothing; say in the mapping what it feeds, or nothing")
+        note(LOST, f"{word or 'dose'}: {spell(codes)} feeds nothing; say in the mapping what it feeds, or nothing")
 
 
 def lose(entry: Entry, reason: str, note: Note) -> None:
@@ -69,6 +69,6 @@ def _words(*names: str) -> tuple[str, ...]:
     return tuple(word for word in found if len(word) >= _SHORTEST and word not in _FORMS)
 
 
-def _named(codes: Sequence[Code], words: frozenset[str]) -> str | None:
+def _matching_word(codes: Sequence[Code], words: frozenset[str]) -> str | None:
     said = {word for code in codes for word in re.split(r"[\W\d_]+", code.display.lower())}
     return min(said & words, default=None)

@@ -35,7 +35,7 @@ class Clock:
             return units.convert(float(when), self.numbers, self.unit)
         if self.zero is None:
             return None
-        return units.convert((settled(when, self.zone) - self.zero).total_seconds(), "s", self.unit)
+        return units.convert((to_utc(when, self.zone) - self.zero).total_seconds(), "s", self.unit)
 
     def before_birth(self, when: When) -> bool:
         return isinstance(when, datetime.datetime) and self.birth is not None and when.date() < self.birth
@@ -50,7 +50,7 @@ class Clock:
         return (self.zero.date() - self.birth).days / _DAYS_A_YEAR
 
 
-def settled(when: datetime.datetime, zone: datetime.tzinfo | None) -> datetime.datetime:
+def to_utc(when: datetime.datetime, zone: datetime.tzinfo | None) -> datetime.datetime:
     """A date in UTC, so that differences are true across daylight-saving changes; naive where no zone is known."""
     if when.tzinfo is None and zone is None:
         return when
@@ -94,7 +94,7 @@ def zero_of(
 ) -> datetime.datetime | None:
     """The moment that is time 0, None where nothing has a date."""
     if said not in (FIRST_DOSE, FIRST_MEASUREMENT):
-        return settled(_moment(said), zone)
+        return to_utc(_moment(said), zone)
     given, seen = _first(doses, zone), _first(measured, zone)
     if said == FIRST_DOSE and given is None and seen is not None:
         note("no dated dose of this model's treatments: time 0 is the first measurement")
@@ -102,7 +102,7 @@ def zero_of(
 
 
 def _first(times: Iterable[When], zone: datetime.tzinfo | None) -> datetime.datetime | None:
-    return min((settled(when, zone) for when in times if isinstance(when, datetime.datetime)), default=None)
+    return min((to_utc(when, zone) for when in times if isinstance(when, datetime.datetime)), default=None)
 
 
 def _moment(said: str | datetime.date) -> datetime.datetime:

@@ -54,7 +54,7 @@ class Numbers:
             return None
         unit = said or entry.unit
         if unit is None and target not in ("", "1"):
-            self.note(FLAGGED, f"{entry.to}: {spelled((code,))} has no unit, taken in {target}")
+            self.note(FLAGGED, f"{entry.to}: {spell((code,))} has no unit, taken in {target}")
         elif found != 1.0:
             self.note(CONVERTED, f"{entry.to}: {unit or '1'} -> {target}")
         return found
@@ -63,7 +63,7 @@ class Numbers:
 def _factor(entry: Entry, code: Code, said: str | None, target: str) -> float | str:
     unit = said or entry.unit
     if unit is None and target not in ("", "1"):
-        return 1.0 if code.system in TABLES else f"{spelled((code,))} without a unit; say 'unit' in the mapping"
+        return 1.0 if code.system in TABLES else f"{spell((code,))} without a unit; say 'unit' in the mapping"
     try:
         return factor(unit, target, molar_mass=entry.molar_mass)
     except TwinError as problem:
@@ -80,7 +80,7 @@ _CODES = {
 }  # fmt: skip
 
 
-def spelled(codes: Iterable[Code]) -> str:
+def spell(codes: Iterable[Code]) -> str:
     """The first code that is one, as a mapping would name it; a URI by its last part."""
     known = [code for code in codes if code.value]
     for system, value, _ in known:

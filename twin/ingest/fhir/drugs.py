@@ -36,7 +36,7 @@ class Drug(NamedTuple):
     strength: tuple[float, str] | None = None
 
 
-def taken(resource: Json, medications: Mapping[str, Json], note: Note, where: str) -> Iterator[Given | Lost]:
+def read_doses(resource: Json, medications: Mapping[str, Json], note: Note, where: str) -> Iterator[Given | Lost]:
     """The doses of a MedicationAdministration, MedicationStatement or MedicationRequest.
 
     What was never to be given is no dose (Unreadable says why); of what was, and cannot be read, the drug remains.
@@ -52,10 +52,10 @@ def taken(resource: Json, medications: Mapping[str, Json], note: Note, where: st
     if kind == "MedicationAdministration":
         if status == "stopped":
             note(FLAGGED, f"{kind}: stopped; the dose is taken as written")
-        lines = [functools.partial(_administered, resource, drug, note, where)]
+        lines = [functools.partial(_read_administration, resource, drug, note, where)]
     else:
         said = resource.get("dosage" if kind == "MedicationStatement" else "dosageInstruction", ())
-        lines = [functools.partial(_ordered, resource, line, drug, note, where) for line in said]
+        lines = [functools.partial(_read_order, resource, line, drug, note, where) for line in said]
     for line in lines or [functools.partial(_nothing, kind)]:
         try:
             yield from line()
@@ -63,14 +63,14 @@ def taken(resource: Json, medications: Mapping[str, Json], note: Note, where: st
             why = str(problem) if isinstance(problem, Unreadable) else "not built as FHIR R4 says"
             reason = why if why.startswith(kind) else f"{kind}: {why}"
             note(DROPPED, reason)
-            yield Lost(drug.codes, reason, _begun(resource), certain=kind == "MedicationAdministration")
+            yield Lost(drug.codes, reason, _beginning(resource), certain=kind == "MedicationAdministration")
 
 
 def _nothing(kind: str) -> Iterator[Given]:
     raise Unreadable(f"{kind}: without a dosage")
 
 
-def _begun(resource: Json) -> When:
+def _beginning(resource: Json) -> When:
     """When something that cannot be read began, or was written; None where that cannot be read either."""
     period = resource.get("effectivePeriod")
     start = period.get("start") if isinstance(period, Mapping) else None
@@ -122,7 +122,7 @@ def _amount(said: Json, drug: Drug, kind: str, note: Note) -> tuple[float, str |
     return value, unit
 
 
-def _administered(resource: Json, drug: Drug, note: Note, where: str) -> Iterator[Given]:
+def _read_administration(resource: Json, drug: Drug, note: Note, where: str) -> Iterator[Given]:
     kind = "MedicationAdministration"
     said = resource.get("dosage", {})
     period = resource.get("effectivePeriod", {})
@@ -154,7 +154,7 @@ def _from_rate(rate: Json, hours: float) -> tuple[float, str]:
     return number(rate.get("value")) * hours / _HOURS[per], unit
 
 
-def _ordered(resource: Json, line: Json, drug: Drug, note: Note, where: str) -> Iterator[Given]:
+def _read_order(resource: Json, line: Json, drug: Drug, note: Note, where: str) -> Iterator[Given]:
     """The doses of one line of an order or a statement."""
     kind = str(resource["resourceType"])
     if line.get("asNeededBoolean") is True or "asNeededCodeableConcept" in line:

@@ -17,9 +17,9 @@ from ..privacy import pseudonym
 from ..report import DROPPED, DUPLICATE, FLAGGED, NOBODY, READ, UNUSED, Report
 from ..text import lines as textfile
 from ..text import strict_json
-from .drugs import taken
+from .drugs import read_doses
 from .elements import WRONG_SHAPE, Json, Note, Unreadable, kind_of, moment
-from .values import observed, suffered
+from .values import read_condition, read_observation
 
 _BUNDLES = (".json", ".json.gz")
 _LINES = (".ndjson", ".jsonl", ".ndjson.gz", ".jsonl.gz")
@@ -202,7 +202,7 @@ class _People:
             self.report.note(draft.id, how, reason, count)
 
         note(READ, kind)
-        if self.again(kind, item, note):
+        if self.is_repeat(kind, item, note):
             return
         try:
             _READ[kind](self, draft, item, note)
@@ -212,7 +212,7 @@ class _People:
         except WRONG_SHAPE:
             note(DROPPED, f"{kind} that is not built as FHIR R4 says")
 
-    def again(self, kind: str, item: Item, note: Note) -> bool:
+    def is_repeat(self, kind: str, item: Item, note: Note) -> bool:
         """Whether the same resource has been read before; another one with its id is kept, and flagged."""
         if not item.resource.get("id"):
             return False
@@ -227,13 +227,13 @@ class _People:
         return False
 
     def observation(self, draft: _Draft, item: Item, note: Note) -> None:
-        draft.readings += list(observed(item.resource, note, item.where))
+        draft.readings += list(read_observation(item.resource, note, item.where))
 
     def condition(self, draft: _Draft, item: Item, note: Note) -> None:
-        draft.readings += list(suffered(item.resource, note, item.where))
+        draft.readings += list(read_condition(item.resource, note, item.where))
 
     def medication(self, draft: _Draft, item: Item, note: Note) -> None:
-        for one in taken(item.resource, self.medications, note, item.where):
+        for one in read_doses(item.resource, self.medications, note, item.where):
             if isinstance(one, Lost):
                 draft.lost.append(one)
             else:

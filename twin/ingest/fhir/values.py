@@ -34,7 +34,7 @@ _FORMS: dict[str, Callable[[Any], Value]] = {
 }
 
 
-def observed(resource: Json, note: Note, where: str) -> Iterator[Reading]:
+def read_observation(resource: Json, note: Note, where: str) -> Iterator[Reading]:
     """An Observation's own value and those of its components."""
     status = str(resource.get("status"))
     if status in _NOT_TRUE:
@@ -74,9 +74,9 @@ def _readings(node: Json, time: datetime.datetime | None, note: Note, where: str
     """The readings of one value; what cannot be read is noted."""
     codes = codes_of(node.get("code"))
     try:
-        form, said = _said(node, what)
+        form, said = _only_value(node, what)
         if form == "valueSampledData":
-            yield from _sampled(codes, said, time, note, where)
+            yield from _read_samples(codes, said, time, note, where)
             return
         if form not in _FORMS:
             raise Unreadable(f"{form} is not read")
@@ -87,7 +87,7 @@ def _readings(node: Json, time: datetime.datetime | None, note: Note, where: str
     yield Reading(codes, found.value, time, found.unit, found.bound, where)
 
 
-def _said(node: Json, what: str) -> tuple[str, Any]:
+def _only_value(node: Json, what: str) -> tuple[str, Any]:
     forms = _forms(node)
     if len(forms) > 1:
         raise Unreadable("two values in one")
@@ -97,7 +97,7 @@ def _said(node: Json, what: str) -> tuple[str, Any]:
     return forms[0], node[forms[0]]
 
 
-def _sampled(codes: Any, said: Json, start: datetime.datetime | None, note: Note, where: str) -> Iterator[Reading]:
+def _read_samples(codes: Any, said: Json, start: datetime.datetime | None, note: Note, where: str) -> Iterator[Reading]:
     """A SampledData's points: origin + factor x, `period` milliseconds apart; E, U and L are no numbers."""
     if start is None:
         raise Unreadable("samples without a time")
@@ -131,7 +131,7 @@ def _sample(point: Any) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def suffered(resource: Json, note: Note, where: str) -> Iterator[Reading]:
+def read_condition(resource: Json, note: Note, where: str) -> Iterator[Reading]:
     """A Condition: 'present' since its onset, 'absent' since it abated."""
     status = code_of(resource.get("verificationStatus"))
     if status in ("refuted", "entered-in-error"):

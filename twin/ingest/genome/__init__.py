@@ -14,9 +14,9 @@ from ...errors import TwinError
 from ..chart import Chart
 from ..report import Report
 from ..text.lines import label, lines
-from .inhibition import phenoconverted
+from .inhibition import phenoconvert
 
-__all__ = ["phenoconverted", "read"]
+__all__ = ["phenoconvert", "read"]
 
 
 def read(

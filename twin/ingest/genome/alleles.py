@@ -16,9 +16,9 @@ def at_site(position: int, reference: str, allele: str, at: int, expected: str, 
     """
     if not allele.isalpha():
         raise Unusable("has an allele without bases (symbolic or spanning)")
-    position, reference, allele = _trimmed(position, reference, allele)
+    position, reference, allele = _trim(position, reference, allele)
     if len(expected) != len(alternate):  # an insertion or deletion
-        if (position, reference, allele) == _trimmed(at, expected, alternate):
+        if (position, reference, allele) == _trim(at, expected, alternate):
             return VARIANT
         touched = position <= at + len(expected) - 1 and at <= position + len(reference) - 1
         if not touched or (len(reference) == len(allele) and position + len(reference) - 1 <= at):
@@ -27,19 +27,19 @@ def at_site(position: int, reference: str, allele: str, at: int, expected: str, 
     if len(reference) == len(allele):
         if not position <= at < position + len(reference):
             return REFERENCE
-        return _named(allele[at - position], expected, alternate)
+        return _reference_or_variant(allele[at - position], expected, alternate)
     if position < at < position + len(reference):
         raise Unusable("lies in a deletion")
     return REFERENCE
 
 
-def _named(base: str, expected: str, alternate: str) -> str:
+def _reference_or_variant(base: str, expected: str, alternate: str) -> str:
     if base not in (expected, alternate):
         raise Unusable("has a base that no allele in the table has")
     return REFERENCE if base == expected else VARIANT
 
 
-def _trimmed(position: int, reference: str, allele: str) -> tuple[int, str, str]:
+def _trim(position: int, reference: str, allele: str) -> tuple[int, str, str]:
     """A change with one base at least on both sides, without common bases: first at the end, then at the beginning."""
     while len(reference) > 1 and len(allele) > 1 and reference[-1] == allele[-1]:
         reference, allele = reference[:-1], allele[:-1]

@@ -23,7 +23,7 @@ _CONTIG = re.compile(r"##contig=<.*?ID=(?:chr)?([^,>]+).*?length=(\d+)")
 _FIRST = ("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO")
 
 
-def spelled(assembly: str | None) -> str | None:
+def canonical_name(assembly: str | None) -> str | None:
     """GRCh37 or GRCh38 for any of their names."""
     if assembly is None:
         return None

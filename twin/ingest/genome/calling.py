@@ -45,7 +45,7 @@ def levels(distribution: Mapping[str, float]) -> str | dict[str, float]:
     return dict(distribution)
 
 
-def gathered(distribution: Mapping[str, float], names: Sequence[str]) -> dict[str, float]:
+def sum_by_name(distribution: Mapping[str, float], names: Sequence[str]) -> dict[str, float]:
     """Probabilities of what diplotypes are called: two of one name count together."""
     found: dict[str, float] = {}
     for probability, name in zip(distribution.values(), names, strict=True):

@@ -17,31 +17,31 @@ NORMAL, DECREASED, NO, INCREASED, UNCERTAIN = "normal", "decreased", "no", "incr
 Table = Mapping[str, tuple[str, ...]]
 
 
-def _named(alleles: str) -> tuple[str, ...]:
+def _alleles(alleles: str) -> tuple[str, ...]:
     return tuple(alleles.split())
 
 
 # 'uncertain' holds CPIC's 'uncertain' and 'unknown' function: the phenotypes are the same.
 _OF_CYP2C9: Table = {
     NORMAL: ("*1", "*9"),
-    DECREASED: _named("*2 *4 *5 *8 *11 *12 *14 *16 *23 *26 *28 *29 *30 *31 *37 *38 *44 *46 *50 *55 *61"),
-    NO: _named("*3 *6 *13 *15 *24 *25 *33 *35 *39 *42 *43 *45 *52"),
-    UNCERTAIN: _named(
+    DECREASED: _alleles("*2 *4 *5 *8 *11 *12 *14 *16 *23 *26 *28 *29 *30 *31 *37 *38 *44 *46 *50 *55 *61"),
+    NO: _alleles("*3 *6 *13 *15 *24 *25 *33 *35 *39 *42 *43 *45 *52"),
+    UNCERTAIN: _alleles(
         "*7 *10 *17 *18 *19 *20 *21 *22 *27 *32 *34 *36 *40 *41 *47 *48 *49 *51 *53 *54 *56 *57 *58 *59 *60 *62 *63"
         " *64 *65 *66 *67 *68 *69 *70 *71 *72 *73 *74 *75"
     ),
 }
 _OF_CYP2C19: Table = {
-    NORMAL: _named("*1 *11 *13 *15 *18 *28 *38"),
-    DECREASED: _named("*9 *10 *16 *19 *25 *26"),
-    NO: _named("*2 *3 *4 *5 *6 *7 *8 *22 *24 *35 *36 *37"),
+    NORMAL: _alleles("*1 *11 *13 *15 *18 *28 *38"),
+    DECREASED: _alleles("*9 *10 *16 *19 *25 *26"),
+    NO: _alleles("*2 *3 *4 *5 *6 *7 *8 *22 *24 *35 *36 *37"),
     INCREASED: ("*17",),
-    UNCERTAIN: _named("*12 *14 *23 *29 *30 *31 *32 *33 *34 *39"),
+    UNCERTAIN: _alleles("*12 *14 *23 *29 *30 *31 *32 *33 *34 *39"),
 }
 _OF_TPMT: Table = {
     NORMAL: ("*1",),
-    NO: _named("*2 *3A *3B *3C *4 *11 *14 *15 *23 *29 *41"),
-    UNCERTAIN: _named(
+    NO: _alleles("*2 *3A *3B *3C *4 *11 *14 *15 *23 *29 *41"),
+    UNCERTAIN: _alleles(
         "*5 *6 *7 *8 *9 *10 *12 *13 *16 *17 *18 *19 *20 *21 *22 *24 *25 *26 *27 *28 *30 *31 *32 *33 *34 *35 *36 *37"
         " *38 *39 *40"
     ),
@@ -50,8 +50,8 @@ _OF_NUDT15: Table = {NORMAL: ("*1",), NO: ("*2", "*3", "*9"), UNCERTAIN: ("*4", 
 # No guideline of CPIC: PharmGKB's table, as PharmCAT has it (rules of the Dutch working group).
 _OF_CYP3A4: Table = {
     NORMAL: ("*1",),
-    DECREASED: _named("*8 *11 *12 *13 *16 *17 *18 *22"),
-    NO: _named("*6 *20 *26"),
+    DECREASED: _alleles("*8 *11 *12 *13 *16 *17 *18 *22"),
+    NO: _alleles("*6 *20 *26"),
 }
 _OF_CYP3A5: Table = {NORMAL: ("*1",), NO: ("*3", "*6", "*7"), UNCERTAIN: ("*8", "*9")}
 _OF_UGT1A1: Table = {
@@ -160,7 +160,7 @@ def diplotype(gene: str, text: str) -> str:
     if len(parts) != 2:
         raise TwinError(f"{gene}: a diplotype is two alleles with '/' between, such as *1/*3")
     for part in parts:
-        if not _known(gene, part):
+        if not _is_known(gene, part):
             raise TwinError(f"{gene} has no allele '{part[:40]}' in our table; write it as CPIC does, such as *1")
     return "/".join(sorted(parts, key=_rank))
 
@@ -197,7 +197,7 @@ def _of_score(gene: str, score: float | None) -> str:
     return _USUAL if score >= 2 else _INTERMEDIATE if score >= 1 else _POOR
 
 
-def _known(gene: str, allele: str) -> bool:
+def _is_known(gene: str, allele: str) -> bool:
     if gene != "CYP2D6":
         return allele in _FUNCTIONS[gene]
     found = _COPIES.fullmatch(allele)

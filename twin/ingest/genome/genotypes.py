@@ -24,11 +24,11 @@ def genotype(
     calls = []
     for record in records:
         fields = dict(zip(record.form, record.samples[column].split(":"), strict=False))
-        why = _refused(record, fields, lowest_quality)
+        why = _reason_unused(record, fields, lowest_quality)
         if why:
             note(FLAGGED, f"{site.gene}: {site.rsid} {why}, not used")
             continue
-        calls.append(_called(site, record, fields, assembly, name))
+        calls.append(_call(site, record, fields, assembly, name))
         if record.flipped:
             note(CONVERTED, f"{site.gene}: {site.rsid} is written on the minus strand")
     if len({tuple(sorted(call.variants)) for call in calls}) > 1:
@@ -39,7 +39,7 @@ def genotype(
     return calls[0] if calls else None
 
 
-def _refused(record: Record, fields: Mapping[str, str], lowest_quality: float) -> str:
+def _reason_unused(record: Record, fields: Mapping[str, str], lowest_quality: float) -> str:
     """Why a call is not used; empty where it is."""
     parts = fields.get("GT", ".").replace("|", "/").split("/")
     if not record.passed or fields.get("FT", "PASS") not in ("PASS", "."):
@@ -61,7 +61,7 @@ def _below(text: str, limit: float) -> bool:
         return False
 
 
-def _called(site: Site, record: Record, fields: Mapping[str, str], assembly: str, name: str) -> Called:
+def _call(site: Site, record: Record, fields: Mapping[str, str], assembly: str, name: str) -> Called:
     text = fields["GT"]
     one, other = (_variant(site, record, int(part), assembly, name) for part in text.replace("|", "/").split("/"))
     if "|" not in text:

@@ -1,6 +1,6 @@
 """Drugs that make an enzyme work as if its genes were worse: activity scores with an inhibitor.
 
-    phenoconverted(2.0, "paroxetine")     # 0.0: a strong inhibitor of CYP2D6
+    phenoconvert(2.0, "paroxetine")     # 0.0: a strong inhibitor of CYP2D6
 
 For a model that declares it. Strength: FDA's table of inhibitors as in PMC7292748; drugs on which sources differ
 (abiraterone, fluvoxamine, terbinafine) are left out: say 'strong' or 'moderate' instead. Factors of CYP2D6: Cicali
@@ -25,7 +25,7 @@ INHIBITORS: Mapping[str, Mapping[str, str]] = {
 FACTORS: Mapping[str, Mapping[str, float]] = {"CYP2D6": {"strong": 0.0, "moderate": 0.5, "weak": 1.0}}
 
 
-def phenoconverted(
+def phenoconvert(
     activity: float, inhibitor: str, gene: str = "CYP2D6", factors: Mapping[str, float] | None = None
 ) -> float:
     """The activity score under an inhibitor, named or by its strength; `factors` by strength where a model has them."""

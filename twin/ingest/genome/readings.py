@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..chart import Code, Reading
-from .calling import gathered, levels
+from .calling import levels, sum_by_name
 from .functions import activity, phenotype
 
 
@@ -15,9 +15,9 @@ def of_gene(gene: str, distribution: Mapping[str, float], where: str) -> tuple[R
     scores = [activity(gene, text) for text in distribution]
     found = [
         Reading((Code("gene", gene),), levels(distribution), where=where),
-        Reading((Code("phenotype", gene),), levels(gathered(distribution, names)), where=where),
+        Reading((Code("phenotype", gene),), levels(sum_by_name(distribution, names)), where=where),
     ]
     if None not in scores:
-        score = levels(gathered(distribution, [f"{s:g}" for s in scores]))
+        score = levels(sum_by_name(distribution, [f"{s:g}" for s in scores]))
         found.append(Reading((Code("activity", gene),), float(score) if isinstance(score, str) else score, where=where))
     return tuple(found)

@@ -116,16 +116,16 @@ def _record(one: Covering, site: Site, assembly: str, name: str) -> Record:
     reference, flipped = cells[3].upper(), False
     at = site.position(assembly)
     if one.position + len(reference) > at:  # in the middle of a block no base is said
-        flipped = _flipped(one.line, reference, alternates, one.position, site, assembly, name)
+        flipped = _is_flipped(one.line, reference, alternates, one.position, site, assembly, name)
     if flipped:
-        reference, alternates = _turned(reference), tuple(_turned(a) for a in alternates)
+        reference, alternates = _reverse_complement(reference), tuple(_reverse_complement(a) for a in alternates)
     return Record(
         one.line, one.position, reference, alternates, cells[5], cells[6] in ("PASS", "."),
         tuple(cells[8].split(":")) if len(cells) > 8 else (), tuple(cells[9:]), block, flipped,
     )  # fmt: skip
 
 
-def _flipped(
+def _is_flipped(
     line: int, reference: str, alternates: Sequence[str], position: int, site: Site, assembly: str, name: str
 ) -> bool:
     """Whether a record is written on the minus strand; an error where that, or the assembly, cannot be told."""
@@ -134,17 +134,17 @@ def _flipped(
     if read == expected[: len(read)]:
         return False
     where = f"{name}, line {line}: {site.rsid} ({site.gene})"
-    if position == at and len(reference) == len(expected) == len(other) == 1 and read == _turned(expected):
+    if position == at and len(reference) == len(expected) == len(other) == 1 and read == _reverse_complement(expected):
         if read == other:
             raise TwinError(
                 f"{where}: the reference is {read} where {assembly} has {expected}, which may be the other strand or "
                 "swapped alleles; write the record on the plus strand"
             )
-        if {a for a in alternates if a.isalpha()} <= {_turned(other)}:
+        if {a for a in alternates if a.isalpha()} <= {_reverse_complement(other)}:
             return True
     raise TwinError(f"{where}: the reference is {read} where {assembly} has {expected}; is the assembly another one?")
 
 
-def _turned(bases: str) -> str:
+def _reverse_complement(bases: str) -> str:
     """The same bases on the other strand; symbols stay."""
     return bases.translate(_COMPLEMENT)[::-1] if bases.isalpha() else bases

@@ -42,7 +42,7 @@ def _add(genes: dict[str, tuple[str, Row]], row: Row, columns: dict[str, str | N
     if gene not in functions.GENES:
         report.note(who, DROPPED, "a gene that is not in our table")
         return
-    if row.missing(columns["diplotype"] or "") or said.lower() in ("unknown", "unknown/unknown", "no call"):
+    if row.is_missing(columns["diplotype"] or "") or said.lower() in ("unknown", "unknown/unknown", "no call"):
         report.note(who, DROPPED, f"{gene}: no call")
         return
     try:
@@ -64,7 +64,7 @@ def _add(genes: dict[str, tuple[str, Row]], row: Row, columns: dict[str, str | N
 
 
 def _compare(gene: str, text: str, row: Row, column: str | None, report: Report, who: str) -> None:
-    if column is None or row.missing(column):
+    if column is None or row.is_missing(column):
         return
     if row[column].lower() != functions.phenotype(gene, text).lower():
         report.note(who, FLAGGED, f"{gene}: the reported phenotype is not CPIC's; CPIC's is used")

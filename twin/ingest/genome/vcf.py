@@ -18,7 +18,7 @@ from ..privacy import pseudonym
 from ..report import DROPPED, FLAGGED, READ, Report
 from ..text.lines import MOST_BYTES, label
 from .alleles import Unusable
-from .assembly import Header, spelled
+from .assembly import Header, canonical_name
 from .calling import Called, diplotypes
 from .genotypes import genotype
 from .readings import of_gene
@@ -73,7 +73,7 @@ def read(
     """
     asked = Asked(GENES if genes is None else tuple(genes), absent, population, alleles or {}, lowest_quality)
     wanted = [site for site in SITES if site.gene in asked.genes]
-    header, found = scan(path, wanted, spelled(assembly), most_bytes)
+    header, found = scan(path, wanted, canonical_name(assembly), most_bytes)
     name = label(path)
     columns = _columns(header, sample, patient, name)
     if absent == "reference" and header.assembly is None:
@@ -116,7 +116,7 @@ def _chart(
     readings: list[Reading] = []
     for gene in asked.genes:
         try:
-            seen = _seen(gene, header, found, column, asked, report, who)
+            seen = _call_sites(gene, header, found, column, asked, report, who)
         except Unusable as problem:
             report.note(who, DROPPED, f"{gene}: {problem}")
             continue
@@ -124,7 +124,7 @@ def _chart(
     return Chart(who, readings=tuple(readings))
 
 
-def _seen(
+def _call_sites(
     gene: str,
     header: Header,
     found: Mapping[str, Sequence[Record]],

@@ -71,12 +71,12 @@ def _kind(path: str | os.PathLike[str]) -> tuple[str, tuple[str, ...]]:
     check_kind(where, label(where))
     if where.name.lower().endswith((".nii", ".nii.gz")):
         return "NIfTI file", _OF_NIFTI
-    if where.is_dir() or where.suffix.lower() == ".dcm" or _marked(where):
+    if where.is_dir() or where.suffix.lower() == ".dcm" or _has_dicom_mark(where):
         return "DICOM file", ()
     return "lesion table", _OF_TABLES
 
 
-def _marked(where: Path) -> bool:
+def _has_dicom_mark(where: Path) -> bool:
     """Whether DICOM's mark stands behind the preamble."""
     try:
         with open(where, "rb") as file:

@@ -118,7 +118,7 @@ def _measure(row: Row, time: When, meant: Meant) -> Measure:
     axis = "short axis" if node and "short axis" in meant.columns else "diameter"
     length, small = _length(row, meant.columns.get(axis), meant)
     volume = None
-    if "volume" in meant.columns and not row.missing(meant.columns["volume"]):
+    if "volume" in meant.columns and not row.is_missing(meant.columns["volume"]):
         volume = _not_negative(row, meant.columns["volume"], meant)
     status = row[meant.columns["status"]] if "status" in meant.columns else ""
     return Measure(time, lesion, kind, node, length, small, volume, status, row.where)
@@ -135,7 +135,7 @@ def _kind(row: Row, meant: Meant) -> str:
 
 def _length(row: Row, column: str | None, meant: Meant) -> tuple[float | None, bool]:
     """The diameter in mm, and whether it is that of a lesion too small to measure; None where it was not measured."""
-    if column is None or row.missing(column) or row[column].lower() in _NOT_DONE:
+    if column is None or row.is_missing(column) or row[column].lower() in _NOT_DONE:
         return None, False
     if row[column].lower() in _SMALL:
         return TOO_SMALL, True

@@ -53,7 +53,7 @@ def read(
         if one is not None:
             check_kind(one, label_of(one))
     grid = _grid(path, name)
-    counts, voxels = _counted(grid, name)
+    counts, voxels = _count_voxels(grid, name)
     report, who = Report("imaging", name), pseudonym(patient or name)
     names = _names(counts, labels, empty, name)
     uptake = _uptake(grid, image, name) if image is not None else None
@@ -91,7 +91,7 @@ def _grid(path: str | os.PathLike[str], name: str) -> _Grid:
         import nibabel
     except ImportError:
         raise TwinError("NIfTI files need nibabel; pip install 'patient-twin[ingest]'") from None
-    with _readable(name), nibabel.imageglobals.ErrorLevel(_DOUBTFUL), _silent(nibabel.imageglobals.logger):
+    with _explain_damage(name), nibabel.imageglobals.ErrorLevel(_DOUBTFUL), _silence(nibabel.imageglobals.logger):
         image: Any = nibabel.load(os.fspath(path))
         if not hasattr(image.header, "get_xyzt_units"):
             raise TwinError(f"{name}: not NIfTI; convert it first")
@@ -127,7 +127,7 @@ def _check_axes(axes: Any, sizes: Any, name: str) -> None:
 
 
 @contextlib.contextmanager
-def _silent(logger: Any) -> Iterator[None]:
+def _silence(logger: Any) -> Iterator[None]:
     """Nothing on stderr about what is an error anyway."""
     before, logger.disabled = logger.disabled, True
     try:
@@ -137,7 +137,7 @@ def _silent(logger: Any) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _readable(name: str) -> Iterator[None]:
+def _explain_damage(name: str) -> Iterator[None]:
     """What goes wrong in a damaged file, as one sentence."""
     try:
         yield
@@ -151,11 +151,11 @@ def _readable(name: str) -> Iterator[None]:
         raise TwinError(f"{name}: not an image that can be read; is it NIfTI?") from problem
 
 
-def _counted(grid: _Grid, name: str) -> tuple[dict[int, int], Any]:
+def _count_voxels(grid: _Grid, name: str) -> tuple[dict[int, int], Any]:
     """Voxels of each label, and the voxels."""
     import numpy as np
 
-    with _readable(name):
+    with _explain_damage(name):
         data = np.asarray(grid.image.dataobj)
     data = data.reshape(data.shape[:3])
     counts: collections.Counter[int] = collections.Counter()
@@ -194,7 +194,7 @@ def _uptake(grid: _Grid, image: str | os.PathLike[str], name: str) -> Any:
     same = other.image.shape[:3] == grid.image.shape[:3] and other.unit == grid.unit
     if not same or not np.allclose(other.image.affine, grid.image.affine, atol=1e-3):
         raise TwinError(f"{other_name}: not on the grid of {name}; resample one to the other")
-    with _readable(other_name):
+    with _explain_damage(other_name):
         return np.asarray(other.image.dataobj, float).reshape(grid.image.shape[:3])
 
 

@@ -74,7 +74,7 @@ def _targets(by_time: Mapping[When, Sequence[Measure]], flag: Callable[[str], No
 def _visit(time: When, measures: Sequence[Measure], targets: frozenset[str], first: bool) -> Visit:
     at_visit = {m.lesion: m for m in measures if m.kind == "target" and m.lesion in targets}
     sized = {name: m.length for name, m in at_visit.items() if m.length is not None}
-    gone = len(sized) == len(targets) and all(_gone(m) for m in at_visit.values())
+    gone = len(sized) == len(targets) and all(_is_gone(m) for m in at_visit.values())
     late = [m for m in measures if m.kind == "target" and m.lesion not in targets]
     statuses = [_STATUS.get(m.status.lower(), "present") for m in measures if m.kind == "non-target"]
     non_target = None
@@ -86,7 +86,7 @@ def _visit(time: When, measures: Sequence[Measure], targets: frozenset[str], fir
     )  # fmt: skip
 
 
-def _gone(measure: Measure) -> bool:
+def _is_gone(measure: Measure) -> bool:
     return measure.length == 0 or (measure.node and measure.length is not None and measure.length < NORMAL_NODE)
 
 

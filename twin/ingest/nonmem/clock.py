@@ -83,14 +83,14 @@ def _clock(text: str) -> float:
     if match := _ISO.fullmatch(text):
         return 24.0 * datetime.date.fromisoformat(match[1]).toordinal() + _clock(match[2])
     if ":" not in text:
-        return _bounded(float(text))
+        return _check_hours(float(text))
     match = _CLOCK.fullmatch(text)
     if not match or int(match[1]) > 24 or int(match[2]) > 59 or float(match[3] or 0) >= 60:
         raise ValueError(text)
     return int(match[1]) + int(match[2]) / 60 + float(match[3] or 0) / 3600
 
 
-def _bounded(hours: float) -> float:
+def _check_hours(hours: float) -> float:
     if not abs(hours) <= _MOST_HOURS:
         raise ValueError(hours)
     return hours

@@ -46,7 +46,7 @@ class Column:
     values: np.ndarray
     levels: tuple[str, ...] | None = None
 
-    def said(self, value: float) -> float | str:
+    def decode(self, value: float) -> float | str:
         return float(value) if self.levels is None else self.levels[int(value)]
 
 
@@ -88,7 +88,7 @@ class Columns:
         return np.repeat(np.arange(len(self.ids)), np.diff(self.starts))
 
     @property
-    def dosed(self) -> np.ndarray:
+    def is_dose(self) -> np.ndarray:
         """Rows that give a dose."""
         return (self.event == 1) | (self.event == 4)
 
@@ -103,28 +103,28 @@ class Columns:
         Missing fields are filled from the row before (forward) or after (backward), as `carry` says. The
         first row of each patient counts as a change.
         """
-        filled = _filled(column.values, self.starts, self.carry)
+        filled = _fill(column.values, self.starts, self.carry)
         values = filled.copy()
         if self.carry == "backward":  # a value holds since the row before
             values[:-1] = filled[1:]
             values[self.starts[1:] - 1] = filled[self.starts[1:] - 1]
         last = np.r_[(self.time[1:] != self.time[:-1]), True]  # of the rows at one time, the last counts
         last[self.starts[1:] - 1] = True
-        values = _filled(np.where(last, values, np.nan), self.starts, "backward")
+        values = _fill(np.where(last, values, np.nan), self.starts, "backward")
         changed = np.r_[True, values[1:] != values[:-1]]
         changed[self.starts[:-1]] = True
         return values, np.flatnonzero(changed & ~np.isnan(values))
 
     def first(self, column: Column) -> np.ndarray:
         """Each patient's first known value."""
-        return _filled(column.values, self.starts, "backward")[self.starts[:-1]]
+        return _fill(column.values, self.starts, "backward")[self.starts[:-1]]
 
     def after_doses(self) -> np.ndarray:
         """Readings at the time of a dose above them or of one that ADDL schedules: NONMEM takes them after the dose."""
         rows, patient = np.arange(len(self)), self.patient
-        last = np.maximum.accumulate(np.where(self.dosed, rows, -1))
+        last = np.maximum.accumulate(np.where(self.is_dose, rows, -1))
         after = (last >= self.starts[patient]) & (self.time[last] == self.time)
-        repeated = np.flatnonzero(self.dosed & (self.more > 0))
+        repeated = np.flatnonzero(self.is_dose & (self.more > 0))
         source = np.repeat(repeated, self.more[repeated])
         first = np.repeat(np.cumsum(self.more[repeated]) - self.more[repeated], self.more[repeated])
         scheduled = self.time[source] + (np.arange(len(source)) - first + 1) * self.interval[source]
@@ -141,18 +141,18 @@ class Columns:
             rows = np.arange(low, high)
             readings = [self._reading(row) for row in rows[self.observed[low:high]]]
             for column in self.covariates:
-                readings += self._said(column, rows)
-            given = [self._given(row) for row in rows[self.dosed[low:high]]]
+                readings += self._covariate_readings(column, rows)
+            given = [self._dose(row) for row in rows[self.is_dose[low:high]]]
             yield Chart(name, readings=tuple(readings), given=tuple(given))
 
-    def _said(self, name: str, rows: np.ndarray) -> Iterator[Reading]:
+    def _covariate_readings(self, name: str, rows: np.ndarray) -> Iterator[Reading]:
         """What a covariate's column says of one patient: once where it never changes."""
         codes, column = column_codes(name), self.covariates[name]
         known = rows[~np.isnan(column.values[rows])]
         changes = len(set(column.values[known].tolist())) > 1
         for row in known if changes else known[:1]:
             time = self._when(row) if changes else None
-            yield Reading(codes, column.said(column.values[row]), time, where=self._where(row))
+            yield Reading(codes, column.decode(column.values[row]), time, where=self._where(row))
 
     def _when(self, row: int) -> When:
         return float(self.time[row]) if self.calendar is None else moment(float(self.calendar[row]))
@@ -163,7 +163,7 @@ class Columns:
             bound=int(self.bound[row]), where=self._where(row),
         )  # fmt: skip
 
-    def _given(self, row: int) -> Given:
+    def _dose(self, row: int) -> Given:
         unit = f" {self.time_unit}" if self.time_unit else ""
         repeated = self.interval[row] > 0
         return Given(
@@ -179,8 +179,8 @@ class Columns:
 
     def _check_plain(self) -> None:
         for mask, what in (
-            (self.event >= 3, "EVID 3 or 4 (a reset)"), (self.dosed & (self.rate < 0), "a modelled RATE"),
-            (self.steady == 2, "SS 2"), (self.dosed & (self.amount == 0), "an infusion for ever (AMT 0)"),
+            (self.event >= 3, "EVID 3 or 4 (a reset)"), (self.is_dose & (self.rate < 0), "a modelled RATE"),
+            (self.steady == 2, "SS 2"), (self.is_dose & (self.amount == 0), "an infusion for ever (AMT 0)"),
         ):  # fmt: skip
             if mask.any():
                 place = self.place(int(np.argmax(mask)))
@@ -205,7 +205,7 @@ def column_codes(name: str) -> tuple[Code, ...]:
     return tuple(Code("column", one) for one in dict.fromkeys((name, name.lower(), name.capitalize())))
 
 
-def _filled(values: np.ndarray, starts: np.ndarray, carry: Carry) -> np.ndarray:
+def _fill(values: np.ndarray, starts: np.ndarray, carry: Carry) -> np.ndarray:
     """Missing values from the nearest row before, or after, of the same patient; at the ends from the other side."""
     rows, known = np.arange(len(values)), ~np.isnan(values)
     lengths = np.diff(starts)

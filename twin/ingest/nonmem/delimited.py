@@ -52,7 +52,7 @@ class Sheet:
 
     def numbers(self, name: str) -> np.ndarray:
         """A column of numbers; a TwinError names the first row that holds something else."""
-        values, odd = self._plain(name)
+        values, odd = self._plain_decimals(name)
         for row in odd:
             values[row] = self._number(name, row)
         wrong = odd[np.isnan(values[odd])]
@@ -62,7 +62,7 @@ class Sheet:
 
     def is_numeric(self, name: str) -> bool:
         """Whether every field of the column is a number or missing."""
-        return not any(np.isnan(self._number(name, row)) for row in self._plain(name)[1])
+        return not any(np.isnan(self._number(name, row)) for row in self._plain_decimals(name)[1])
 
     def words(self, name: str) -> Words:
         """A column of text. Numbers are words too: '1' and '1.0' are two."""
@@ -86,13 +86,13 @@ class Sheet:
         return self._trim(self.edges[:, column] + 1, self.edges[:, column + 1])
 
     def _trim(self, begin: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return spelled.trimmed(self.letters, begin, end) if self.padded else (begin, end)
+        return spelled.trim(self.letters, begin, end) if self.padded else (begin, end)
 
-    def _plain(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+    def _plain_decimals(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """The column's plain decimals, and the rows that hold something else."""
         begin, end = self._fields(name)
         values = np.full(len(begin), np.nan)
-        said = np.flatnonzero(~spelled.missing(self.letters, begin, end))
+        said = np.flatnonzero(~spelled.is_missing(self.letters, begin, end))
         values[said], plain = spelled.plain_decimals(self.letters, begin[said], end[said], ord(self.decimal))
         return values, said[~plain]
 

@@ -125,7 +125,7 @@ class Rows:
     def table(self, carry: Carry) -> Table:
         """The table, once nothing is wrong."""
         other = [name for name in self.sheet.names if name not in KNOWN]
-        other = other[1:] if other and self.sheet.names[0] == "C" and self._blank("C") else other
+        other = other[1:] if other and self.sheet.names[0] == "C" and self._is_blank("C") else other
         dosed = self.dosed
         return Table(
             source=self.sheet.source,
@@ -150,7 +150,7 @@ class Rows:
             calendar=self.calendar,
         )
 
-    def _blank(self, name: str) -> bool:
+    def _is_blank(self, name: str) -> bool:
         return self.sheet.is_numeric(name) and bool(np.isnan(self.sheet.numbers(name)).all())
 
     def notes(self) -> Iterator[tuple[np.ndarray, str, str]]:

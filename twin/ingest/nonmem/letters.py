@@ -70,21 +70,21 @@ def breaks(letters: np.ndarray, separator: int, name: str) -> tuple[np.ndarray, 
     if quotes.any():
         within = np.logical_xor.accumulate(quotes)
         if within[-1]:
-            line = _unclosed(letters, quotes)
+            line = _unclosed_line(letters, quotes)
             raise TwinError(f"{name} line {line}: a quotation mark is never closed; close it or take it out")
         ends &= ~within
         separators &= ~within
     return np.flatnonzero(ends).astype(np.int32), np.flatnonzero(separators).astype(np.int32)
 
 
-def _unclosed(letters: np.ndarray, quotes: np.ndarray) -> int:
+def _unclosed_line(letters: np.ndarray, quotes: np.ndarray) -> int:
     """The first line with an odd number of quotation marks."""
     newlines = np.flatnonzero(letters == NEWLINE)
     odd = np.diff(np.cumsum(quotes)[newlines], prepend=0) % 2
     return int(np.argmax(odd)) + 1
 
 
-def trimmed(letters: np.ndarray, begin: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def trim(letters: np.ndarray, begin: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Fields without the blanks around them and without their quotation marks."""
     begin, end = _without_blanks(letters, begin, end)
     quoted = (end - begin >= 2) & (letters[begin] == QUOTE) & (letters[end - 1] == QUOTE)
@@ -99,7 +99,7 @@ def _without_blanks(letters: np.ndarray, begin: np.ndarray, end: np.ndarray) -> 
     return begin, end
 
 
-def missing(letters: np.ndarray, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
+def is_missing(letters: np.ndarray, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
     """Fields that say nothing: empty, '.', or R's 'NA'."""
     length = end - begin
     dot = (length == 1) & (letters[begin] == DOT)

@@ -17,7 +17,7 @@ from ...patient import BoundPatient, Measured
 from ...quantity import Span
 from ...regimen import Dose, Regimen
 from .. import ucum
-from ..assemble.numbers import spelled
+from ..assemble.numbers import spell
 from ..chart import Code
 from ..mapping import Entry, Kind, Mapping
 from ..privacy import flag_unstable
@@ -55,7 +55,7 @@ def bind(table: Columns, model: DiseaseModel, said: Words[str, Any] | Mapping) -
     doses, observations = binding.doses(), binding.observations()
     covariates, series, assumed = binding.covariates()
     people = [
-        BoundPatient(name, covariates[i], series[i], tuple(doses[i]), observations[i], assumed[i], binding.warned(i))
+        BoundPatient(name, covariates[i], series[i], tuple(doses[i]), observations[i], assumed[i], binding.doubts(i))
         for i, name in enumerate(table.ids)
     ]
     return people, binding.report
@@ -90,7 +90,7 @@ class _Binding:
         self.patient = table.patient
         self.warnings: dict[int, list[str]] = {}
 
-    def warned(self, patient: int) -> tuple[str, ...]:
+    def doubts(self, patient: int) -> tuple[str, ...]:
         return tuple(f"patient '{self.table.ids[patient]}': {one}" for one in self.warnings.get(patient, ()))
 
     def note(self, rows: np.ndarray, kind: str, reason: str) -> None:
@@ -105,7 +105,7 @@ class _Binding:
             wanted = " or ".join(kinds)
             raise TwinError(
                 f"{self.table.place(row)}: the mapping does not say which {wanted} {what} feeds; "
-                f"add '{spelled(codes)}: NAME', or leave NAME out if it is not to be used"
+                f"add '{spell(codes)}: NAME', or leave NAME out if it is not to be used"
             )
         entries = self.mapping.find(codes, kinds)
         for entry in entries:
@@ -126,11 +126,11 @@ class _Binding:
         """Every patient's doses, in the treatment's unit and the model's time."""
         table = self.table
         found: list[list[Dose]] = [[] for _ in table.ids]
-        for rows, label in _groups(np.flatnonzero(table.dosed), (table.compartment,)):
+        for rows, label in _groups(np.flatnonzero(table.is_dose), (table.compartment,)):
             codes = dose_codes(*label)
-            entries = self.feeds(codes, ("treatment",), int(rows[0]), f"a dose with {spelled(codes)}")
+            entries = self.feeds(codes, ("treatment",), int(rows[0]), f"a dose with {spell(codes)}")
             if not entries:
-                self.note(rows, UNUSED, f"dose: {spelled(codes)} is mapped to nothing")
+                self.note(rows, UNUSED, f"dose: {spell(codes)} is mapped to nothing")
             for entry in entries:
                 self._give(found, rows, entry)
         for doses in found:
@@ -174,17 +174,17 @@ class _Binding:
         rows, names, values = [np.zeros(0, np.int64)], [np.zeros(0, object)], [np.zeros(0)]
         for group, label in _groups(np.flatnonzero(table.observed), (table.kind, table.compartment)):
             codes = reading_codes(*label)
-            what = f"a reading with {spelled(codes)}"
+            what = f"a reading with {spell(codes)}"
             entries = self.feeds(codes, ("observable",), int(group[0]), what)
             if not entries:
-                self.note(group, UNUSED, f"reading: {spelled(codes)} is mapped to nothing")
+                self.note(group, UNUSED, f"reading: {spell(codes)} is mapped to nothing")
             for entry in entries:
                 rows.append(group)
                 names.append(np.full(len(group), entry.to, object))
-                values.append(self._measured(group, entry))
+                values.append(self._readings(group, entry))
         return self._by_patient(np.concatenate(rows), np.concatenate(names), np.concatenate(values))
 
-    def _measured(self, rows: np.ndarray, entry: Entry) -> np.ndarray:
+    def _readings(self, rows: np.ndarray, entry: Entry) -> np.ndarray:
         """The readings in the observable's unit."""
         declared = self.model.observables()[entry.to]
         factor = ucum.factor(entry.unit, declared.unit, molar_mass=entry.molar_mass) if entry.unit else 1.0
@@ -227,16 +227,16 @@ class _Binding:
                         f"read the table with names={{'{name}': 'DV'}} or 'AMT'"
                     )
                 kind = declared[entry.to] if entry.kind == "covariate" else inputs[entry.to]
-                said = self._converted(name, column, entry, kind)
+                said = self._convert(name, column, entry, kind)
                 self._changes(said, entry, series)
                 if entry.kind == "covariate":
                     starting[entry.to] = self._start(said, entry, kind)
         values = [
             dict(zip(starting, row, strict=True)) for row in zip(*(a.tolist() for a in starting.values()), strict=True)
         ]
-        return self._assumed(values or [{} for _ in self.table.ids], series)
+        return self._assume_reference(values or [{} for _ in self.table.ids], series)
 
-    def _assumed(self, values: list[dict[str, float]], series: list[dict[str, Changes]]) -> Any:
+    def _assume_reference(self, values: list[dict[str, float]], series: list[dict[str, Changes]]) -> Any:
         """Reference values where nothing is said."""
         reference = {n: d.standard for n, d in self.model.covariates().items()}
         absent = [tuple(name for name, value in one.items() if math.isnan(value)) for one in values]
@@ -244,7 +244,7 @@ class _Binding:
             one.update({name: reference[name] for name in names})
         return values, series, absent
 
-    def _converted(self, name: str, column: Column, entry: Entry, declared: Any) -> Column:
+    def _convert(self, name: str, column: Column, entry: Entry, declared: Any) -> Column:
         """The column in the declared unit, or as numbers of the declared levels."""
         if declared.levels:
             return self._levels(name, column, entry, declared)
@@ -263,7 +263,7 @@ class _Binding:
         values = np.full(len(self.table), np.nan)
         for value in np.unique(column.values[~np.isnan(column.values)]):
             rows = column.values == value
-            said = column.said(value)
+            said = column.decode(value)
             level = said if isinstance(said, str) else f"{said:.15g}"
             try:
                 values[rows] = declared.number(entry.to, entry.levels.get(level, level))

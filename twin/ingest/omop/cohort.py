@@ -21,7 +21,7 @@ _COMMANDS = {
 def person_ids(database: Database, cohort: str | Sequence[int]) -> list[int]:
     """The cohort's ids: in the order of a list, or from low to high where a query names them."""
     if isinstance(cohort, str):
-        said = checked(cohort)
+        said = check_query(cohort)
         database.check_statement(said, "the cohort query")
         sql = f"SELECT DISTINCT person_id FROM ({said}\n) AS cohort ORDER BY person_id"
         found = [row[0] for row in database.rows(sql, "the cohort query")]
@@ -30,10 +30,10 @@ def person_ids(database: Database, cohort: str | Sequence[int]) -> list[int]:
         found, source = list(cohort), "the cohort"
     if not found:
         raise TwinError(f"{source} names nobody; check it on its own")
-    return list(dict.fromkeys(_whole(one, i, source) for i, one in enumerate(found, start=1)))
+    return list(dict.fromkeys(_whole_number(one, i, source) for i, one in enumerate(found, start=1)))
 
 
-def checked(query: str) -> str:
+def check_query(query: str) -> str:
     """The query without comments, if it is a single SELECT (or WITH ... SELECT) that cannot change anything."""
     if "\\" in query:  # in some strings it hides the quotation mark that ends them
         raise TwinError("the cohort query has a backslash; write it without")
@@ -54,7 +54,7 @@ def checked(query: str) -> str:
     return said
 
 
-def _whole(one: Any, number: int, source: str) -> int:
+def _whole_number(one: Any, number: int, source: str) -> int:
     try:
         if isinstance(one, bool) or int(one) != float(one):
             raise ValueError

@@ -45,7 +45,7 @@ class Database:
         """The table's columns in small letters, or None where there is no such table."""
         try:
             cursor = self.connection.cursor()
-            cursor.execute(f"SELECT * FROM {self.spelled(table)} WHERE 1 = 0")
+            cursor.execute(f"SELECT * FROM {self.qualify(table)} WHERE 1 = 0")
         except Exception as problem:  # each driver has its own class
             self._roll_back()
             if bad := _row_of(problem):
@@ -59,7 +59,7 @@ class Database:
         for start in range(0, len(ids), self.batch):
             listed = ", ".join(str(int(one)) for one in ids[start : start + self.batch])
             order = ", ".join(dict.fromkeys((key, names[0])))
-            of_them = f"FROM {self.spelled(table)} WHERE {key} IN ({listed})"
+            of_them = f"FROM {self.qualify(table)} WHERE {key} IN ({listed})"
             count += sum(row[0] for row in self.rows(f"SELECT COUNT(*) {of_them}", what))
             self._check_count(count, what)  # before they are sorted, which takes longer than counting them
             for row in self.rows(f"SELECT {', '.join(names)} {of_them} ORDER BY {order}", what):
@@ -70,14 +70,14 @@ class Database:
         deadline, count = time.monotonic() + self.seconds, 0
         try:
             cursor = self.connection.cursor()
-            with self._interrupted(cursor, deadline):
+            with self._interrupt_at(cursor, deadline):
                 cursor.execute(sql)
                 found = cursor.fetchmany(_ROWS)
             while found:
                 count += len(found)
                 self._check_count(count, what)
                 yield from found
-                with self._interrupted(cursor, deadline):
+                with self._interrupt_at(cursor, deadline):
                     found = cursor.fetchmany(_ROWS)
         except TwinError:
             raise
@@ -93,7 +93,7 @@ class Database:
             raise TwinError(f"{self.name}: {what} has more than {most}; read fewer people")
 
     @contextlib.contextmanager
-    def _interrupted(self, cursor: Any, deadline: float) -> Iterator[None]:
+    def _interrupt_at(self, cursor: Any, deadline: float) -> Iterator[None]:
         """Ends what a driver is doing at the deadline, where it can: DuckDB by cursor, SQLite and psycopg otherwise."""
         ways = ((cursor, "interrupt"), (self.connection, "interrupt"), (self.connection, "cancel"))
         stop = next((getattr(one, word) for one, word in ways if hasattr(one, word)), lambda: None)
@@ -118,7 +118,7 @@ class Database:
         if kinds != [duckdb.StatementType.SELECT]:
             raise TwinError(f"{what} is not a single SELECT; give one that returns person_id")
 
-    def spelled(self, table: str) -> str:
+    def qualify(self, table: str) -> str:
         return f"{self.schema}.{table}" if self.schema else table
 
     def _roll_back(self) -> None:
@@ -128,11 +128,11 @@ class Database:
 
 
 @contextlib.contextmanager
-def opened(source: Any, schema: str | None) -> Iterator[Database]:
+def open_database(source: Any, schema: str | None) -> Iterator[Database]:
     """The database of a folder or an address (sqlite:///cdm.db, postgresql://...), closed afterwards; or a connection,
     which stays open."""
     named = isinstance(source, str | os.PathLike)
-    database = _named(source, schema) if named else _connected(source, schema)
+    database = _database_at(source, schema) if named else _database_of(source, schema)
     try:
         list(database.rows("SELECT 1", "a first question"))
         yield database
@@ -141,7 +141,7 @@ def opened(source: Any, schema: str | None) -> Iterator[Database]:
             database.connection.close()
 
 
-def _named(source: str | os.PathLike[str], schema: str | None) -> Database:
+def _database_at(source: str | os.PathLike[str], schema: str | None) -> Database:
     address = os.fspath(source)
     if "://" not in address:
         if schema is not None:
@@ -150,10 +150,10 @@ def _named(source: str | os.PathLike[str], schema: str | None) -> Database:
     scheme = address.partition("://")[0]
     if scheme not in _DRIVERS:
         raise TwinError(f"databases at '{scheme[:20]}://' are not known; write one of {', '.join(_DRIVERS)}://")
-    return _connected(_DRIVERS[scheme](address), schema)
+    return _database_of(_DRIVERS[scheme](address), schema)
 
 
-def _connected(connection: Any, schema: str | None) -> Database:
+def _database_of(connection: Any, schema: str | None) -> Database:
     return Database(connection, type(connection).__module__.partition(".")[0] + " database", schema)
 
 

@@ -39,16 +39,16 @@ def strength(row: Row, codes: tuple[Code, ...], units: Mapping[int, str]) -> Str
     return Strength(codes, above / (below or 1.0), unit, per)
 
 
-def administered(row: Row) -> bool:
+def is_administered(row: Row) -> bool:
     """Whether an exposure was administered, not only prescribed, dispensed or reported."""
     return row.concept("drug_type_concept_id") in ADMINISTERED
 
 
-def given(
+def read_doses(
     row: Row, codes: tuple[Code, ...], strengths: Sequence[Strength], span: Span, note: Note
 ) -> Iterator[Given | Lost]:
     """The doses of one exposure, one of each ingredient; what cannot be known is noted, and lost."""
-    start, quantity, certain = span[0], row.number("quantity"), administered(row)
+    start, quantity, certain = span[0], row.number("quantity"), is_administered(row)
     if row.text("sig") is not None:
         note(UNUSED, "drug_exposure: sig (free text)")
     if not quantity or quantity < 0:

@@ -15,8 +15,8 @@ from ..privacy import pseudonym
 from ..report import CONVERTED, DROPPED, DUPLICATE, FLAGGED, NOBODY, READ, UNUSED, Report
 from ..ucum import is_unit
 from .cohort import person_ids
-from .database import Database, opened
-from .drugs import Strength, administered, given, strength
+from .database import Database, open_database
+from .drugs import Strength, is_administered, read_doses, strength
 from .tables import OPERATORS, SEXES, SYSTEMS, TABLES, Row
 
 # Concepts that are known by their numbers.
@@ -47,7 +47,7 @@ def read(
         schema: where a database holds the tables.
         concepts: without them (False) there is no vocabulary, and codes are OMOP's own numbers: 'omop 3004410'.
     """
-    with opened(source, schema) as database:
+    with open_database(source, schema) as database:
         people = person_ids(database, cohort)
         reader = _Reader(database, people, concepts)
         reader.read()
@@ -127,7 +127,7 @@ class _Reader:
         seen: set[Any] = set()
         repeatable = "person_id" in form.needed
         for fields in self.database.select(table, names, by, ids):
-            row = Row(f"{self.database.name}: {table} {self._shown(form.key, fields)}".rstrip(), fields)
+            row = Row(f"{self.database.name}: {table} {self._row_name(form.key, fields)}".rstrip(), fields)
             if repeatable and form.key in fields:
                 if fields[form.key] in seen:
                     self.note(row.concept("person_id"), DUPLICATE, f"{table} with a key that is there twice")
@@ -135,7 +135,7 @@ class _Reader:
                 seen.add(fields[form.key])
             yield row
 
-    def _shown(self, key: str, fields: dict[str, Any]) -> Any:
+    def _row_name(self, key: str, fields: dict[str, Any]) -> Any:
         """A row's key; of a person, the pseudonym."""
         return self.names.get(fields[key], "") if key == "person_id" else fields.get(key, "")
 
@@ -233,10 +233,10 @@ class _Reader:
             note(DROPPED, "drug_exposure without a concept")
         elif time is None:
             note(DROPPED, "drug_exposure without a time")
-            self.lost[person].append(Lost(codes, "drug_exposure without a time", certain=administered(row)))
+            self.lost[person].append(Lost(codes, "drug_exposure without a time", certain=is_administered(row)))
         else:
             end, _ = row.moment("drug_exposure_end")
-            for one in given(row, codes, self.strengths.get(drug, ()), (time, end), note):
+            for one in read_doses(row, codes, self.strengths.get(drug, ()), (time, end), note):
                 if isinstance(one, Lost):
                     self.lost[person].append(one)
                 else:

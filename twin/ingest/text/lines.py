@@ -37,14 +37,14 @@ def lines(path: str | os.PathLike[str], most: int = MOST_BYTES) -> Iterator[tupl
             packed = raw.read(2) == b"\x1f\x8b"
             raw.seek(0)
             source: IO[bytes] = gzip.GzipFile(fileobj=raw) if packed else raw
-            yield from _decoded(source, raw, packed, name, most)
+            yield from _decode_lines(source, raw, packed, name, most)
     except OSError as problem:  # a broken gzip too
         raise TwinError(f"{name}: {_why(problem)}") from problem
     except (EOFError, zlib.error) as problem:
         raise TwinError(f"{name}: the compressed file is cut off or damaged; copy it again") from problem
 
 
-def _decoded(source: IO[bytes], raw: IO[bytes], packed: bool, name: str, most: int) -> Iterator[tuple[int, str]]:
+def _decode_lines(source: IO[bytes], raw: IO[bytes], packed: bool, name: str, most: int) -> Iterator[tuple[int, str]]:
     total, number = 0, 0
     while line := source.readline(MOST_IN_LINE + 1):
         number, total = number + 1, total + len(line)

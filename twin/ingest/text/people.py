@@ -17,6 +17,6 @@ def identifiers(table: Rows, column: str | None, patient: str | None) -> list[st
 
 
 def _of(row: Row, column: str) -> str:
-    if row.missing(column):
+    if row.is_missing(column):
         raise TwinError(f"{row.where}: no patient; fill the cell")
     return row[column]

@@ -32,7 +32,7 @@ class Row(NamedTuple):
     def __getitem__(self, column: str) -> str:  # type: ignore[override]
         return self.cells[column]
 
-    def missing(self, column: str) -> bool:
+    def is_missing(self, column: str) -> bool:
         """Whether a cell holds nothing, or a word for nothing."""
         return self.cells.get(column, "").lower() in MISSING
 
@@ -67,7 +67,7 @@ def read_table(path: str | os.PathLike[str], is_header: Callable[[Sequence[str]]
         first, second, *_ = [i for i, c in enumerate(columns, start=1) if c == repeated]
         raise TwinError(f"{name}, line {start}: columns {first} and {second} have one name; rename one")
     rows = []
-    for number, cells in _parsed(numbered, delimiter, name):
+    for number, cells in _parse(numbered, delimiter, name):
         if not any(cell.strip() for cell in cells):
             continue
         if len(cells) > len(columns) and any(cell.strip() for cell in cells[len(columns) :]):
@@ -113,14 +113,14 @@ def _header(
         if count > 200:
             break
         delimiter = max(",;\t|", key=text.count)
-        cells = next(_parsed([(number, text)], delimiter, name), (0, []))[1]
+        cells = next(_parse([(number, text)], delimiter, name), (0, []))[1]
         cells = [cell.strip() for cell in cells]
         if any(cells) and is_header(cells):
             return delimiter, cells, number
     raise TwinError(f"{name}: no header line found; the first line has to name the columns")
 
 
-def _parsed(numbered: Iterable[tuple[int, str]], delimiter: str, name: str) -> Iterator[tuple[int, list[str]]]:
+def _parse(numbered: Iterable[tuple[int, str]], delimiter: str, name: str) -> Iterator[tuple[int, list[str]]]:
     """Cells of each record with the number of its last line: a quoted cell may hold line ends."""
     last = 0
 

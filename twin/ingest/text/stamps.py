@@ -2,7 +2,7 @@
 skip or repeat.
 
     moments = read_stamps(table.rows, "time", dates=None)           # naive, or aware where the file says a zone
-    aware, notes = localised(moments, zone("Europe/Berlin"))
+    aware, notes = localise(moments, zone("Europe/Berlin"))
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def read_stamps(rows: Sequence[Row], column: str, dates: str | None = None) -> l
     return [_stamp(row, column, order) for row in rows]
 
 
-def localised(
+def localise(
     moments: Sequence[datetime.datetime], where: zoneinfo.ZoneInfo
 ) -> tuple[list[datetime.datetime], collections.Counter[str]]:
     """Naive local times, in the order in which they happened, with their zone; and what was doubtful, counted.
@@ -118,12 +118,12 @@ def _stamp(row: Row, column: str, order: str) -> datetime.datetime:
         first, separator, second, year, *clock = found.groups()
         day, month = (first, second) if order == DAY_FIRST or separator == "." else (second, first)
     try:
-        return _combined(int(year), int(month), int(day), clock)
+        return _combine(int(year), int(month), int(day), clock)
     except ValueError as problem:
         raise TwinError(f"{row.where}, '{column}': no such date or time; correct the cell") from problem
 
 
-def _combined(year: int, month: int, day: int, clock: Sequence[str | None]) -> datetime.datetime:
+def _combine(year: int, month: int, day: int, clock: Sequence[str | None]) -> datetime.datetime:
     hour, minute, second, fraction, half, offset = clock
     hours = int(hour or 0)
     if half:

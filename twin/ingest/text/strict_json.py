@@ -29,17 +29,17 @@ def load(path: str | os.PathLike[str]) -> Any:
         if size > LARGEST:
             raise TwinError(f"{name}: larger than {LARGEST >> 20} MiB; split it, or export it as NDJSON")
         if start.startswith(b"\x1f\x8b"):
-            raw = _unpacked(path, min(LARGEST, max(textfile.MOST_RATIO * size, 2**24)), name)
+            raw = _unpack(path, min(LARGEST, max(textfile.MOST_RATIO * size, 2**24)), name)
         else:
             raw = Path(path).read_bytes()
     except (gzip.BadGzipFile, EOFError, zlib.error) as problem:
         raise TwinError(f"{name}: the compressed file is cut off or damaged; copy it again") from problem
     except OSError as problem:
         raise TwinError(f"{name}: cannot be read ({problem.strerror}); check the path") from problem
-    return parse(_decoded(raw, name), name)
+    return parse(_decode(raw, name), name)
 
 
-def _unpacked(path: str | os.PathLike[str], most: int, name: str) -> bytes:
+def _unpack(path: str | os.PathLike[str], most: int, name: str) -> bytes:
     """What a gzip file holds, unless that is more than any text packs into it."""
     found = bytearray()
     with gzip.open(path) as file:
@@ -65,7 +65,7 @@ def parse(text: str, name: str) -> Any:
     collecting = gc.isenabled()
     gc.disable()  # a document is a million objects and no cycle: looking for some takes longer than reading it
     try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
+        return json.loads(text, object_pairs_hook=_refuse_repeats, parse_constant=_refuse)
     except json.JSONDecodeError as problem:
         cut = "cut off" if problem.pos >= len(text.rstrip()) or "Unterminated" in problem.msg else "no valid JSON"
         raise TwinError(f"{name}: {cut} at line {problem.lineno}, column {problem.colno}; export it again") from None
@@ -84,7 +84,7 @@ class _Unfit(Exception):
     """What JSON's grammar allows or Python's adds, and no record may hold."""
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _refuse_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise _Unfit("a key is given twice in one object; keep one")
@@ -104,7 +104,7 @@ def _start(path: str | os.PathLike[str], name: str) -> bytes:
         raise TwinError(f"{name}: cannot be read ({problem.strerror}); check the path") from problem
 
 
-def _decoded(raw: bytes, name: str) -> str:
+def _decode(raw: bytes, name: str) -> str:
     if not raw.strip():
         raise TwinError(f"{name}: the file is empty")
     try:

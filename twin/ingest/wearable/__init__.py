@@ -22,9 +22,9 @@ from ..text.lines import lines
 from ..text.rows import Rows, read_table
 from ..text.stamps import zone as zone_of
 from . import dexcom, libre, series
-from .resample import resampled
+from .resample import to_grid
 from .samples import Export, Sample
-from .timeline import Rules, ordered
+from .timeline import Rules, put_in_order
 
 _DRIFT = "5 min"
 _LINES_BEFORE = 12
@@ -96,26 +96,26 @@ def _chart(
     who = pseudonym(patient or export.identifier or table.name)  # what is said joins this file with others
     for kind, reason in export.notes:
         report.note(who, kind, reason)
-    samples = ordered(export.samples, rules, lambda kind, reason, count: report.note(who, kind, reason, count))
+    samples = put_in_order(export.samples, rules, lambda kind, reason, count: report.note(who, kind, reason, count))
     for sample in samples:
         report.note(who, READ, sample.signal.name)
     if every is not None:
-        samples = _gridded(samples, every, how, rules, report, who)
+        samples = _grid(samples, every, how, rules, report, who)
     return Chart(
         who, export.birth_date, None,
         tuple(_reading(s) for s in samples if not s.signal.given),
-        tuple(_given(s) for s in samples if s.signal.given),
+        tuple(_as_given(s) for s in samples if s.signal.given),
     )  # fmt: skip
 
 
-def _gridded(samples: Sequence[Sample], every: str, how: str, rules: Rules, report: Report, who: str) -> list[Sample]:
+def _grid(samples: Sequence[Sample], every: str, how: str, rules: Rules, report: Report, who: str) -> list[Sample]:
     """Measurements on a grid; what was given stays when it was."""
     if rules.longest_gap is None:
         raise TwinError("every= needs longest_gap=, the longest time across which a value may be carried: '30 min'")
     found = [sample for sample in samples if sample.signal.given]
     for name in dict.fromkeys(s.signal.name for s in samples if not s.signal.given):
         one = [sample for sample in samples if sample.signal.name == name]
-        found += resampled(one, _span(every), how, rules.longest_gap)
+        found += to_grid(one, _span(every), how, rules.longest_gap)
         report.note(who, CONVERTED, f"{name}: put on a grid of {every} ({how})", len(one))
     return found
 
@@ -131,5 +131,5 @@ def _reading(sample: Sample) -> Reading:
     return Reading(sample.signal.codes, sample.value, sample.time, sample.unit, sample.bound, sample.where)
 
 
-def _given(sample: Sample) -> Given:
+def _as_given(sample: Sample) -> Given:
     return Given(sample.signal.codes, sample.value, sample.unit, sample.time, where=sample.where)

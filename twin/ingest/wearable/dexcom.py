@@ -50,23 +50,23 @@ def _sample(
 ) -> Sample | tuple[str, str]:
     event = row["Event Type"]
     if event == "EGV":
-        if row.missing(glucose):
+        if row.is_missing(glucose):
             return DROPPED, "glucose without a value"
         value, bound = read_glucose(row, glucose, unit, DEXCOM, decimal)
         signal = GLUCOSE if unit == "mg/dL" else GLUCOSE_MOLAR
         return Sample(signal, moment, value, unit, row.where, bound, row.cells.get("Transmitter ID", ""))
     if event == "Insulin":
         signal = LONG if row.cells.get("Event Subtype", "").lower().startswith("long") else BOLUS
-        return _given(row, moment, signal, "Insulin Value (u)", decimal)
+        return _amount_sample(row, moment, signal, "Insulin Value (u)", decimal)
     if event == "Carbs":
-        return _given(row, moment, MEAL, "Carb Value (grams)", decimal)
+        return _amount_sample(row, moment, MEAL, "Carb Value (grams)", decimal)
     return UNUSED, f"event '{event}'" if event in _KNOWN else "another kind of event"
 
 
-def _given(
+def _amount_sample(
     row: Row, moment: datetime.datetime, signal: Signal, column: str, decimal: str | None
 ) -> Sample | tuple[str, str]:
-    if row.missing(column):
+    if row.is_missing(column):
         return DROPPED, f"{signal.name} without an amount"
     amount = number(row, column, decimal)
     if amount < 0:

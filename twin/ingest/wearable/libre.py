@@ -60,12 +60,12 @@ def _row(
 ) -> Iterator[Sample]:
     sensor = row.cells.get("Serial Number", "")
     for kind, found in columns.items():
-        if found is not None and not row.missing(found[0]):
+        if found is not None and not row.is_missing(found[0]):
             column, unit = found
             value, bound = read_glucose(row, column, unit, LIBRE, decimal)
             yield Sample(_signal(kind, unit), moment, value, unit, row.where, bound, f"{kind} {sensor}")
     for column, signal in _GIVEN:
-        if column in row.cells and not row.missing(column):
+        if column in row.cells and not row.is_missing(column):
             amount = number(row, column, decimal)
             if amount < 0:
                 raise TwinError(f"{row.where}, '{column}': no amount is below zero; correct the cell")

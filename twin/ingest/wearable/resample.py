@@ -16,7 +16,7 @@ MOST_POINTS = 10_000_000
 _START = datetime.datetime(1970, 1, 1)
 
 
-def resampled(
+def to_grid(
     samples: Sequence[Sample], every: datetime.timedelta, how: str, longest_gap: datetime.timedelta
 ) -> list[Sample]:
     """Samples of one signal, in order of time, on whole multiples of `every` (of UTC, or of naive time).
@@ -29,13 +29,13 @@ def resampled(
         raise TwinError(f"how='{how}' is neither of {', '.join(HOW)}")
     if every <= datetime.timedelta(0):
         raise TwinError("every= has to be longer than nothing; write '15 min'")
-    times = [_plain(sample.time) for sample in samples]
+    times = [_to_naive(sample.time) for sample in samples]
     found: list[Sample] = []
     point = _next(times[0] - every / 2, every) if times else _START
     while times and point <= times[-1] + every / 2:
         chosen = _at(point, samples, times, every, how, longest_gap)
         if chosen is not None:
-            found.append(_moved(chosen, point))
+            found.append(_move(chosen, point))
         elif point < times[-1]:  # a gap of a century has no points to look at
             point = max(point, _next(times[bisect_left(times, point)] - every * 1.5, every))
         point += every
@@ -49,7 +49,7 @@ def _next(moment: datetime.datetime, every: datetime.timedelta) -> datetime.date
     return _START - ((_START - moment) // every) * every
 
 
-def _plain(moment: datetime.datetime) -> datetime.datetime:
+def _to_naive(moment: datetime.datetime) -> datetime.datetime:
     return moment if moment.tzinfo is None else moment.astimezone(datetime.UTC).replace(tzinfo=None)
 
 
@@ -74,7 +74,7 @@ def _at(
     return samples[nearest] if within else None
 
 
-def _moved(sample: Sample, point: datetime.datetime) -> Sample:
+def _move(sample: Sample, point: datetime.datetime) -> Sample:
     zone = sample.time.tzinfo
     return dataclasses.replace(
         sample, time=point if zone is None else point.replace(tzinfo=datetime.UTC).astimezone(zone)

@@ -76,7 +76,7 @@ def read(
     for row, identifier, moment in zip(table.rows, whose, times, strict=True):
         person = samples.setdefault(identifier, [])
         for column, signal in signals.items():
-            if not row.missing(column):
+            if not row.is_missing(column):
                 value, bound = _value(row, column, signal, said[column], decimal)
                 kind = GLUCOSE_MOLAR if signal is GLUCOSE and said[column] == "mmol/L" else signal
                 person.append(Sample(kind, moment, value, said[column], row.where, bound, column))
@@ -93,7 +93,7 @@ def _roles(table: Rows, columns: Mapping[str, str]) -> tuple[dict[str, str], tup
     known = {word: role for role, words in _USUAL.items() for word in words}
     roles, notes = dict(columns), []
     for column in table.columns:
-        role = known.get(_bare(column)[0])
+        role = known.get(_split_unit(column)[0])
         if column in roles:
             continue
         if role is None or role in roles.values():
@@ -103,7 +103,7 @@ def _roles(table: Rows, columns: Mapping[str, str]) -> tuple[dict[str, str], tup
     return roles, tuple(notes)
 
 
-def _bare(column: str) -> tuple[str, str | None]:
+def _split_unit(column: str) -> tuple[str, str | None]:
     """A column's name without its unit, and the unit."""
     found = _WITH_UNIT.fullmatch(column.strip())
     name, unit = (found.group(1) or found.group(3), found.group(2) or found.group(4)) if found else (column, None)
@@ -112,7 +112,7 @@ def _bare(column: str) -> tuple[str, str | None]:
 
 def _unit(table: Rows, column: str, signal: Signal, units: Mapping[str, str]) -> str:
     """The unit that is said for the signal, that the column's name holds, or that everybody uses."""
-    unit = units.get(signal.name) or _bare(column)[1]
+    unit = units.get(signal.name) or _split_unit(column)[1]
     if signal is GLUCOSE:
         unit = unit_in(column) if unit is None else checked_unit(unit)
     unit = _UNITS.get((unit or "").lower(), unit) or signal.unit

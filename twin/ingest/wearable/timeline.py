@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ...errors import TwinError
 from ..report import CONVERTED, DUPLICATE, FLAGGED
-from ..text.stamps import localised
+from ..text.stamps import localise
 from .samples import Sample
 
 Note = Callable[[str, str, int], None]  # kind, reason, count
@@ -29,7 +29,7 @@ class Rules:
     longest_gap: datetime.timedelta | None = None
 
 
-def ordered(samples: Sequence[Sample], rules: Rules, note: Note) -> list[Sample]:
+def put_in_order(samples: Sequence[Sample], rules: Rules, note: Note) -> list[Sample]:
     """A person's samples with their zones, without duplicates, in order of time."""
     zoned = {sample.time.tzinfo is not None for sample in samples}
     if len(zoned) > 1 and rules.zone is None:
@@ -61,7 +61,7 @@ def _stream(samples: list[Sample], rules: Rules, note: Note) -> list[Sample]:
         samples = samples[::-1]
         note(CONVERTED, f"{samples[0].signal.name}: newest first, turned round", 1)
     if rules.zone is not None:
-        moments, doubts = localised([sample.time for sample in samples], rules.zone)
+        moments, doubts = localise([sample.time for sample in samples], rules.zone)
         samples = [dataclasses.replace(s, time=moment) for s, moment in zip(samples, moments, strict=True)]
         for reason, count in doubts.items():
             note(FLAGGED, f"{samples[0].signal.name}: {reason}", count)

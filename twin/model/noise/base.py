@@ -53,7 +53,7 @@ class Noise:
     def describe(self) -> str:
         """A few words for tables."""
 
-    def continued(self, seen: Seen, known: Array, *, key: Array) -> Array:
+    def continue_from(self, seen: Seen, known: Array, *, key: Array) -> Array:
         """One measured series (time,) that goes on from what is `known` (time,): these stay as they were read."""
         return jnp.where(known, seen.measured, self.sample(seen.true, seen.times, seen.p, key=key))
 

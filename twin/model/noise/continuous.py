@@ -51,23 +51,23 @@ class _Gaussian(Noise):
         """The standard deviation of a measurement of `true`."""
 
     def sample(self, true: Array, times: Array, p: Any, *, key: Array) -> Array:
-        return self.measured(true, jax.random.normal(key, true.shape, true.dtype), p)
+        return self.measure(true, jax.random.normal(key, true.shape, true.dtype), p)
 
-    def measured(self, true: Array, errors: Array, p: Any) -> Array:
+    def measure(self, true: Array, errors: Array, p: Any) -> Array:
         """What is read where the error is so many standard deviations."""
         return true + self.sd(true, p) * errors
 
-    def standardised(self, seen: Seen) -> tuple[Array, Array]:
+    def standardise(self, seen: Seen) -> tuple[Array, Array]:
         """How many standard deviations each is from the truth, and the logarithm of the standard deviation."""
         sd = jnp.maximum(self.sd(seen.true, seen.p), TINY)
         return (seen.measured - seen.true) / sd, jnp.log(sd)
 
     def log_density(self, seen: Seen) -> Array:
-        z, log_sd = self.standardised(seen)
+        z, log_sd = self.standardise(seen)
         return normal_density(z, log_sd, seen.bound)
 
     def cumulative(self, seen: Seen) -> Array:
-        return ndtr(self.standardised(seen)[0])
+        return ndtr(self.standardise(seen)[0])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,10 +168,10 @@ class LogNormalNoise(_Gaussian):
     def sd(self, true: Scalar, p: Any) -> Scalar:
         return getattr(p, self.error) * jnp.ones_like(true)  # of the logarithm
 
-    def measured(self, true: Array, errors: Array, p: Any) -> Array:
+    def measure(self, true: Array, errors: Array, p: Any) -> Array:
         return true * jnp.exp(getattr(p, self.error) * errors)
 
-    def standardised(self, seen: Seen) -> tuple[Array, Array]:
+    def standardise(self, seen: Seen) -> tuple[Array, Array]:
         sd = jnp.maximum(self.sd(seen.true, seen.p), TINY)
         logs = jnp.log(jnp.maximum(seen.measured, TINY))
         return (logs - jnp.log(jnp.maximum(seen.true, TINY))) / sd, jnp.log(sd) + logs
@@ -198,7 +198,7 @@ class StudentT(Noise):
         return true + self.base.sd(true, p) * jax.random.t(key, self.degrees, true.shape, true.dtype)
 
     def log_density(self, seen: Seen) -> Array:
-        z, log_scale = self.base.standardised(seen)
+        z, log_scale = self.base.standardise(seen)
         n = self.degrees
         constant = math.lgamma((n + 1) / 2) - math.lgamma(n / 2) - 0.5 * math.log(n * math.pi)
         read = constant - (n + 1) / 2 * jnp.log1p(z * z / n) - log_scale
@@ -207,7 +207,7 @@ class StudentT(Noise):
         return jnp.where(seen.bound == 0, read, beyond)
 
     def cumulative(self, seen: Seen) -> Array:
-        return self._below(self.base.standardised(seen)[0])
+        return self._below(self.base.standardise(seen)[0])
 
     def _below(self, z: Array) -> Array:
         n = self.degrees
@@ -235,24 +235,24 @@ class Autocorrelated(Noise):
 
     def sample(self, true: Array, times: Array, p: Any, *, key: Array) -> Array:
         alike = jnp.exp(-jnp.diff(times) / getattr(p, self.memory))
-        return self.base.measured(true, following_errors(true, jnp.zeros(true.shape, bool), alike, key=key), p)
+        return self.base.measure(true, following_errors(true, jnp.zeros(true.shape, bool), alike, key=key), p)
 
-    def continued(self, seen: Seen, known: Array, *, key: Array) -> Array:
+    def continue_from(self, seen: Seen, known: Array, *, key: Array) -> Array:
         alike = jnp.exp(-jnp.abs(jnp.diff(seen.times)) / getattr(seen.p, self.memory))
-        z, _ = self.base.standardised(seen)
+        z, _ = self.base.standardise(seen)
         errors = following_errors(z, known & (seen.bound == 0), alike, key=key)
-        return jnp.where(known, seen.measured, self.base.measured(seen.true, errors, seen.p))
+        return jnp.where(known, seen.measured, self.base.measure(seen.true, errors, seen.p))
 
     def log_density(self, seen: Seen) -> Array:
-        z, log_sd = self._conditional(seen)
+        z, log_sd = self._conditional_errors(seen)
         return normal_density(z, log_sd, seen.bound)
 
     def cumulative(self, seen: Seen) -> Array:
-        return ndtr(self._conditional(seen)[0])
+        return ndtr(self._conditional_errors(seen)[0])
 
-    def _conditional(self, seen: Seen) -> tuple[Array, Array]:
+    def _conditional_errors(self, seen: Seen) -> tuple[Array, Array]:
         """Each error given the one before, standardised; one before that was not read tells nothing."""
-        z, log_sd = self.base.standardised(seen)
+        z, log_sd = self.base.standardise(seen)
         gap = jnp.diff(seen.times, axis=-1)
         alike = jnp.exp(-jnp.abs(gap) / getattr(seen.p, self.memory))
         alike = jnp.where(seen.bound[..., :-1] == 0, alike, 0.0) + 0 * z[..., 1:]

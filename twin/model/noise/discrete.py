@@ -193,9 +193,9 @@ class MarkovOrdinal(_Whole):
 
     def sample(self, true: Array, times: Array, p: Any, *, key: Array) -> Array:
         nothing = Seen(jnp.zeros_like(true), jnp.zeros_like(true), true, times, p, {})
-        return self.continued(nothing, jnp.zeros(true.shape, bool), key=key)
+        return self.continue_from(nothing, jnp.zeros(true.shape, bool), key=key)
 
-    def continued(self, seen: Seen, known: Array, *, key: Array) -> Array:
+    def continue_from(self, seen: Seen, known: Array, *, key: Array) -> Array:
         over = self._over(jnp.diff(seen.times, prepend=seen.times[:1] - self.step), seen.true, seen.p)
 
         def follow(before: Array, now: tuple[Array, Array, Array, Array]) -> tuple[Array, Array]:

@@ -66,7 +66,7 @@ def stationary_sd(sensor: Sensor = TYPICAL) -> Scalar:
     return jnp.sqrt(sensor.innovation**2 / (1 - tie - second * (tie + second)))
 
 
-def acceptable(sensor: Sensor) -> Scalar:
+def is_acceptable(sensor: Sensor) -> Scalar:
     """Whether the error dies out with a margin and stays small; other draws are drawn again."""
     first, second = sensor.first_memory, sensor.second_memory
     fades = (second >= -1) & (second <= 1 - jnp.abs(first) - 0.02)
@@ -75,7 +75,7 @@ def acceptable(sensor: Sensor) -> Scalar:
 
 
 def draw_sensor(*, key: Array, dtype: Any = float) -> Sensor:
-    """A sensor from the factory: multivariate normal, drawn until `acceptable` (about 3 in 4 are)."""
+    """A sensor from the factory: multivariate normal, drawn until it `is_acceptable` (about 3 in 4 are)."""
     entries = [row + (0.0,) * (7 - len(row)) for row in COVARIANCE]
     lower = np.asarray(entries)
     root = jnp.asarray(np.linalg.cholesky(SHRINKAGE * (lower + lower.T - np.diag(np.diag(lower)))), dtype)
@@ -87,7 +87,7 @@ def draw_sensor(*, key: Array, dtype: Any = float) -> Sensor:
         following, now = jax.random.split(carry[0])
         return following, draw(now)
 
-    return jax.lax.while_loop(lambda carry: jnp.logical_not(acceptable(carry[1])), again, again((key, TYPICAL)))[1]
+    return jax.lax.while_loop(lambda carry: jnp.logical_not(is_acceptable(carry[1])), again, again((key, TYPICAL)))[1]
 
 
 def _errors(worn: Sensor, reading: Array, *, key: Array) -> Array:
@@ -121,7 +121,7 @@ def _errors(worn: Sensor, reading: Array, *, key: Array) -> Array:
     return jax.lax.scan(advance, (reading[0] - _READINGS, nothing, nothing), (worn, reading))[1]
 
 
-def _typical(true: Array, times: Array) -> tuple[Array, Array]:
+def _expect(true: Array, times: Array) -> tuple[Array, Array]:
     """What a typical sensor is expected to show, and how alike the errors of neighbouring readings are."""
     number = jnp.floor(times / INTERVAL + 1e-6) // _READINGS
     expected = expected_reading(true, (times - number * LIFE) / 1440)
@@ -161,7 +161,7 @@ class GlucoseMonitor(Noise):
         How sensors differ from each other (gain and offset) is not integrated over. A reading at an end of the scale is
         only known to lie beyond it.
         """
-        expected, alike = _typical(seen.true, seen.times)
+        expected, alike = _expect(seen.true, seen.times)
         sd = stationary_sd()
         z = (seen.measured - expected) / sd
         alike = jnp.where(seen.bound[..., :-1] == 0, alike, 0.0)
@@ -171,9 +171,9 @@ class GlucoseMonitor(Noise):
         at_end = jnp.where(seen.measured <= LOWEST, -1, jnp.where(seen.measured >= HIGHEST, 1, seen.bound))
         return normal_density(z, jnp.log(sd * left) + 0 * z, at_end)
 
-    def continued(self, seen: Seen, known: Array, *, key: Array) -> Array:
+    def continue_from(self, seen: Seen, known: Array, *, key: Array) -> Array:
         """From what a typical sensor, whose density this is, has shown."""
-        expected, alike = _typical(seen.true, seen.times)
+        expected, alike = _expect(seen.true, seen.times)
         sd = stationary_sd()
         errors = following_errors((seen.measured - expected) / sd, known & (seen.bound == 0), alike, key=key)
         return jnp.where(known, seen.measured, jnp.clip(expected + sd * errors, LOWEST, HIGHEST))

@@ -50,7 +50,7 @@ def _gpu_misses() -> str:
 
 
 def _cuda_misses() -> str:
-    return _gpu_misses() or ("" if nvrtc.found() else "NVIDIA's NVRTC, which jax[cuda12] brings")
+    return _gpu_misses() or ("" if nvrtc.find_library() else "NVIDIA's NVRTC, which jax[cuda12] brings")
 
 
 def _triton_misses() -> str:
@@ -68,7 +68,7 @@ BACKENDS = {  # the better ones first
 }
 
 
-def chosen() -> str:
+def backend_name() -> str:
     """The backend that TWIN_BACKEND names, or else the first that has what it needs."""
     name = os.environ.get(VARIABLE, "")
     if not name:
@@ -83,7 +83,7 @@ def chosen() -> str:
 
 def solve_lanes(setup: Setup, problem: Problem, samples: Array, bounds: Array) -> Solved:
     """Lanes, in one go, by the chosen backend; what is given and what comes back is as in `engine.solve`."""
-    return BACKENDS[chosen()].solve(setup, problem, samples, bounds)
+    return BACKENDS[backend_name()].solve(setup, problem, samples, bounds)
 
 
 def in_turn() -> bool:

@@ -22,7 +22,7 @@ from ...types import Array
 from ..status import Status
 from .event_table import DO_BOLUS, DO_CHANGE, DO_EARLY_BOLUS, DO_RESET, DO_START, DO_STEADY, DO_STOP, comes_first
 from .method import control
-from .method.step import unknown
+from .method.step import hide_count
 from .modes import Block, Lanes
 from .problem import Problem, Rows, Setup
 from .stretch import Stretch
@@ -103,7 +103,7 @@ class Body:
             rate=(zero,) * len(targets), running=(zero,) * len(targets),
             step=zero + jnp.inf, status=jnp.where(born, Status.OK, Status.NOT_FINITE).astype(jnp.int32),
             totals={n: tuple(zero + v for v in o.start()) for n, o in outcomes},
-            largest=dict.fromkeys(self.setup.seen, zero),
+            largest=dict.fromkeys(self.setup.observables, zero),
             caught=dict.fromkeys(self.setup.question.observables, (zero + jnp.nan,) * samples),
             steps=whole,
         )  # fmt: skip
@@ -114,10 +114,10 @@ class Body:
         # what is wanted where a window begins, such as at the start, sees the moment before any dose
         now = self._catch_here(now, samples, jnp.full(self.zero.shape, True))
 
-        def unfinished(now: Now) -> Array:
+        def goes_on(now: Now) -> Array:
             return jnp.max(jnp.where(self._waits(now, bound), 1.0, 0.0)) > 0
 
-        return jax.lax.while_loop(unfinished, lambda now: self._stretch_on(now, samples, bound), now)
+        return jax.lax.while_loop(goes_on, lambda now: self._stretch_on(now, samples, bound), now)
 
     def results(self, now: Now) -> tuple[dict[str, Array], Array]:
         """Outcomes, not numbers where a course failed, and how each ended."""
@@ -142,7 +142,7 @@ class Body:
         here = self._stretch(now, now.time)
         due = [which & (now.status == Status.OK) & (s == now.time) for s in samples]
         names = self.setup.question.observables
-        caught = {n: _caught(now.caught[n], due, here.value(n, self.zero, list(now.y))) for n in names}
+        caught = {n: _keep_due(now.caught[n], due, here.value(n, self.zero, list(now.y))) for n in names}
         return eqx.tree_at(lambda w: w.caught, now, caught)
 
     def _apply(self, now: Now, bound: Array) -> Now:
@@ -249,11 +249,11 @@ class Body:
         slopes = setup.method.start(here.moving, zero, z) if z else []
         ends: dict[str, Any] = {}
         largest = dict(now.largest)
-        if setup.seen:
+        if setup.observables:
             y = here.state(zero, z)
             flow = here.flow(zero, y)
-            ends = {name: here.value_and_slope(name, zero, y, flow) for name in setup.seen}
-            largest = {n: jnp.maximum(largest[n], _finite(jnp.abs(ends[n][0]))) for n in setup.seen}
+            ends = {name: here.value_and_slope(name, zero, y, flow) for name in setup.observables}
+            largest = {n: jnp.maximum(largest[n], _zero_if_infinite(jnp.abs(ends[n][0]))) for n in setup.observables}
         todo = jnp.where((here.length > 0) & (now.status == Status.OK), zero + 1, zero)
         begin = Inside(
             t=zero, step=self._first_step(now, here, z, slopes, fresh), z=tuple(z), slopes=tuple(slopes),
@@ -269,7 +269,7 @@ class Body:
 
         The exact block's fastest mode limits it, too: what it drives may not have begun to change.
         """
-        if not z and not self.setup.followed:
+        if not z and not self.setup.observables_between:
             return here.length
         fastest = jnp.full_like(self.zero, jnp.inf) if here.block is None else 1 / (here.block.fastest + 1e-30)
         fastest = jnp.where(fresh & (fastest < jnp.inf), fastest, jnp.inf)
@@ -306,11 +306,11 @@ class Body:
             made, squared = _Still, zero
         t1 = jnp.where(last, here.length, at.t + h)
         totals, ends, largest = at.totals, at.ends, at.largest
-        if setup.seen:
+        if setup.observables:
             pieces, ends, largest, defect = self._looks(at, here, h, t1, made)
             coarse = wanted > self.problem.resolution / 4096  # a kink in an observable does not stop a course
             squared = jnp.maximum(squared, jnp.where(coarse, defect, 0.0))
-            totals = self._folded(at.totals, pieces, at.todo)
+            totals = self._fold(at.totals, pieces, at.todo)
         verdict = control.judge(squared, at.log_error, setup.method.order)
         doing = at.todo > 0
         go = doing & verdict.accepted
@@ -353,26 +353,26 @@ class Body:
         y_mid, y_end = here.state(middle, made.dense(0.5)), here.state(t1, made.end)
         flow_mid, flow_end = here.flow(middle, y_mid), here.flow(t1, y_end)
         stop = jax.lax.stop_gradient
-        for name in self.setup.seen:
+        for name in self.setup.observables:
             v0, d0 = at.ends[name]
             vm, dm = here.value_and_slope(name, middle, y_mid, flow_mid)
             v1, d1 = here.value_and_slope(name, t1, y_end, flow_end)
-            size = stop(jnp.maximum(_finite(jnp.abs(v1)), _finite(jnp.abs(vm))))
+            size = stop(jnp.maximum(_zero_if_infinite(jnp.abs(v1)), _zero_if_infinite(jnp.abs(vm))))
             largest[name] = jnp.maximum(at.largest[name], size)
             scales[name] = control.scale(size, largest[name])
             if self.setup.method.stiff and at.z:
                 known = (at.t, at.z, d0), (middle, y_mid, dm), (t1, y_end, d1)
-                d0, dm, d1 = self._believable(name, known, here, h, made, scales[name])
+                d0, dm, d1 = self._believable_slopes(name, known, here, h, made, scales[name])
             begin, half = here.begin + at.t, here.begin + middle
-            first = Piece(begin, half, v0, vm, d0, dm, here.area(name, at.t, 0.5 * h)).limited()
-            second = Piece(half, here.begin + t1, vm, v1, dm, d1, here.area(name, middle, 0.5 * h)).limited()
+            first = Piece(begin, half, v0, vm, d0, dm, here.area(name, at.t, 0.5 * h)).without_overshoot()
+            second = Piece(half, here.begin + t1, vm, v1, dm, d1, here.area(name, middle, 0.5 * h)).without_overshoot()
             pieces[name] = (first, second)
             ends[name] = (v1, d1)
             defects[name] = stop(vm - 0.5 * (v0 + v1) - 0.125 * h * (d0 - d1))
-        held = {name: defects[name] for name in self.setup.followed}
+        held = {name: defects[name] for name in self.setup.observables_between}
         return pieces, ends, largest, control.seen_error(held, scales, self.problem.relative)
 
-    def _believable(self, name: str, known: Any, here: Stretch, h: Array, made: Any, scale: Array) -> Lanes:
+    def _believable_slopes(self, name: str, known: Any, here: Stretch, h: Array, made: Any, scale: Array) -> Lanes:
         """An observable's slopes at a step's start, middle and end; by the interpolant where the equations' mislead.
 
         A fast rate makes a large slope of the error that a tolerance leaves in a state.
@@ -386,11 +386,11 @@ class Body:
                 flow[i] = move / length
             _, smooth = here.value_and_slope(name, t, y, flow)
             differs = length * jnp.abs(slope - smooth)
-            allowed = length * jnp.abs(smooth) + control.allowed(scale, self.problem.relative)
+            allowed = length * jnp.abs(smooth) + control.allowed_defect(scale, self.problem.relative)
             slopes.append(jnp.where(jax.lax.stop_gradient(differs > allowed), smooth, slope))
         return slopes
 
-    def _folded(self, totals: dict[str, Any], pieces: dict[str, Any], todo: Array) -> dict[str, Any]:
+    def _fold(self, totals: dict[str, Any], pieces: dict[str, Any], todo: Array) -> dict[str, Any]:
         """Outcomes after both halves of a step; a loop, so that they compile once."""
 
         def half(index: Array, totals: dict[str, Any]) -> dict[str, Any]:
@@ -401,7 +401,7 @@ class Body:
                 for name, outcome in self.setup.question.outcomes
             }
 
-        return jax.lax.fori_loop(0, unknown(2, todo), half, totals)
+        return jax.lax.fori_loop(0, hide_count(2, todo), half, totals)
 
     def _catch(
         self, at: Inside, here: Stretch, h: Array, t1: Array, upcoming: Array, times: Lanes, made: Any, go: Array
@@ -413,7 +413,7 @@ class Body:
         y = here.state(time, made.dense(share))
         due = [inside & (s == upcoming) for s in times]
         names = self.setup.question.observables
-        return {n: _caught(at.caught[n], due, here.value(n, time, y)) for n in names}
+        return {n: _keep_due(at.caught[n], due, here.value(n, time, y)) for n in names}
 
 
 class _Still:
@@ -438,7 +438,7 @@ def _next_two(times: Lanes, t: Array) -> tuple[Array, Array]:
     return first, second
 
 
-def _caught(held: tuple[Array, ...], due: Lanes, value: Array) -> tuple[Array, ...]:
+def _keep_due(held: tuple[Array, ...], due: Lanes, value: Array) -> tuple[Array, ...]:
     return tuple(jnp.where(d, value, old) for d, old in zip(due, held, strict=True))
 
 
@@ -449,5 +449,5 @@ def _all(conditions: list[Any]) -> Any:
     return result
 
 
-def _finite(value: Array) -> Array:
+def _zero_if_infinite(value: Array) -> Array:
     return jnp.where(value < jnp.inf, value, 0.0)

@@ -33,7 +33,7 @@ class Events(eqx.Module):
     index: Array  # of the steady state it asks for, and of its kind
 
 
-def unsorted(schedule: Schedule, given: Given, end: Array, *, infused: bool) -> tuple[Events, Array]:
+def list_events(schedule: Schedule, given: Given, end: Array, *, infused: bool) -> tuple[Events, Array]:
     """The events of one lane as they come, and their order among those of the same time."""
     order = _order(schedule, given)
     bolus = jnp.where(order < SAMPLE_BEFORE, DO_EARLY_BOLUS, DO_BOLUS)
@@ -84,7 +84,7 @@ def _order(schedule: Schedule, given: Given) -> Array:
     return jnp.where(given.lag > 0, schedule.lagged_order, schedule.order)
 
 
-def ranked(events: Events, order: Array) -> Array:
+def order_in_time(events: Events, order: Array) -> Array:
     """The rows' positions in order of time."""
     return jnp.lexsort((order, events.time)).astype(jnp.int32)
 
@@ -114,8 +114,8 @@ def _ranks(kind: type[DiseaseModel], infused: bool) -> Callable[..., Array]:
 
     def rank(schedule: Schedule, end: Array) -> Array:
         p = Individual(model.typical(), model.Covariates(), model.Inputs())
-        return ranked(
-            *unsorted(schedule, give(model, schedule, lambda _: p, schedule.time.dtype), end, infused=infused)
+        return order_in_time(
+            *list_events(schedule, give(model, schedule, lambda _: p, schedule.time.dtype), end, infused=infused)
         )
 
     return jax.jit(jax.vmap(rank, in_axes=(0, None)))
@@ -132,6 +132,6 @@ def table_of(
 ) -> Events:
     """One lane's events in order; `rank` is their order if it is known."""
     given = give(model, schedule, person, schedule.time.dtype)
-    events, order = unsorted(schedule, given, end, infused=infused)
-    rank = ranked(events, order) if rank is None else rank
+    events, order = list_events(schedule, given, end, infused=infused)
+    rank = order_in_time(events, order) if rank is None else rank
     return jax.tree.map(lambda column: column[rank], events)

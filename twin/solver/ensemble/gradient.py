@@ -23,17 +23,17 @@ from ...types import Array
 Own = dict[str, Array]  # parameter -> (lane,)
 
 
-def differentiable(plain: Callable[[Own, Any], Any], run: Callable[[Own, Any], Any]) -> Callable[[Own, Any], Any]:
+def make_differentiable(plain: Callable[[Own, Any], Any], run: Callable[[Own, Any], Any]) -> Callable[[Own, Any], Any]:
     """`plain(own, rest)`, whose floating results have lanes as their last axis, with derivatives in `own` alone.
 
     `run` is the same in the form that is differentiated.
     """
 
     @jax.custom_jvp
-    def solved(own: Own, rest: Any) -> Any:
+    def solve(own: Own, rest: Any) -> Any:
         return plain(own, rest)
 
-    @solved.defjvp
+    @solve.defjvp
     def rule(primals: Any, tangents: Any) -> Any:
         own, rest = primals
         moved, _ = tangents
@@ -44,20 +44,20 @@ def differentiable(plain: Callable[[Own, Any], Any], run: Callable[[Own, Any], A
             return jax.jvp(lambda o: run(o, rest), (own,), (unit,))
 
         if not names:
-            return run(own, rest), jax.tree.map(_still, jax.eval_shape(run, own, rest))
+            return run(own, rest), jax.tree.map(_zero_tangent, jax.eval_shape(run, own, rest))
         value, each = jax.vmap(along, out_axes=(None, 0))(jnp.arange(len(names)))
 
         def total(found: Array, slopes: Array) -> Array:
             if not jnp.issubdtype(found.dtype, jnp.floating):
-                return _still(found)
+                return _zero_tangent(found)
             return sum((slopes[k] * moved[n] for k, n in enumerate(names)), jnp.zeros_like(found))
 
         return value, jax.tree.map(total, value, each)
 
-    return solved
+    return solve
 
 
-def _still(x: Any) -> Any:
+def _zero_tangent(x: Any) -> Any:
     """The tangent of what does not move."""
     if jnp.issubdtype(x.dtype, jnp.floating):
         return jnp.zeros(x.shape, x.dtype)

@@ -27,7 +27,7 @@ import numpy as np
 from ...model import DiseaseModel, Individual, pack, unpack
 from ...types import Array
 from ..linear.proof import linear_block
-from ..linear.spectrum import ascending, divided_exponentials, eigenvalues
+from ..linear.spectrum import divided_exponentials, eigenvalues, sort_ascending
 from ..linear.structure import components, has_constant, systems_at_random
 
 # Least relative distances of two eigenvalues, and of three neighbours; see above. Three lose the inverse square.
@@ -74,7 +74,7 @@ class _Entries:
     def __getitem__(self, place: tuple[int, int]) -> Array:
         return self.values.get(place, self.zero)
 
-    def shifted(self, node: Array, x: Lanes, states: Sequence[int]) -> Lanes:
+    def multiply_shifted(self, node: Array, x: Lanes, states: Sequence[int]) -> Lanes:
         """(A - node I) x over the states of a part; the shift is formed before it multiplies (see exact.py)."""
         result = []
         for i in states:
@@ -147,18 +147,18 @@ class Block:
     def _vectors(self, part: _Part, nodes: Sequence[Array], start: Lanes) -> list[Lanes]:
         vectors = [start]
         for node in nodes[:-1]:
-            vectors.append(self.matrix.shifted(node, vectors[-1], part.states))
+            vectors.append(self.matrix.multiply_shifted(node, vectors[-1], part.states))
         return vectors
 
     def _chain(self, part: _Part, nodes: tuple[Array, ...], start: Lanes, forced: Lanes | None) -> _Newton:
         """Newton's form as it is; a constant input is one more state, whose node is zero."""
         terms = [(nodes, tuple(map(tuple, self._vectors(part, nodes, start))))]
         if forced is not None:
-            ordered = ascending([*nodes, jnp.zeros_like(nodes[0])])
+            ordered = sort_ascending([*nodes, jnp.zeros_like(nodes[0])])
             state, source, vectors = [self.matrix.zero] * len(start), jnp.ones_like(nodes[0]), []
             for node in ordered:
                 vectors.append(tuple(state))
-                moved = self.matrix.shifted(node, state, part.states)
+                moved = self.matrix.multiply_shifted(node, state, part.states)
                 state = [m + b * source for m, b in zip(moved, forced, strict=True)]
                 source = -node * source
             terms.append((tuple(ordered), tuple(vectors)))
@@ -178,7 +178,7 @@ class _Modes:
         gathered = []
         for node, mode in zip(self.nodes, modes, strict=True):
             x = node * t
-            slow, safe = _slow(x), _not_zero(node)
+            slow, safe = _is_slow(x), _not_zero(node)
             gathered.append(jnp.where(slow, t * (1 + x * (1 / 2 + x / 6)), (mode - 1) / safe))
         return self._sum(modes, gathered)
 
@@ -187,7 +187,7 @@ class _Modes:
         grown, gathered = [], []
         for node in self.nodes:
             safe, end = _not_zero(node), t + h
-            slow = _slow(node * end)
+            slow = _is_slow(node * end)
             grow = jnp.exp(node * t) * jnp.where(node == 0, h, jnp.expm1(safe * h) / safe)
             square, cube = (end * end - t * t) / 2, (end * end * end - t * t * t) / 6
             grown.append(grow)
@@ -292,7 +292,7 @@ def _spread(nodes: Lanes) -> Lanes:
     return nodes
 
 
-def _slow(x: Array) -> Array:
+def _is_slow(x: Array) -> Array:
     """Whether a mode has moved so little that its integral is better taken from a series."""
     return jnp.abs(x) < (1e-4 if x.dtype == jnp.float64 else 1e-2)
 

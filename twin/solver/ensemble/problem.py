@@ -86,7 +86,7 @@ class Setup:
         return tuple(sorted(set(targets(self.model))))
 
     @property
-    def seen(self) -> tuple[str, ...]:
+    def observables(self) -> tuple[str, ...]:
         """Observables that outcomes look at."""
         return tuple(sorted({o.of for _, o in self.question.outcomes}))
 
@@ -96,7 +96,7 @@ class Setup:
         return tuple((name, outcome) for name, outcome in self.question.outcomes if outcome.at_doses)
 
     @property
-    def followed(self) -> tuple[str, ...]:
+    def observables_between(self) -> tuple[str, ...]:
         """Those that have to be close between the ends of steps, too."""
         exact = self.question.areas if self.exact else ()
         between = {o.of for _, o in self.question.outcomes if not o.needs_ends_alone(o.of in exact)}

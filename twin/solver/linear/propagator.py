@@ -21,7 +21,7 @@ import jax.numpy as jnp
 
 from ...model import DiseaseModel, Individual
 from ...types import Array, Scalar
-from .spectrum import ascending, divided_exponentials, eigenvalues
+from .spectrum import divided_exponentials, eigenvalues, sort_ascending
 from .structure import Component, components, has_constant, rate_matrix
 
 
@@ -125,7 +125,7 @@ class Propagator(eqx.Module):
         return jax.vmap(lambda x: quiet.advance(x, jnp.zeros_like(x), h), out_axes=1)(unit)
 
 
-def _shifted(a: Array, node: Scalar) -> Array:
+def _shift(a: Array, node: Scalar) -> Array:
     """A - node I, formed before it multiplies: an entry that is the node itself then vanishes exactly.
 
     Left to (A x) - node x, its rounding is multiplied by every faster rate that follows.
@@ -137,7 +137,7 @@ def _from_start(a: Array, start: Array, nodes: tuple[Array, ...]) -> Weighted:
     """exp(A h) x."""
     vectors = [start]
     for node in nodes[:-1]:
-        vectors.append(_shifted(a, node) @ vectors[-1])
+        vectors.append(_shift(a, node) @ vectors[-1])
     return Weighted(nodes, tuple(vectors))
 
 
@@ -146,12 +146,12 @@ def _from_input(a: Array, b: Array, nodes: tuple[Array, ...], order: int) -> Wei
 
     The input is a chain of `order` integrators that ends in a constant; its eigenvalues are zeros.
     """
-    ordered = ascending([*nodes, *[jnp.zeros_like(nodes[0])] * order])
+    ordered = sort_ascending([*nodes, *[jnp.zeros_like(nodes[0])] * order])
     state = jnp.zeros_like(b)
     chain = [jnp.zeros_like(nodes[0])] * (order - 1) + [jnp.ones_like(nodes[0])]
     vectors = [state]
     for node in ordered[:-1]:
-        state = _shifted(a, node) @ state + b * chain[0]
+        state = _shift(a, node) @ state + b * chain[0]
         chain = [after - node * here for here, after in zip(chain, [*chain[1:], 0.0], strict=True)]
         vectors.append(state)
     return Weighted(tuple(ordered), tuple(vectors))

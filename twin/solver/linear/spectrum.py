@@ -32,7 +32,7 @@ def _slope(a: Array, b: Array) -> Array:
     return jnp.exp(b) * jnp.where(small, near, jnp.expm1(safe) / safe)
 
 
-def _close(nodes: Sequence[Array]) -> list[list[Array]]:
+def _close_series(nodes: Sequence[Array]) -> list[list[Array]]:
     """exp[z_i, ..., z_k] for nodes in ascending order, [i][k - i - 1], where z_k is within one of z_i: Taylor's series.
 
     The complete homogeneous polynomials of the offsets are built one degree at a time for all of them; every
@@ -64,7 +64,7 @@ def _close(nodes: Sequence[Array]) -> list[list[Array]]:
 
 def divided_exponentials(nodes: Sequence[Array]) -> list[Array]:
     """exp[z0], exp[z0, z1], ... exp[z0, ..., zn] for nodes in ascending order."""
-    near = _close(nodes) if len(nodes) > 2 else []
+    near = _close_series(nodes) if len(nodes) > 2 else []
     row = [jnp.exp(z) for z in nodes]
     first = [row[0]]
     for order in range(1, len(nodes)):
@@ -85,7 +85,7 @@ def _next(gap: Array, left: Array, right: Array, near: Array) -> Array:
     return jnp.where(close, near, (right - left) / jnp.where(close, 1.0, gap))
 
 
-def ascending(values: Sequence[Array]) -> list[Array]:
+def sort_ascending(values: Sequence[Array]) -> list[Array]:
     """The values in ascending order, by compare-exchange (elementwise, so it runs inside any kernel)."""
     ordered = list(values)
     for end in range(len(ordered) - 1, 0, -1):
@@ -111,7 +111,7 @@ def _pair(a: Array, d: Array, product: Array) -> list[Array]:
     return [jnp.where(meet, middle, far), jnp.where(meet, middle, near)]
 
 
-def _triple(a: Mapping[tuple[int, int], Array]) -> list[Array]:
+def _triple_roots(a: Mapping[tuple[int, int], Array]) -> list[Array]:
     """Eigenvalues of a 3x3 matrix by its entries: trigonometry and one Newton step; not numbers if not all real."""
     m = (a[0, 0] + a[1, 1] + a[2, 2]) / 3
     b00, b11, b22 = a[0, 0] - m, a[1, 1] - m, a[2, 2] - m
@@ -151,5 +151,5 @@ def eigenvalues(matrix: Any, groups: Sequence[Sequence[int]]) -> list[Array]:
             values += _pair(matrix[i, i], matrix[j, j], matrix[i, j] * matrix[j, i])
         else:
             places = [(i, j) for i in range(3) for j in range(3)]
-            values += _triple({(i, j): matrix[group[i], group[j]] for i, j in places})
-    return ascending(values)
+            values += _triple_roots({(i, j): matrix[group[i], group[j]] for i, j in places})
+    return sort_ascending(values)

@@ -214,7 +214,7 @@ class _Engine:
         for name in {o.of for _, o in self.question.outcomes}:
             v0, d0 = self._value_and_slope(name, here.begin, here.y, here)
             v1, d1 = self._value_and_slope(name, here.finish, y1, here)
-            pieces[name] = Piece(here.begin, here.finish, v0, v1, d0, d1, self._area(name, here)).limited()
+            pieces[name] = Piece(here.begin, here.finish, v0, v1, d0, d1, self._area(name, here)).without_overshoot()
         return {n: o.update(totals[n], pieces[o.of], chances.get(o.of, 0.0)) for n, o in self.question.outcomes}
 
     def look_before_dose(

@@ -29,7 +29,7 @@ def ptx(source: str) -> str:
         library.nvrtcDestroyProgram(ctypes.byref(program))
 
 
-def found() -> Path | None:
+def find_library() -> Path | None:
     """The library, if one is installed."""
     spec = importlib.util.find_spec("nvidia")
     folders = list(spec.submodule_search_locations or ()) if spec else []
@@ -39,7 +39,7 @@ def found() -> Path | None:
 
 @functools.cache
 def _library() -> ctypes.CDLL:
-    file = found()
+    file = find_library()
     if file is None:
         raise TwinError("kernels for NVIDIA GPUs need NVRTC, and none is installed: pip install 'jax[cuda12]'")
     return ctypes.CDLL(str(file))

@@ -47,7 +47,7 @@ def cuda_source(traced: Any, name: str, *, shared: Sequence[int] = ()) -> str:
     head = [f"given{i} += lane;" for i in range(len(given)) if i not in shared]
     head += [f"result{k} += lane;" for k in range(len(results))]
     head += [f"const long long given{i}_step = {1 if i in shared else 'lanes'};" for i in range(len(given))]
-    lines = [*(f"  {line}" for line in head + stacks), *writer.used(" ".join(ends)), *(f"  {line}" for line in ends)]
+    lines = [*(f"  {line}" for line in head + stacks), *writer.prune(" ".join(ends)), *(f"  {line}" for line in ends)]
     arguments = [f"const {TYPES[aval.dtype.name]}* __restrict__ given{i}" for i, aval in enumerate(given)]
     arguments += [f"{TYPES[aval.dtype.name]}* __restrict__ result{k}" for k, aval in enumerate(results)]
     opening = f'extern "C" __global__ void {name}({", ".join(arguments)}) {{'

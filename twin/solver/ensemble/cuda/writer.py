@@ -36,11 +36,11 @@ class Table:
         return f"{self.pointer}[{whole} * {self.pointer}_step]"
 
     def row(self, index: str) -> Table:
-        term = _scaled(index, math.prod(self.shape[1:]))
+        term = _scale(index, math.prod(self.shape[1:]))
         return Table(self.pointer, self.shape[1:], (*self.begin, term))
 
 
-def _scaled(index: str, by: int) -> str:
+def _scale(index: str, by: int) -> str:
     return "0" if index == "0" else index if by == 1 else f"{index} * {by}"
 
 
@@ -161,21 +161,21 @@ class Writer:
             found = MOVED[name](*entries, **equation.params)
             return found if isinstance(found, tuple) else [found]
         if name in FOLDED:
-            return [self._folded(equation, entries[0])]
-        return [self._computed(equation, template(equation), entries)]
+            return [self._fold(equation, entries[0])]
+        return [self._compute(equation, template(equation), entries)]
 
-    def _computed(self, equation: Any, text: str, given: Sequence[np.ndarray]) -> np.ndarray:
+    def _compute(self, equation: Any, text: str, given: Sequence[np.ndarray]) -> np.ndarray:
         aval = equation.outvars[0].aval
         if text == "{0}":
             return given[0]
         each = [np.broadcast_to(x, aval.shape) for x in given]
         return self._each(aval, lambda place: text.format(*(x[place] for x in each)))
 
-    def _folded(self, equation: Any, x: np.ndarray) -> np.ndarray:
+    def _fold(self, equation: Any, x: np.ndarray) -> np.ndarray:
         text, axes = COMPUTED[FOLDED[equation.primitive.name]], equation.params["axes"]
         first, *others = np.moveaxis(x, axes, range(len(axes))).reshape(-1, *equation.outvars[0].aval.shape)
         for other in others:
-            first = self._computed(equation, text, [first, other])
+            first = self._compute(equation, text, [first, other])
         return np.asarray(first, object)
 
     # --- tables ---------------------------------------------------------------------------------------
@@ -188,7 +188,7 @@ class Writer:
     def _entry(table: Table, shape: Sequence[int], starts: Sequence[str], offsets: Sequence[int]) -> str:
         strides = [math.prod(shape[d + 1 :]) for d in range(len(shape))]
         fixed = sum(o * s for o, s in zip(offsets, strides, strict=True))
-        return table.entry(*map(_scaled, starts, strides), str(fixed))
+        return table.entry(*map(_scale, starts, strides), str(fixed))
 
     def _dynamic_slice(self, equation: Any, given: list[Value]) -> list[np.ndarray]:
         aval, sizes = equation.invars[0].aval, equation.params["slice_sizes"]
@@ -268,7 +268,7 @@ class Writer:
             self.line("}")
         return results
 
-    def used(self, text: str) -> list[str]:
+    def prune(self, text: str) -> list[str]:
         """The lines without values that neither they nor `text` after them read."""
         seen, kept = set(_NAMES.findall(text)), []
         for line in reversed(self.lines):

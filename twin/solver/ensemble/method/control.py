@@ -41,12 +41,12 @@ def seen_error(defects: Mapping[str, Array], scales: Mapping[str, Array], relati
     """
     total: Any = 0.0
     for name, defect in defects.items():
-        share = defect / allowed(scales[name], relative)
+        share = defect / allowed_defect(scales[name], relative)
         total = jnp.maximum(total, jnp.where(share * share < 1e30, share * share, 0.0))  # a value that is not finite
     return total
 
 
-def allowed(scale: Array, relative: float) -> Array:
+def allowed_defect(scale: Array, relative: float) -> Array:
     """How far one cubic over a step may be off in its middle."""
     return 16 * _SEEN * relative * scale + 1e-30
 

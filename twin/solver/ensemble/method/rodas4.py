@@ -17,7 +17,7 @@ from jax.extend import core
 
 from ....types import Array
 from ...tableau import DENSE, GAMMA, SLOPES, TIMES, A, C
-from .step import Flow, Lanes, Step, combine, unknown
+from .step import Flow, Lanes, Step, combine, hide_count
 
 Matrix = list[list[Any]]  # None where structurally zero
 
@@ -36,7 +36,7 @@ def _written_out(
             right = [r if s is None else r + slope * h * s for r, s in zip(right, in_time, strict=True)]
         if stages:
             right = [r + inverse * combine(c, [u[d] for u in stages]) for d, r in enumerate(right)]
-        stages.append(_solved(factors, right))
+        stages.append(_solve_lu(factors, right))
     return stages, at
 
 
@@ -55,11 +55,11 @@ def _in_a_loop(
         right = flow(t + times[i] * h, here)
         right = [r if s is None else r + slopes[i] * h * s for r, s in zip(right, in_time, strict=True)]
         more = [sum(sources[i, j] * stages[d][j] for j in range(count - 1)) for d in range(n)]
-        found = _solved(factors, [r + inverse * m for r, m in zip(right, more, strict=True)])
+        found = _solve_lu(factors, [r + inverse * m for r, m in zip(right, more, strict=True)])
         return [k.at[i].set(u) for k, u in zip(stages, found, strict=True)], here
 
     begin = [jnp.zeros((count, *h.shape), h.dtype)] * n
-    stages, at = jax.lax.fori_loop(0, unknown(count, h), stage, (begin, z))
+    stages, at = jax.lax.fori_loop(0, hide_count(count, h), stage, (begin, z))
     return [[stages[d][j] for d in range(n)] for j in range(count)], at
 
 
@@ -76,7 +76,7 @@ class Rosenbrock:
     def step(flow: Flow, t: Array, h: Array, z: Lanes, first: Lanes, *, looped: bool) -> Step:
         n = len(z)
         jacobian, in_time = _jacobian(flow, t, z)
-        factors = _factorised(jacobian, 1 / (GAMMA * h))
+        factors = _factorise(jacobian, 1 / (GAMMA * h))
         stages, at = (_in_a_loop if looped else _written_out)(flow, t, h, z, factors, in_time)
         end = [y + u for y, u in zip(at, stages[-1], strict=True)]
         bends = [[combine(row, [u[d] for u in stages[: len(row)]]) for row in DENSE] for d in range(n)]
@@ -102,13 +102,13 @@ def _jacobian(flow: Flow, t: Array, z: Lanes) -> tuple[Matrix, list[Any]]:
             values = [*names[:j], x, *names[j + 1 :]]
             return flow(values[0], values[1:])
 
-        reached = _reached(along, names[j])
+        reached = _which_depend(along, names[j])
         _, column = jax.jvp(along, (names[j],), (jnp.ones_like(names[j]),))
         columns.append([c if r else None for c, r in zip(column, reached, strict=True)])
     return [[columns[j + 1][i] for j in range(n)] for i in range(n)], columns[0]
 
 
-def _reached(function: Any, x: Array) -> list[bool]:
+def _which_depend(function: Any, x: Array) -> list[bool]:
     """Which results of a function of one value depend on it at all."""
     traced = jax.make_jaxpr(function)(x).jaxpr
     found = set(traced.invars)
@@ -118,7 +118,7 @@ def _reached(function: Any, x: Array) -> list[bool]:
     return [not isinstance(v, core.Literal) and v in found for v in traced.outvars]
 
 
-def _factorised(jacobian: Matrix, diagonal: Array) -> Matrix:
+def _factorise(jacobian: Matrix, diagonal: Array) -> Matrix:
     """LU of `diagonal` I - J in place, without pivoting, pivots inverted.
 
     Safe for compartments and reactions, whose losses stand on the diagonal; a pivot that does vanish makes a
@@ -141,7 +141,7 @@ def _factorised(jacobian: Matrix, diagonal: Array) -> Matrix:
     return a
 
 
-def _solved(a: Matrix, right: Lanes) -> Lanes:
+def _solve_lu(a: Matrix, right: Lanes) -> Lanes:
     n, x = len(a), list(right)
     for i in range(n):
         for k in range(i):
