@@ -16,7 +16,7 @@ import numpy as np
 from twin.errors import TwinError, suggest
 from twin.model import DiseaseModel
 from twin.patient import BoundPatient, Patient
-from twin.run.plan import bound_patients
+from twin.run.people import bind_patients
 
 from .ladder import METHODS, climb
 from .posterior import Posterior
@@ -59,7 +59,7 @@ def calibrate(
         raise TwinError(f"draws {draws} is not above 0")
     if censored not in CENSORED:
         raise TwinError(f"unknown treatment of censored values '{censored}'; {suggest(censored, CENSORED)}")
-    people = bound_patients(model, patients)
+    people = bind_patients(model, patients)
     taken = people if censored == "m3" else [_without_censored(p) for p in people]
     with jax.enable_x64(True):
         target = Target(model, taken, Prior.of(model, priors), solver=solver, rtol=rtol, atol=atol)

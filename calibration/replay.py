@@ -23,7 +23,7 @@ from twin.model import DiseaseModel
 from twin.patient import BoundPatient, Patient
 from twin.quantity import parse_time
 from twin.result.dataset import words
-from twin.run.plan import bound_patients
+from twin.run.people import bind_patients
 
 from .check.forecast import crps
 from .check.replicates import replicates
@@ -72,7 +72,7 @@ def replay(
     step = parse_time(every, model.time_unit) if isinstance(every, str) else float(every)
     if not step > 0:
         raise TwinError(f"replay every {every} is not a time above 0; write '1 day'")
-    people = bound_patients(model, patients)
+    people = bind_patients(model, patients)
     cuts = [(patient, cut) for patient in people for cut in _cuts(patient, step)]
     if not cuts:
         raise TwinError("no patient has observations to replay")

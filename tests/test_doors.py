@@ -11,7 +11,7 @@ from twin.catalogue import installed_names
 from twin.errors import TwinError
 from twin.library import as_model
 from twin.model import AreaWithin, FirstTime, TimeShare
-from twin.run.plan import select_outcomes
+from twin.run.question import select_outcomes
 from twin.run.times import time_points
 
 ANA = twin.Patient("ana")

@@ -13,7 +13,7 @@ import numpy as np
 from twin.errors import TwinError
 from twin.model import DiseaseModel
 from twin.patient import BoundPatient, Patient
-from twin.run.plan import bound_patients
+from twin.run.people import bind_patients
 
 from ..fit import calibrate
 from ..target import Target
@@ -42,7 +42,7 @@ def forecast(
     `calibrate` is told.
     """
     people, early, since = [], [], []
-    for patient in bound_patients(model, patients):
+    for patient in bind_patients(model, patients):
         seen = sorted(patient.observations, key=lambda one: one.time)
         cut = math.ceil(share * len(seen))
         known = tuple(one for one in seen if cut < len(seen) and one.time < seen[cut].time)

@@ -19,11 +19,11 @@ from ..library import as_model
 from ..model import DiseaseModel, Individual, Outcome
 from ..patient import BoundPatient, Change, Patient, Series, Value
 from ..population.individual import Draw, individual_at, with_own
-from ..quantity import parse_time
 from ..regimen import Regimen
-from ..regimen.schedule import Schedule, build_schedule, span_of
-from ..run.plan import covers, make_question, require_no_chance, select_outcomes
-from ..run.times import look_times, resolution_of, time_points
+from ..regimen.schedule import Schedule
+from ..run.people import bind_regimen, find_doubts, schedule_one
+from ..run.question import make_question, require_covered, require_no_chance, select_outcomes
+from ..run.times import course_span, look_times, resolution_of, time_points
 from ..settings import Times, check_length
 from ..solver.choose import Choice, choose, compile_key
 from ..solver.question import Question
@@ -69,18 +69,17 @@ def solve(
     Returns:
         name -> array: observables and 'state.<name>' (time,), outcomes (), and 'status'.
     """
-    model, built = as_model(model), Regimen.build(regimen)
-    for problem in built.check(model):
-        raise TwinError(problem)
+    model = as_model(model)
+    built = bind_regimen(model, regimen)
     samples, after = _samples(built, times, model.time_unit)
-    start, end = _span(model, built, samples, until)
+    start, end = course_span(model, [(built, ())], samples, until)
     person = _person(model, covariates or {}, inputs or {}, start)
-    for doubt in (*person.warnings, *built.doubts(model, person.covariates)):
+    for doubt in find_doubts(model, [person], {"": built}):
         warnings.warn(doubt, DomainWarning, stacklevel=2)
     asked = select_outcomes(model, outcomes)
     require_no_chance(asked)
-    covers(asked, end, model.time_unit)
-    schedule = build_schedule(model, built, end=end, covariates=person.covariates, series=person.series)
+    require_covered(asked, end, model.time_unit)
+    schedule = schedule_one(model, person, built, end)
     question = make_question(model, asked, schedule, observables=tuple(model.observables()))
     choice = choose(
         model, solver, relative=rtol, absolute=atol, dtype=dtype, max_steps=max_steps, forward=forward
@@ -133,13 +132,6 @@ def _parameters(model: DiseaseModel, own: Mapping[str, Any], number: Any) -> tup
 
 def _wide_already() -> bool:
     return jnp.asarray(0.0).dtype == jnp.float64
-
-
-def _span(model: DiseaseModel, regimen: Regimen, samples: np.ndarray, until: Any) -> tuple[float, float]:
-    start, last = span_of(regimen, (), model.time_unit)
-    if samples.size:
-        start, last = min(start, float(samples.min())), max(last, float(samples.max()))
-    return start, last if until is None else parse_time(until, model.time_unit)
 
 
 def _samples(regimen: Regimen, times: Any, unit: str) -> tuple[np.ndarray, np.ndarray]:

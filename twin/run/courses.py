@@ -12,20 +12,18 @@ import numpy as np
 
 from ..errors import TwinError, suggest
 from ..model import DiseaseModel
-from ..patient import BoundPatient
 from ..population.individual import Draw, individual_at, with_covariates, with_own
-from ..quantity import parse_time
-from ..regimen import Regimen
-from ..regimen.schedule import Schedule, build_schedule, span_of, stack
+from ..regimen.schedule import Schedule
 from ..solver.choose import Choice, choose, compile_key
 from ..solver.ensemble import Setup, make_differentiable, solve_batch, windows
 from ..solver.ensemble.event_table import fixed_ranks
 from ..solver.question import Question
 from ..solver.reference.course import Course, solve_course
 from ..types import Array
-from .plan import bound_patients, covariate_numbers, covers, make_question, require_no_chance, select_outcomes
+from .people import bind_patients, bind_regimen, covariate_numbers, find_doubts, schedule_all
 from .program import problem_of
-from .times import look_times, resolution_of, time_points
+from .question import make_question, require_covered, require_no_chance, select_outcomes
+from .times import course_span, look_times, resolution_of, time_points
 
 _TOGETHER = 64  # lanes of a block, where there are so many
 _DEVIATION, _COVARIATE = "deviation of ", "covariate of "
@@ -46,34 +44,18 @@ class Courses:
         """`room` is for how many times at least there is to be room, so that programs are shared. `forward`: what
         diffrax solves is differentiated forward instead of in reverse.
         """
-        people = bound_patients(model, patients)
-        built = Regimen.build(regimen)
-        for problem in built.check(model):
-            raise TwinError(problem)
+        people = bind_patients(model, patients)
+        built = bind_regimen(model, regimen)
         wanted = _times(times, len(people), model.time_unit)
-        spans = [_span(model, built, p, t, until) for p, t in zip(people, wanted, strict=True)]
+        spans = [course_span(model, [(built, p.doses)], t, until) for p, t in zip(people, wanted, strict=True)]
         asked = select_outcomes(model, outcomes)
         require_no_chance(asked)
         for _, end in spans:
-            covers(asked, end, model.time_unit)
-        schedules = stack(
-            [
-                build_schedule(
-                    model,
-                    built,
-                    end=end,
-                    covariates=p.covariates,
-                    series=p.series,
-                    history=p.doses,
-                    uncertain=p.chances,
-                )
-                for p, (_, end) in zip(people, spans, strict=True)
-            ]
-        )
+            require_covered(asked, end, model.time_unit)
+        schedules = schedule_all(model, [(p, built, end) for p, (_, end) in zip(people, spans, strict=True)])
         seen = tuple(model.observables()) if wanted[0].size else ()
         self.model, self.people = model, len(people)
-        sizes = {n: max(p.covariates[n] for p in people) for n in model.covariates()}
-        self.doubts = [*(doubt for p in people for doubt in p.warnings), *built.doubts(model, sizes)]
+        self.doubts = find_doubts(model, people, {"": built})
         self.question = make_question(model, asked, schedules, observables=seen)
         self.choice = choose(
             model, solver, relative=rtol, absolute=atol, dtype=dtype, max_steps=max_steps, together=True,
@@ -256,19 +238,6 @@ def _times(times: Any, people: int, unit: str) -> list[np.ndarray]:
         if not np.all(np.isfinite(one)) or np.any(np.diff(one) < 0):
             raise TwinError("times must be finite and in ascending order")
     return each
-
-
-def _span(
-    model: DiseaseModel, built: Regimen, patient: BoundPatient, times: np.ndarray, until: Any
-) -> tuple[float, float]:
-    start, last = span_of(built, patient.doses, model.time_unit)
-    start = min([start, *times[:1]])
-    end = max([last, *times[-1:]]) if until is None else parse_time(until, model.time_unit)
-    if times.size and times[-1] > end:
-        raise TwinError(f"times end at {times[-1]:g}, after until {end:g} {model.time_unit}")
-    if end <= start:
-        raise TwinError(f"the course ends at {end:g} {model.time_unit}, not after its start {start:g}; set until")
-    return start, end
 
 
 def _lanes(shape: tuple[int, int]) -> np.ndarray:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from ..errors import TwinError
 from ..model import DiseaseModel, Outcome
 from ..quantity import parse_time
-from ..regimen.schedule import Mode, Schedule
+from ..regimen import Regimen
+from ..regimen.dose import Dose
+from ..regimen.schedule import Mode, Schedule, repeats, span_of
 from ..settings import Times
 
 _LOOKS = 200  # times at which outcomes look if the model does not say
@@ -26,6 +30,34 @@ def time_points(given: Times, unit: str) -> np.ndarray:
     if numbers.dtype.kind in "iuf":
         return numbers.astype(float)
     return np.array([parse_time(time, unit) for time in listed])
+
+
+def course_span(
+    model: DiseaseModel, followed: Iterable[tuple[Regimen, Sequence[Dose]]], times: np.ndarray | None, until: Any, *,
+    horizon: float = 0.0, early: bool = True,
+) -> tuple[float, float]:  # fmt: skip
+    """From the first event or time 0 to `until`, or to when the last dose has had its interval and all times have come.
+
+    `followed` are regimens with what was given before. `horizon` is for where no regimen repeats a dose; `early` lets
+    the first of the times begin the course.
+    """
+    followed, unit = list(followed), model.time_unit
+    spans = [span_of(regimen, doses, unit) for regimen, doses in followed]
+    start, last = min(first for first, _ in spans), max(last for _, last in spans)
+    if not any(repeats(regimen) for regimen, _ in followed):
+        last = max(last, horizon)
+    first, latest = (float(times.min()), float(times.max())) if times is not None and times.size else (start, start)
+    if early:
+        start = min(start, first)
+    end = max(last, latest) if until is None else parse_time(until, unit)
+    if latest > end:
+        raise TwinError(f"times end at {latest:g}, after until {end:g} {unit}")
+    if until is None and end == start:
+        remedy = "set until, such as until='7 day'"
+        raise TwinError(f"no regimen says how long it goes on, as a repeated dose or an infusion does; {remedy}")
+    if not (math.isfinite(end) and end > start):
+        raise TwinError(f"the course ends at {end:g} {unit}, not after its start {start:g}; set until")
+    return start, end
 
 
 def sample_times(samples: np.ndarray, start: float, unit: str) -> np.ndarray:
