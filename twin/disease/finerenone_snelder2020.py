@@ -28,7 +28,7 @@ from ..model import (
     parameter,
     part,
     replace,
-    secondary,
+    second_hand,
     state,
     treatment,
     zeros,
@@ -77,55 +77,57 @@ class Covariates(eqx.Module):
 
 class Parameters(eqx.Module):
     # kinetics
-    absorption: Scalar = secondary(
+    absorption: Scalar = second_hand(
         10.7, "1/h", "rate of each of four steps from tablet to blood", KINETICS, log_normal(variance=0.585)
     )
-    lag: Scalar = secondary(0.215, "h", "lag of absorption (fixed)", KINETICS)
-    clearance: Scalar = secondary(37.3, "L/h", "apparent clearance", KINETICS, log_normal(variance=0.2))
-    volume: Scalar = secondary(
+    lag: Scalar = second_hand(0.215, "h", "lag of absorption (fixed)", KINETICS)
+    clearance: Scalar = second_hand(37.3, "L/h", "apparent clearance", KINETICS, log_normal(variance=0.2))
+    volume: Scalar = second_hand(
         123.0, "L", "apparent volume, central and peripheral alike", KINETICS, log_normal(variance=0.0927)
     )
-    exchange: Scalar = secondary(0.433, "L/h", "exchange with tissue", KINETICS)
-    bioavailability: Scalar = secondary(1.0, "1", "relative bioavailability at the median eGFR (fixed)", KINETICS)
-    egfr_effect: Scalar = secondary(0.101, "1", "on clearance, and inversely on bioavailability, by ln(eGFR)", KINETICS)
-    reference_egfr: Scalar = secondary(63.53, RATE, "median eGFR (MDRD)", KINETICS)
-    weight_effect: Scalar = secondary(0.449, "1", "on volume, by ln(weight)", KINETICS)
-    reference_weight: Scalar = secondary(88.5, "kg", "median weight", KINETICS)
+    exchange: Scalar = second_hand(0.433, "L/h", "exchange with tissue", KINETICS)
+    bioavailability: Scalar = second_hand(1.0, "1", "relative bioavailability at the median eGFR (fixed)", KINETICS)
+    egfr_effect: Scalar = second_hand(
+        0.101, "1", "on clearance, and inversely on bioavailability, by ln(eGFR)", KINETICS
+    )
+    reference_egfr: Scalar = second_hand(63.53, RATE, "median eGFR (MDRD)", KINETICS)
+    weight_effect: Scalar = second_hand(0.449, "1", "on volume, by ln(weight)", KINETICS)
+    reference_weight: Scalar = second_hand(88.5, "kg", "median weight", KINETICS)
     # albumin in urine
-    uacr_before: Scalar = secondary(
+    uacr_before: Scalar = second_hand(
         96.8, "mg/g", "UACR before treatment, at most 300 at screening", ALBUMIN, log_normal(variance=0.512)
     )
-    high_uacr_before: Scalar = secondary(
+    high_uacr_before: Scalar = second_hand(
         633.0, "mg/g", "typical UACR before treatment, above 300 at screening", ALBUMIN
     )
-    uacr_loss: Scalar = secondary(0.0014, "1/h", "loss rate of UACR", ALBUMIN)
-    uacr_half: Scalar = secondary(12.9, "ug/L", "finerenone that halves production of UACR; Imax is 1", ALBUMIN)
+    uacr_loss: Scalar = second_hand(0.0014, "1/h", "loss rate of UACR", ALBUMIN)
+    uacr_half: Scalar = second_hand(12.9, "ug/L", "finerenone that halves production of UACR; Imax is 1", ALBUMIN)
     # potassium
-    potassium_before: Scalar = secondary(
+    potassium_before: Scalar = second_hand(
         4.31, "mmol/L", "potassium before treatment", POTASSIUM, Normal(math.sqrt(0.102))
     )
-    potassium_production: Scalar = secondary(0.0815, "mmol/L/h", "production of potassium", POTASSIUM)
-    potassium_slope: Scalar = secondary(0.0204, "1", "fall of potassium's loss by ln(1 + ug/L)", POTASSIUM)
-    japanese_potassium: Scalar = secondary(-0.0313, "1", "potassium before treatment, Japanese", POTASSIUM)
+    potassium_production: Scalar = second_hand(0.0815, "mmol/L/h", "production of potassium", POTASSIUM)
+    potassium_slope: Scalar = second_hand(0.0204, "1", "fall of potassium's loss by ln(1 + ug/L)", POTASSIUM)
+    japanese_potassium: Scalar = second_hand(-0.0313, "1", "potassium before treatment, Japanese", POTASSIUM)
     # filtration; the deviation is apart because its size depends on ancestry
-    egfr_before: Scalar = secondary(66.6, RATE, "typical eGFR before treatment, by CKD-EPI", FILTRATION)
-    egfr_sd: Scalar = secondary(math.sqrt(451.0), RATE, "SD between patients of eGFR before treatment", FILTRATION)
+    egfr_before: Scalar = second_hand(66.6, RATE, "typical eGFR before treatment, by CKD-EPI", FILTRATION)
+    egfr_sd: Scalar = second_hand(math.sqrt(451.0), RATE, "SD between patients of eGFR before treatment", FILTRATION)
     egfr_deviation: Scalar = parameter(
         0.0, "1", "how many of these SDs a patient's eGFR lies above the typical one", spread=Normal(1.0, low=-2.6),
         source=f"{FILTRATION}; cut at -2.6, an eGFR of 11: assumed", evidence=Evidence.LIBRARY,
     )  # fmt: skip
-    egfr_loss: Scalar = secondary(0.0023, "1/h", "loss rate of eGFR", FILTRATION)
-    egfr_slope: Scalar = secondary(0.0359, "1", "fall of eGFR's production at 1 ug/L", FILTRATION)
-    egfr_power: Scalar = secondary(0.231, "1", "exponent of the concentration in it", FILTRATION)
-    japanese_egfr_variance: Scalar = secondary(0.647, "1", "variance of eGFR between patients, Japanese", FILTRATION)
+    egfr_loss: Scalar = second_hand(0.0023, "1/h", "loss rate of eGFR", FILTRATION)
+    egfr_slope: Scalar = second_hand(0.0359, "1", "fall of eGFR's production at 1 ug/L", FILTRATION)
+    egfr_power: Scalar = second_hand(0.231, "1", "exponent of the concentration in it", FILTRATION)
+    japanese_egfr_variance: Scalar = second_hand(0.647, "1", "variance of eGFR between patients, Japanese", FILTRATION)
     # measurement
-    finerenone_error: Scalar = secondary(math.sqrt(0.179), "1", "proportional SD of finerenone", KINETICS)
-    uacr_error: Scalar = secondary(math.sqrt(0.181), "1", "log-SD of UACR", ALBUMIN)
-    potassium_error: Scalar = secondary(math.sqrt(0.00432), "1", "proportional SD of potassium", POTASSIUM)
-    egfr_error: Scalar = secondary(math.sqrt(0.00944), "1", "proportional SD of eGFR", FILTRATION)
-    japanese_uacr_variance: Scalar = secondary(0.692, "1", "variance of UACR's error, Japanese", ALBUMIN)
-    japanese_potassium_variance: Scalar = secondary(0.752, "1", "variance of potassium's error, Japanese", POTASSIUM)
-    japanese_error_variance: Scalar = secondary(0.675, "1", "variance of eGFR's error, Japanese", FILTRATION)
+    finerenone_error: Scalar = second_hand(math.sqrt(0.179), "1", "proportional SD of finerenone", KINETICS)
+    uacr_error: Scalar = second_hand(math.sqrt(0.181), "1", "log-SD of UACR", ALBUMIN)
+    potassium_error: Scalar = second_hand(math.sqrt(0.00432), "1", "proportional SD of potassium", POTASSIUM)
+    egfr_error: Scalar = second_hand(math.sqrt(0.00944), "1", "proportional SD of eGFR", FILTRATION)
+    japanese_uacr_variance: Scalar = second_hand(0.692, "1", "variance of UACR's error, Japanese", ALBUMIN)
+    japanese_potassium_variance: Scalar = second_hand(0.752, "1", "variance of potassium's error, Japanese", POTASSIUM)
+    japanese_error_variance: Scalar = second_hand(0.675, "1", "variance of eGFR's error, Japanese", FILTRATION)
 
 
 class State(eqx.Module):

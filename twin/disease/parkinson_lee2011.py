@@ -30,7 +30,7 @@ from ..model import (
     parameter,
     part,
     replace,
-    secondary,
+    second_hand,
     state,
     treatment,
     zeros,
@@ -75,50 +75,52 @@ class Inputs(eqx.Module):
 
 class Parameters(eqx.Module):
     # UPDRS under levodopa; rates per month of four weeks
-    worsening: Scalar = secondary(0.99, "1", "rise of UPDRS a month, untreated", LEVODOPA)
-    slowing: Scalar = secondary(-0.52, "1", "change of it on treatment", LEVODOPA)
-    relief: Scalar = secondary(1.93, "1", "early fall of UPDRS, untreated", LEVODOPA)
-    more_relief: Scalar = secondary(0.36, "1", "more of it on treatment", LEVODOPA)
-    onset: Scalar = secondary(1.87, "1", "rate of the early fall, a month", LEVODOPA)
-    worsening_sd: Scalar = secondary(math.sqrt(1.13), "1", "SD between patients of the rise", LEVODOPA)
-    relief_sd: Scalar = secondary(math.sqrt(44.0), "1", "SD between patients of the early fall", LEVODOPA)
-    updrs_error: Scalar = secondary(math.sqrt(8.68), "1", "additive SD of UPDRS", LEVODOPA)
+    worsening: Scalar = second_hand(0.99, "1", "rise of UPDRS a month, untreated", LEVODOPA)
+    slowing: Scalar = second_hand(-0.52, "1", "change of it on treatment", LEVODOPA)
+    relief: Scalar = second_hand(1.93, "1", "early fall of UPDRS, untreated", LEVODOPA)
+    more_relief: Scalar = second_hand(0.36, "1", "more of it on treatment", LEVODOPA)
+    onset: Scalar = second_hand(1.87, "1", "rate of the early fall, a month", LEVODOPA)
+    worsening_sd: Scalar = second_hand(math.sqrt(1.13), "1", "SD between patients of the rise", LEVODOPA)
+    relief_sd: Scalar = second_hand(math.sqrt(44.0), "1", "SD between patients of the early fall", LEVODOPA)
+    updrs_error: Scalar = second_hand(math.sqrt(8.68), "1", "additive SD of UPDRS", LEVODOPA)
     # the same under rasagiline
-    rasagiline_worsening: Scalar = secondary(
+    rasagiline_worsening: Scalar = second_hand(
         0.73, "1", "rise of UPDRS a month, untreated", RASAGILINE, uncertainty=0.09 / 0.73
     )
-    rasagiline_slowing: Scalar = secondary(-0.30, "1", "change of it on treatment", RASAGILINE, uncertainty=0.11 / 0.30)
-    rasagiline_relief: Scalar = secondary(
+    rasagiline_slowing: Scalar = second_hand(
+        -0.30, "1", "change of it on treatment", RASAGILINE, uncertainty=0.11 / 0.30
+    )
+    rasagiline_relief: Scalar = second_hand(
         1.12, "1", "early fall of UPDRS, untreated", RASAGILINE, uncertainty=0.48 / 1.12
     )
-    rasagiline_more_relief: Scalar = secondary(
+    rasagiline_more_relief: Scalar = second_hand(
         1.61, "1", "more of it on treatment", RASAGILINE, uncertainty=0.60 / 1.61
     )
-    rasagiline_onset: Scalar = secondary(
+    rasagiline_onset: Scalar = second_hand(
         1.46, "1", "rate of the early fall, a month", RASAGILINE, uncertainty=0.61 / 1.46
     )
-    rasagiline_worsening_sd: Scalar = secondary(math.sqrt(0.47), "1", "SD of the rise", RASAGILINE)
-    rasagiline_relief_sd: Scalar = secondary(math.sqrt(18.61), "1", "SD of the early fall", RASAGILINE)
-    rasagiline_updrs_error: Scalar = secondary(math.sqrt(8.53), "1", "additive SD of UPDRS", RASAGILINE)
+    rasagiline_worsening_sd: Scalar = second_hand(math.sqrt(0.47), "1", "SD of the rise", RASAGILINE)
+    rasagiline_relief_sd: Scalar = second_hand(math.sqrt(18.61), "1", "SD of the early fall", RASAGILINE)
+    rasagiline_updrs_error: Scalar = second_hand(math.sqrt(8.53), "1", "additive SD of UPDRS", RASAGILINE)
     # patients, in the SDs of their trial
-    worsening_deviation: Scalar = secondary(
+    worsening_deviation: Scalar = second_hand(
         0.0, "1", "how many SDs a patient's rise lies above the typical one", "Lee 2011", Normal(1.0)
     )
-    relief_deviation: Scalar = secondary(
+    relief_deviation: Scalar = second_hand(
         0.0, "1", "how many SDs a patient's early fall lies above the typical one", "Lee 2011", Normal(1.0)
     )
     # levodopa
-    gel_absorption: Scalar = secondary(50.0, "1/h", "absorption of gel from the jejunum (fixed)", KINETICS)
-    tablet_absorption: Scalar = secondary(2.4, "1/h", "rate of a tablet's two steps (fixed)", KINETICS)
-    tablet_share: Scalar = secondary(1.03, "1", "bioavailability of tablets over that of gel (fixed)", KINETICS)
-    clearance: Scalar = secondary(27.9, "L/h", "apparent clearance at 70 kg", KINETICS, log_normal(variance=0.07497))
-    volume: Scalar = secondary(74.5, "L", "apparent volume at 70 kg", KINETICS, log_normal(variance=0.1118))
-    entacapone_effect: Scalar = secondary(
+    gel_absorption: Scalar = second_hand(50.0, "1/h", "absorption of gel from the jejunum (fixed)", KINETICS)
+    tablet_absorption: Scalar = second_hand(2.4, "1/h", "rate of a tablet's two steps (fixed)", KINETICS)
+    tablet_share: Scalar = second_hand(1.03, "1", "bioavailability of tablets over that of gel (fixed)", KINETICS)
+    clearance: Scalar = second_hand(27.9, "L/h", "apparent clearance at 70 kg", KINETICS, log_normal(variance=0.07497))
+    volume: Scalar = second_hand(74.5, "L", "apparent volume at 70 kg", KINETICS, log_normal(variance=0.1118))
+    entacapone_effect: Scalar = second_hand(
         0.365, "1", "share of clearance that entacapone takes away", KINETICS, log_normal(variance=0.01291)
     )
-    weight_clearance: Scalar = secondary(0.75, "1", "exponent of weight in clearance (fixed)", KINETICS)
-    levodopa_noise: Scalar = secondary(0.316, "ug/mL", "additive SD of levodopa", KINETICS)
-    levodopa_error: Scalar = secondary(0.110, "1", "proportional SD of levodopa", KINETICS)
+    weight_clearance: Scalar = second_hand(0.75, "1", "exponent of weight in clearance (fixed)", KINETICS)
+    levodopa_noise: Scalar = second_hand(0.316, "ug/mL", "additive SD of levodopa", KINETICS)
+    levodopa_error: Scalar = second_hand(0.110, "1", "proportional SD of levodopa", KINETICS)
     # motor response, on a scale of nobody's
     effect_rate: Scalar = nominal(0.6, "1/h", "rate at which the effect site follows plasma", log_normal(cv=0.5))
     half_effect: Scalar = nominal(2.5, "ug/mL", "levodopa with half the effect", log_normal(cv=0.5))

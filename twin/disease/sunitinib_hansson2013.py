@@ -29,7 +29,7 @@ from ..model import (
     observable,
     parameter,
     replace,
-    secondary,
+    second_hand,
     state,
     zeros,
 )
@@ -87,59 +87,59 @@ def clearance_by_gene(p: Exposure, covariates: Covariates) -> Scalar:
 
 def logit(value: float, before: int, least: int) -> Scalar:
     """Of a grade of fatigue the day after another, without a change of sVEGFR-3."""
-    return secondary(value, "1", f"after grade {before}: logit of {least}{' or more' if least < 3 else ''}", TUMOUR)
+    return second_hand(value, "1", f"after grade {before}: logit of {least}{' or more' if least < 3 else ''}", TUMOUR)
 
 
 def shift(before: int, *, variance: float) -> Scalar:
     """What somebody adds to all logits after a grade."""
-    return secondary(0.0, "1", f"after grade {before}: shift of the logits", TUMOUR, Normal(math.sqrt(variance)))
+    return second_hand(0.0, "1", f"after grade {before}: shift of the logits", TUMOUR, Normal(math.sqrt(variance)))
 
 
 def slope(value: float, before: int) -> Scalar:
     """What a change of sVEGFR-3 adds to all logits after a grade."""
-    return secondary(value, "1", f"after grade {before}: logits per relative change of sVEGFR-3", TUMOUR)
+    return second_hand(value, "1", f"after grade {before}: logits per relative change of sVEGFR-3", TUMOUR)
 
 
 class Parameters(Exposure):
     # biomarkers; one spread is shared by the times of VEGF and its receptors
-    residence: Scalar = secondary(
+    residence: Scalar = second_hand(
         1.0, "1", "residence times of VEGF, sVEGFR-2 and sVEGFR-3 over typical ones", TUMOUR,
         spread=log_normal(variance=0.06),
     )  # fmt: skip
-    vegf_before: Scalar = secondary(59.7, "pg/mL", "VEGF before treatment", TUMOUR, spread=log_normal(variance=0.252))
-    vegf_time: Scalar = secondary(91.0, "h", "mean residence time of VEGF", TUMOUR)
-    vegf_half: Scalar = secondary(
+    vegf_before: Scalar = second_hand(59.7, "pg/mL", "VEGF before treatment", TUMOUR, spread=log_normal(variance=0.252))
+    vegf_time: Scalar = second_hand(91.0, "h", "mean residence time of VEGF", TUMOUR)
+    vegf_half: Scalar = second_hand(
         1.0, "mg*h/L", "daily AUC that halves loss of VEGF", TUMOUR, spread=log_normal(variance=0.253)
     )
-    vegf_steepness: Scalar = secondary(3.31, "1", "Hill exponent, VEGF", TUMOUR)
-    vegf_rise: Scalar = secondary(
+    vegf_steepness: Scalar = second_hand(3.31, "1", "Hill exponent, VEGF", TUMOUR)
+    vegf_rise: Scalar = second_hand(
         3.5e-5, "1/h", "rise of VEGF's production with the disease", TUMOUR, spread=log_normal(variance=2.95)
     )
-    svegfr2_before: Scalar = secondary(
+    svegfr2_before: Scalar = second_hand(
         8670.0, "pg/mL", "sVEGFR-2 before treatment", TUMOUR, spread=log_normal(variance=0.0369)
     )
-    svegfr2_time: Scalar = secondary(554.0, "h", "mean residence time of sVEGFR-2", TUMOUR)
-    svegfr2_half: Scalar = secondary(
+    svegfr2_time: Scalar = second_hand(554.0, "h", "mean residence time of sVEGFR-2", TUMOUR)
+    svegfr2_half: Scalar = second_hand(
         1.0, "mg*h/L", "daily AUC that halves production of sVEGFR-2", TUMOUR, spread=log_normal(variance=0.189)
     )
-    svegfr2_steepness: Scalar = secondary(1.54, "1", "Hill exponent, sVEGFR-2", TUMOUR)
-    svegfr3_before: Scalar = secondary(
+    svegfr2_steepness: Scalar = second_hand(1.54, "1", "Hill exponent, sVEGFR-2", TUMOUR)
+    svegfr3_before: Scalar = second_hand(
         63900.0, "pg/mL", "sVEGFR-3 before treatment", TUMOUR, spread=log_normal(variance=0.186)
     )
-    svegfr3_time: Scalar = secondary(401.0, "h", "mean residence time of sVEGFR-3", TUMOUR)
-    svegfr3_half: Scalar = secondary(
+    svegfr3_time: Scalar = second_hand(401.0, "h", "mean residence time of sVEGFR-3", TUMOUR)
+    svegfr3_half: Scalar = second_hand(
         1.0, "mg*h/L", "daily AUC that halves production of sVEGFR-3", TUMOUR, spread=log_normal(variance=0.398)
     )
-    skit_before: Scalar = secondary(
+    skit_before: Scalar = second_hand(
         39200.0, "pg/mL", "sKIT before treatment", TUMOUR, spread=log_normal(variance=0.254)
     )
-    skit_time: Scalar = secondary(
+    skit_time: Scalar = second_hand(
         2430.0, "h", "mean residence time of sKIT", TUMOUR, spread=log_normal(variance=0.0753)
     )
-    skit_half: Scalar = secondary(
+    skit_half: Scalar = second_hand(
         1.0, "mg*h/L", "daily AUC that halves production of sKIT", TUMOUR, spread=log_normal(variance=5.77)
     )
-    skit_rise: Scalar = secondary(
+    skit_rise: Scalar = second_hand(
         3.5e-5, "1/h", "rise of sKIT's production with the disease", TUMOUR, spread=log_normal(variance=3.01)
     )
     # tumour
@@ -147,37 +147,37 @@ class Parameters(Exposure):
         194.0, "mm", "sum of diameters before treatment", spread=log_normal(variance=0.288669), evidence=ASSUMED,
         source="value: as checked with Hansson 2013; spread: of Schindler 2016, doi 10.1002/psp4.12057",
     )  # fmt: skip
-    growth: Scalar = secondary(0.0118, "1/week", "growth of the tumour", TUMOUR, spread=log_normal(variance=0.29))
-    drug_effect: Scalar = secondary(
+    growth: Scalar = second_hand(0.0118, "1/week", "growth of the tumour", TUMOUR, spread=log_normal(variance=0.29))
+    drug_effect: Scalar = second_hand(
         0.00503, "L/(mg*h*week)", "shrinkage per daily AUC", TUMOUR, spread=log_normal(variance=1.42)
     )
-    skit_effect: Scalar = secondary(
+    skit_effect: Scalar = second_hand(
         0.00282, "1/week", "shrinkage per loss of sKIT, against its untreated course", TUMOUR,
         spread=log_normal(variance=5.91),
     )  # fmt: skip
-    svegfr3_effect: Scalar = secondary(0.0371, "1/week", "shrinkage per loss of sVEGFR-3", TUMOUR)
-    resistance: Scalar = secondary(0.0217, "1/week", "rate at which the effects on the tumour wear off", TUMOUR)
+    svegfr3_effect: Scalar = second_hand(0.0371, "1/week", "shrinkage per loss of sVEGFR-3", TUMOUR)
+    resistance: Scalar = second_hand(0.0217, "1/week", "rate at which the effects on the tumour wear off", TUMOUR)
     # neutrophils
-    neutrophils_before: Scalar = secondary(
+    neutrophils_before: Scalar = second_hand(
         4.94, "10^9/L", "neutrophils before treatment", SAFETY, spread=log_normal(cv=0.42)
     )
-    maturation_time: Scalar = secondary(
+    maturation_time: Scalar = second_hand(
         248.0, "h", "mean transit time; the paper has a half-life of 7 h in blood beside it, the library has not",
         SAFETY, spread=log_normal(cv=0.17),
     )  # fmt: skip
-    feedback: Scalar = secondary(0.362, "1", "exponent of the feedback", SAFETY)
-    largest_loss: Scalar = secondary(0.520, "1", "loss of proliferation, at most", SAFETY, spread=log_normal(cv=0.13))
-    half_loss: Scalar = secondary(
+    feedback: Scalar = second_hand(0.362, "1", "exponent of the feedback", SAFETY)
+    largest_loss: Scalar = second_hand(0.520, "1", "loss of proliferation, at most", SAFETY, spread=log_normal(cv=0.13))
+    half_loss: Scalar = second_hand(
         0.552, "1", "relative loss of sVEGFR-3 with half of it", SAFETY, spread=log_normal(cv=0.46)
     )
     # blood pressure
-    diastolic_before: Scalar = secondary(
+    diastolic_before: Scalar = second_hand(
         71.8, "mmHg", "diastolic pressure before treatment", SAFETY, spread=log_normal(cv=0.12)
     )
-    diastolic_time: Scalar = secondary(
+    diastolic_time: Scalar = second_hand(
         361.0, "h", "mean time in which pressure follows", SAFETY, spread=log_normal(cv=0.83)
     )
-    diastolic_slope: Scalar = secondary(
+    diastolic_slope: Scalar = second_hand(
         0.119, "L/(mg*h)", "relative rise of pressure per daily AUC", SAFETY, spread=log_normal(cv=0.65)
     )
     # fatigue, grade 0 to 3, by the grade of the day before
@@ -202,18 +202,18 @@ class Parameters(Exposure):
     fatigue_3: Scalar = shift(3, variance=0.708)
     fatigue_slope_3: Scalar = slope(-3.32, 3)
     # measurement
-    vegf_error: Scalar = secondary(0.445, "1", "proportional SD of VEGF", TUMOUR)
-    svegfr2_error: Scalar = secondary(0.12, "1", "proportional SD of sVEGFR-2", TUMOUR)
-    svegfr2_noise: Scalar = secondary(583.0, "pg/mL", "additive SD of sVEGFR-2", TUMOUR)
-    svegfr3_error: Scalar = secondary(0.22, "1", "proportional SD of sVEGFR-3", TUMOUR)
-    skit_error: Scalar = secondary(0.224, "1", "proportional SD of sKIT", TUMOUR)
-    tumour_error: Scalar = secondary(0.125, "1", "proportional SD of the sum", TUMOUR)
+    vegf_error: Scalar = second_hand(0.445, "1", "proportional SD of VEGF", TUMOUR)
+    svegfr2_error: Scalar = second_hand(0.12, "1", "proportional SD of sVEGFR-2", TUMOUR)
+    svegfr2_noise: Scalar = second_hand(583.0, "pg/mL", "additive SD of sVEGFR-2", TUMOUR)
+    svegfr3_error: Scalar = second_hand(0.22, "1", "proportional SD of sVEGFR-3", TUMOUR)
+    skit_error: Scalar = second_hand(0.224, "1", "proportional SD of sKIT", TUMOUR)
+    tumour_error: Scalar = second_hand(0.125, "1", "proportional SD of the sum", TUMOUR)
     neutrophil_error: Scalar = parameter(
         0.326, "1", "log-SD of neutrophils", evidence=ASSUMED,
         source="0.406 on the Box-Cox scale of 0.2 (e85), taken at 3e9/L: 0.406 x 3^-0.2",
     )  # fmt: skip
-    diastolic_noise: Scalar = secondary(6.24, "mmHg", "additive SD of pressure", SAFETY)
-    diastolic_error: Scalar = secondary(0.0697, "1", "proportional SD of pressure", SAFETY)
+    diastolic_noise: Scalar = second_hand(6.24, "mmHg", "additive SD of pressure", SAFETY)
+    diastolic_error: Scalar = second_hand(0.0697, "1", "proportional SD of pressure", SAFETY)
 
 
 class State(Neutrophils):

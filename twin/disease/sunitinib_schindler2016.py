@@ -19,7 +19,7 @@ from ..model import (
     log_normal,
     observable,
     replace,
-    secondary,
+    second_hand,
     state,
     zeros,
 )
@@ -30,43 +30,43 @@ SOURCE = "Schindler 2016, DDMODEL00000221, as in nlmixr2lib"
 
 
 class Parameters(Exposure):
-    equilibration: Scalar = secondary(
+    equilibration: Scalar = second_hand(
         math.log(2) / 50, "1/h", "equilibration of the effect site: a half-life of 50 h", SOURCE
     )
     # FDG-PET: the lesion that is followed differs from the patient's others
-    suv_before: Scalar = secondary(
+    suv_before: Scalar = second_hand(
         7.58866, "1", "SUVmax before treatment, of the patient's lesions", SOURCE, spread=log_normal(variance=0.105177)
     )
-    lesion_suv: Scalar = secondary(
+    lesion_suv: Scalar = second_hand(
         1.0, "1", "SUVmax of this lesion over that", SOURCE, spread=log_normal(variance=0.0549036)
     )
-    suv_loss: Scalar = secondary(0.555634, "1/week", "rate at which SUVmax follows", SOURCE)
-    suv_effect: Scalar = secondary(
+    suv_loss: Scalar = second_hand(0.555634, "1/week", "rate at which SUVmax follows", SOURCE)
+    suv_effect: Scalar = second_hand(
         0.94569, "L/(mg*h)", "relative gain of that rate per daily AUC, in the patient's lesions", SOURCE,
         spread=log_normal(variance=0.548112),
     )  # fmt: skip
-    lesion_effect: Scalar = secondary(
+    lesion_effect: Scalar = second_hand(
         1.0, "1", "the drug's effect on this lesion over that", SOURCE, spread=log_normal(variance=0.324481)
     )
     # sum of longest diameters
-    tumour_before: Scalar = secondary(
+    tumour_before: Scalar = second_hand(
         263.064, "mm", "sum of diameters before treatment", SOURCE, spread=log_normal(variance=0.288669)
     )
-    growth: Scalar = secondary(
+    growth: Scalar = second_hand(
         0.0104796, "1/week", "growth of the tumour", SOURCE, spread=log_normal(variance=0.361258)
     )
-    tumour_effect: Scalar = secondary(
+    tumour_effect: Scalar = second_hand(
         0.0165971, "L/(mg*h*week)", "shrinkage per daily AUC", SOURCE, spread=log_normal(variance=0.398557)
     )
-    resistance: Scalar = secondary(0.0200529, "1/week", "rate at which that wears off", SOURCE)
+    resistance: Scalar = second_hand(0.0200529, "1/week", "rate at which that wears off", SOURCE)
     # survival
-    hazard_before: Scalar = secondary(0.019030, "1/week", "hazard of death if a week changes nothing", SOURCE)
-    hazard_slope: Scalar = secondary(
+    hazard_before: Scalar = second_hand(0.019030, "1/week", "hazard of death if a week changes nothing", SOURCE)
+    hazard_slope: Scalar = second_hand(
         5.3558, "1", "rise of the log-hazard with the relative change of SUVmax after a week", SOURCE
     )
     # measurement
-    suv_error: Scalar = secondary(math.sqrt(0.173794), "1", "log-SD of SUVmax", SOURCE)
-    tumour_error: Scalar = secondary(0.0667619, "1", "proportional SD of the sum", SOURCE)
+    suv_error: Scalar = second_hand(math.sqrt(0.173794), "1", "log-SD of SUVmax", SOURCE)
+    tumour_error: Scalar = second_hand(0.0667619, "1", "proportional SD of the sum", SOURCE)
 
 
 class State(eqx.Module):

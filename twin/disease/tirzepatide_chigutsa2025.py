@@ -26,7 +26,7 @@ from ..model import (
     parameter,
     part,
     replace,
-    secondary,
+    second_hand,
     state,
     treatment,
     zeros,
@@ -50,39 +50,41 @@ class Covariates(eqx.Module):
 
 class Parameters(eqx.Module):
     # kinetics at a size of 70 kg
-    absorption: Scalar = secondary(6.2664, "1/week", "absorption rate", KINETICS, log_normal(variance=0.0493852))
-    clearance: Scalar = secondary(5.5272, "L/week", "clearance", KINETICS, log_normal(variance=0.0199634))
-    volume: Scalar = secondary(2.47, "L", "central volume", KINETICS, log_normal(variance=0.215192))
-    exchange: Scalar = secondary(21.168, "L/week", "exchange with tissue", KINETICS)
-    tissue_volume: Scalar = secondary(3.98, "L", "tissue volume", KINETICS)
-    bioavailability: Scalar = secondary(0.8, "1", "bioavailability (fixed)", KINETICS)
-    reference_size: Scalar = secondary(70.0, "kg", "size of the typical kinetics", KINETICS)
-    flow_exponent: Scalar = secondary(0.8, "1", "exponent of size in clearance and exchange (fixed)", KINETICS)
-    fat_in_volume: Scalar = secondary(0.482, "1", "share of fat in the size that scales volumes", KINETICS)
+    absorption: Scalar = second_hand(6.2664, "1/week", "absorption rate", KINETICS, log_normal(variance=0.0493852))
+    clearance: Scalar = second_hand(5.5272, "L/week", "clearance", KINETICS, log_normal(variance=0.0199634))
+    volume: Scalar = second_hand(2.47, "L", "central volume", KINETICS, log_normal(variance=0.215192))
+    exchange: Scalar = second_hand(21.168, "L/week", "exchange with tissue", KINETICS)
+    tissue_volume: Scalar = second_hand(3.98, "L", "tissue volume", KINETICS)
+    bioavailability: Scalar = second_hand(0.8, "1", "bioavailability (fixed)", KINETICS)
+    reference_size: Scalar = second_hand(70.0, "kg", "size of the typical kinetics", KINETICS)
+    flow_exponent: Scalar = second_hand(0.8, "1", "exponent of size in clearance and exchange (fixed)", KINETICS)
+    fat_in_volume: Scalar = second_hand(0.482, "1", "share of fat in the size that scales volumes", KINETICS)
     # the body
-    lean_before: Scalar = secondary(73.5, "kg", "fat-free mass before treatment", BODY, log_normal(variance=0.0120274))
-    fat_before: Scalar = secondary(45.0, "kg", "fat mass before treatment", BODY, log_normal(variance=0.0823622))
-    loss: Scalar = secondary(0.0314, "1/week", "turnover of both masses", BODY, log_normal(variance=0.931219))
-    lean_effect: Scalar = secondary(
+    lean_before: Scalar = second_hand(
+        73.5, "kg", "fat-free mass before treatment", BODY, log_normal(variance=0.0120274)
+    )
+    fat_before: Scalar = second_hand(45.0, "kg", "fat mass before treatment", BODY, log_normal(variance=0.0823622))
+    loss: Scalar = second_hand(0.0314, "1/week", "turnover of both masses", BODY, log_normal(variance=0.931219))
+    lean_effect: Scalar = second_hand(
         0.144, "1", "largest fall of fat-free mass's production by the drug", BODY, log_normal(variance=0.538844)
     )
-    fat_effect: Scalar = secondary(
+    fat_effect: Scalar = second_hand(
         0.319, "1", "largest fall of fat's production by the drug", BODY, log_normal(variance=0.395021)
     )
-    lean_half: Scalar = secondary(
+    lean_half: Scalar = second_hand(
         1760.0, "ng/mL", "tirzepatide with half of it, fat-free mass", BODY, log_normal(variance=0.0639593)
     )
-    fat_half: Scalar = secondary(
+    fat_half: Scalar = second_hand(
         518.0, "ng/mL", "tirzepatide with half of it, fat", BODY, log_normal(variance=0.202676)
     )
     # diet and attention, which wane
-    lean_advice: Scalar = secondary(
+    lean_advice: Scalar = second_hand(
         0.0658, "1", "fall of fat-free mass's production at the start without drug", BODY, Normal(math.sqrt(0.00404023))
     )
-    fat_advice: Scalar = secondary(
+    fat_advice: Scalar = second_hand(
         0.213, "1", "fall of fat's production at the start without drug", BODY, Normal(math.sqrt(0.0406873))
     )
-    waning: Scalar = secondary(40.3, "week", "half-life of these two", CONTROL, log_normal(variance=0.0225))
+    waning: Scalar = second_hand(40.3, "week", "half-life of these two", CONTROL, log_normal(variance=0.0225))
     # who is drawn
     least_weight: Scalar = parameter(
         0.3, "1", "share of the weight below which nobody lives", evidence=Evidence.ASSUMED,
@@ -92,17 +94,17 @@ class Parameters(eqx.Module):
         15.0, "mg", "largest dose a week", source="Chigutsa 2025, the largest given", evidence=Evidence.LIBRARY
     )
     # covariate effects, as relative changes
-    female_lean: Scalar = secondary(-0.312, "1", "fat-free mass before, women", BODY)
-    female_fat: Scalar = secondary(0.0539, "1", "fat mass before, women", BODY)
-    female_lean_effect: Scalar = secondary(1.78, "1", "largest effect on fat-free mass, women", BODY)
-    female_fat_effect: Scalar = secondary(0.809, "1", "largest effect on fat, women", BODY)
-    female_lean_half: Scalar = secondary(1.14, "1", "half-effect concentration of fat-free mass, women", BODY)
-    female_fat_half: Scalar = secondary(2.05, "1", "half-effect concentration of fat, women", BODY)
-    asian_lean: Scalar = secondary(-0.110, "1", "fat-free mass before, Asian ancestry", BODY)
-    asian_fat: Scalar = secondary(-0.254, "1", "fat mass before, Asian ancestry", BODY)
+    female_lean: Scalar = second_hand(-0.312, "1", "fat-free mass before, women", BODY)
+    female_fat: Scalar = second_hand(0.0539, "1", "fat mass before, women", BODY)
+    female_lean_effect: Scalar = second_hand(1.78, "1", "largest effect on fat-free mass, women", BODY)
+    female_fat_effect: Scalar = second_hand(0.809, "1", "largest effect on fat, women", BODY)
+    female_lean_half: Scalar = second_hand(1.14, "1", "half-effect concentration of fat-free mass, women", BODY)
+    female_fat_half: Scalar = second_hand(2.05, "1", "half-effect concentration of fat, women", BODY)
+    asian_lean: Scalar = second_hand(-0.110, "1", "fat-free mass before, Asian ancestry", BODY)
+    asian_fat: Scalar = second_hand(-0.254, "1", "fat mass before, Asian ancestry", BODY)
     # measurement
-    lean_error: Scalar = secondary(0.00985, "1", "proportional SD of fat-free mass", BODY)
-    fat_error: Scalar = secondary(0.0335, "1", "proportional SD of fat mass", BODY)
+    lean_error: Scalar = second_hand(0.00985, "1", "proportional SD of fat-free mass", BODY)
+    fat_error: Scalar = second_hand(0.0335, "1", "proportional SD of fat mass", BODY)
     weight_error: Scalar = parameter(
         0.02, "1", "proportional SD of weight", evidence=Evidence.ASSUMED,
         source="assumed: the errors of both masses, correlated at 0.984, add to 1.9 % (men) and 2.1 % (women)",

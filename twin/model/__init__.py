@@ -26,7 +26,7 @@ from .declarations import (
     observable,
     parameter,
     part,
-    secondary,
+    second_hand,
     state,
     treatment,
 )
@@ -151,7 +151,7 @@ __all__ = [
     "parameter",
     "part",
     "replace",
-    "secondary",
+    "second_hand",
     "state",
     "treatment",
     "unpack",

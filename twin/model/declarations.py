@@ -166,7 +166,7 @@ def parameter(
     return _field(Parameter(value, unit, meaning, spread, source, evidence, uncertainty), value)
 
 
-def secondary(
+def second_hand(
     value: float, unit: str, meaning: str, source: str, spread: Spread | None = None, uncertainty: float | None = None
 ) -> Any:
     """A parameter read in a second implementation of its source."""
