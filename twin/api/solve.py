@@ -22,7 +22,7 @@ from ..population.individual import Draw, individual_at, with_own
 from ..quantity import parse_time
 from ..regimen import Regimen
 from ..regimen.schedule import Schedule, build_schedule, span_of
-from ..run.plan import covers, make_question, require_no_chance, select_outcomes
+from ..run.plan import covers, make_question, require_no_chance, require_own_names, select_outcomes
 from ..run.times import look_times, resolution_of, time_points
 from ..settings import Times, check_length
 from ..solver.choose import Choice, choose, compile_key
@@ -79,6 +79,7 @@ def solve(
         warnings.warn(doubt, DomainWarning, stacklevel=2)
     asked = select_outcomes(model, outcomes)
     require_no_chance(asked)
+    require_own_names(asked, [*model.observables(), *(f"state.{name}" for name in model.states())])
     covers(asked, end, model.time_unit)
     schedule = build_schedule(model, built, end=end, covariates=person.covariates, series=person.series)
     question = make_question(model, asked, schedule, observables=tuple(model.observables()))

@@ -23,7 +23,16 @@ from ..solver.ensemble.event_table import fixed_ranks
 from ..solver.question import Question
 from ..solver.reference.course import Course, solve_course
 from ..types import Array
-from .plan import bound_patients, covariate_numbers, covers, make_question, require_no_chance, select_outcomes
+from .plan import (
+    WITHOUT_END,
+    bound_patients,
+    covariate_numbers,
+    covers,
+    make_question,
+    require_no_chance,
+    require_own_names,
+    select_outcomes,
+)
 from .program import problem_of
 from .times import look_times, resolution_of, time_points
 
@@ -71,6 +80,7 @@ class Courses:
             ]
         )
         seen = tuple(model.observables()) if wanted[0].size else ()
+        require_own_names(asked, seen)
         self.model, self.people = model, len(people)
         sizes = {n: max(p.covariates[n] for p in people) for n in model.covariates()}
         self.doubts = [*(doubt for p in people for doubt in p.warnings), *built.doubts(model, sizes)]
@@ -266,6 +276,8 @@ def _span(
     end = max([last, *times[-1:]]) if until is None else parse_time(until, model.time_unit)
     if times.size and times[-1] > end:
         raise TwinError(f"times end at {times[-1]:g}, after until {end:g} {model.time_unit}")
+    if until is None and end == start:
+        raise TwinError(f"{WITHOUT_END}; give times, or set until, such as until='7 day'")
     if end <= start:
         raise TwinError(f"the course ends at {end:g} {model.time_unit}, not after its start {start:g}; set until")
     return start, end

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import TwinError, suggest
 from ..model import DiseaseModel, EventTime, Outcome
+from ..model.contract import RESERVED
 from ..model.domain import is_studied, not_studied, refusal, spell
 from ..patient import BoundPatient, Patient
 from ..population.keys import patient_key, study_key
@@ -33,6 +34,7 @@ from .batch import Batch, Own
 from .times import look_times, resolution_of, sample_times, shown_times, time_points
 
 NOTHING_OWN = Own()
+WITHOUT_END = "no regimen says how long it goes on, as a repeated dose or an infusion does"
 _LARGEST_RESULT = 0.5  # of the machine's memory
 
 
@@ -232,8 +234,7 @@ def _span(
     if latest > end:
         raise TwinError(f"times end at {latest:g}, after until {end:g} {model.time_unit}")
     if until is None and end == start:
-        remedy = "set until, such as until='7 day'"
-        raise TwinError(f"no regimen says how long it goes on, as a repeated dose or an infusion does; {remedy}")
+        raise TwinError(f"{WITHOUT_END}; set until, such as until='7 day'")
     if not (math.isfinite(end) and end > start):
         raise TwinError(f"the course ends at {end:g} {model.time_unit}, not after its start {start:g}; set until")
     return start, end
@@ -251,6 +252,8 @@ def select_outcomes(model: DiseaseModel, asked: Sequence[str] | Mapping[str, Out
                 raise TwinError(f"unknown outcome '{name}'; {suggest(name, model.outcomes)}")
         chosen = {name: model.outcomes[name] for name in asked}
     for name, outcome in chosen.items():
+        if name in RESERVED["outcome"] or not name or "/" in name:
+            raise TwinError(f"an outcome cannot be called '{name}', which results need for themselves; rename it")
         if outcome.of not in model.observables():
             raise TwinError(
                 f"outcome '{name}': unknown observable '{outcome.of}'; {suggest(outcome.of, model.observables())}"
@@ -271,6 +274,15 @@ def _in_numbers(name: str, outcome: Outcome, model: DiseaseModel) -> Outcome:
             except TwinError as problem:
                 raise TwinError(f"outcome '{name}', {key}: {problem}") from None
     return dataclasses.replace(outcome, **found) if found else outcome
+
+
+def require_own_names(outcomes: Mapping[str, Outcome], returned: Iterable[str]) -> None:
+    """Refuse an outcome that would hide something else of what is returned, where both stand in one mapping."""
+    for name in sorted(outcomes.keys() & set(returned)):
+        raise TwinError(
+            f"outcome '{name}' would hide the observable or state of this name, which is returned beside it; "
+            f"ask for it by another name, such as outcomes={{'its_{name.removeprefix('state.')}': ...}}"
+        )
 
 
 def require_no_chance(outcomes: Mapping[str, Outcome]) -> None:
