@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import calibration
 import twin
 from tests.toys import One, OralOne, Scaled
 from twin.catalogue import installed_names
@@ -18,7 +19,8 @@ ANA = twin.Patient("ana")
 
 
 def ask(model=None, patients=ANA, regimens=None, **words):
-    return twin.simulate(model or Scaled(), patients, regimens=regimens or {"once": "10 mg"}, draws=2, **words)
+    words = {"draws": 2} | words
+    return twin.simulate(model or Scaled(), patients, regimens=regimens or {"once": "10 mg"}, **words)
 
 
 REFUSED = {
@@ -42,6 +44,13 @@ REFUSED = {
     "an outcome that looks like a path": (
         {"outcomes": {"a/b": Highest(of="amount")}}, "an outcome cannot be called 'a/b', which results need",
     ),
+    "an outcome as text": ({"outcomes": {"x": "left"}}, "outcome 'x': 'left' is no outcome; write one such as"),
+    "an outcome that is not known": ({"outcomes": "lef"}, "unknown outcome 'lef'; did you mean 'left'"),
+    "draws in words": ({"draws": "many"}, "draws 'many' is not a whole number"),
+    "half a draw": ({"draws": 2.5}, "draws 2.5 is not a whole number"),
+    "a seed in words": ({"seed": "seven"}, "seed 'seven' is not a whole number"),
+    "a tolerance in words": ({"rtol": "1e-6"}, "relative tolerance '1e-6' is not between 0 and 1"),
+    "values as text": ({"individuals": {"rate": "fast"}}, "individuals['rate'] is not numbers alone"),
     "one dose without an end": (
         {"model": OralOne(), "regimens": {"once": "10 mg oral"}}, "no regimen says how long it goes on, as a repeated",
     ),
@@ -54,6 +63,32 @@ def test_what_makes_no_question_is_refused_in_one_sentence(words, said):
         ask(**words)
     assert said in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_values_of_parameters_are_numbers():
+    said = r"parameters\['rate'\] is not numbers alone; give them in the declared unit, without text"
+    with pytest.raises(TwinError, match=said):
+        twin.solve(Scaled(), "10 mg", [1.0], parameters={"rate": "0.1 1/h"})
+    with pytest.raises(TwinError, match=said):
+        twin.solve_many(Scaled(), ANA, "10 mg", [1.0], parameters={"rate": [["0.1 1/h"]]})
+    with pytest.raises(TwinError, match="relative tolerance 'x' is not between"):
+        twin.solve(Scaled(), "10 mg", [1.0], rtol="x")
+
+
+CALIBRATION = {
+    "calibrate": (calibration.calibrate, {"draws": 0}, "draws 0 is not above 0"),
+    "forecast": (calibration.forecast, {}, "no patient has measurements to calibrate on"),
+    "replay": (calibration.replay, {"every": "1 day"}, "no patient has observations to replay"),
+    "sbc": (calibration.sbc, {}, "the design has no measurements"),
+}
+
+
+@pytest.mark.parametrize(("door", "words", "said"), CALIBRATION.values(), ids=CALIBRATION)
+def test_every_door_of_calibration_takes_a_models_name(door, words, said):
+    with pytest.raises(TwinError, match="unknown model 'warfarine'; did you mean 'warfarin'"):
+        door("warfarine", ANA, **words)
+    with pytest.raises(TwinError, match=said):
+        door("warfarin", ANA, **words)
 
 
 def test_a_model_goes_by_its_name():

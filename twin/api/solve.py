@@ -22,7 +22,7 @@ from ..population.individual import Draw, individual_at, with_own
 from ..quantity import parse_time
 from ..regimen import Regimen
 from ..regimen.schedule import Schedule, build_schedule, span_of
-from ..run.plan import covers, make_question, require_no_chance, require_own_names, select_outcomes
+from ..run.plan import covers, make_question, require_no_chance, require_own_names, select_outcomes, to_numbers
 from ..run.times import look_times, resolution_of, time_points
 from ..settings import Times, check_length
 from ..solver.choose import Choice, choose, compile_key
@@ -93,7 +93,7 @@ def solve(
         number = jnp.dtype(dtype)
         arrays = jax.tree.map(lambda x: jnp.asarray(x, number) if x.dtype.kind == "f" else jnp.asarray(x), schedule)
         if amounts is not None:
-            arrays = _with_amounts(arrays, jnp.asarray(amounts, number))
+            arrays = _with_amounts(arrays, to_numbers("amounts", amounts, jnp.asarray, number))
         given = {
             "samples": jnp.asarray(samples, number), "after": jnp.asarray(after), "looks": jnp.asarray(looks, number),
             "start": jnp.asarray(start, number), "end": jnp.asarray(end, number),
@@ -128,7 +128,8 @@ def _parameters(model: DiseaseModel, own: Mapping[str, Any], number: Any) -> tup
         if name not in model.parameters():
             raise TwinError(f"model '{model.name}' has no parameter '{name}'; {suggest(name, model.parameters())}")
     typical = model.typical()
-    population = {n: jnp.asarray(own.get(n, getattr(typical, n)), number) for n in model.parameters()}
+    values = {n: own.get(n, getattr(typical, n)) for n in model.parameters()}
+    population = {n: to_numbers(f"parameters['{n}']", v, jnp.asarray, number) for n, v in values.items()}
     return population, {name: population[name] for name in own}
 
 

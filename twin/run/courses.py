@@ -32,6 +32,7 @@ from .plan import (
     require_no_chance,
     require_own_names,
     select_outcomes,
+    to_numbers,
 )
 from .program import problem_of
 from .times import look_times, resolution_of, time_points
@@ -235,13 +236,13 @@ def _own(
         if name not in model.parameters():
             raise TwinError(f"model '{model.name}' has no parameter '{name}'; {suggest(name, model.parameters())}")
     for name, values in parameters.items():
-        own[name] = jnp.asarray(values, number)
+        own[name] = to_numbers(f"parameters['{name}']", values, jnp.asarray, number)
     for name, values in deviations.items():
         if model.parameters()[name].spread is None:
             raise TwinError(f"parameter '{name}' has no declared spread to deviate by; give its value in parameters")
         if name in parameters:
             raise TwinError(f"parameter '{name}' is given as a value and as a deviation; keep one")
-        own[_DEVIATION + name] = jnp.asarray(values, number)
+        own[_DEVIATION + name] = to_numbers(f"deviations['{name}']", values, jnp.asarray, number)
     for name, values in covariates.items():
         if name not in model.covariates():
             raise TwinError(f"model '{model.name}' has no covariate '{name}'; {suggest(name, model.covariates())}")

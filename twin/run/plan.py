@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ..errors import TwinError, suggest
+from ..errors import TwinError, show, suggest
 from ..model import DiseaseModel, EventTime, Outcome
 from ..model.contract import RESERVED
 from ..model.domain import is_studied, not_studied, refusal, spell
@@ -146,10 +146,18 @@ def _individuals(
     for name, values in given.items():
         if name not in model.parameters():
             raise TwinError(f"model '{model.name}' has no parameter '{name}'; {suggest(name, model.parameters())}")
-        found[name] = np.asarray(values, float)
+        found[name] = to_numbers(f"{word}['{name}']", values)
         if found[name].shape != shape:
             raise TwinError(f"{word}['{name}'] has shape {found[name].shape}; {shape} (patient, draw) is needed")
     return found
+
+
+def to_numbers(whose: str, values: Any, array: Any = np.asarray, number: Any = float) -> Any:
+    """An array of numbers in the declared unit: what a caller has computed carries none. `array` may be JAX's."""
+    try:
+        return array(values, number)
+    except (TypeError, ValueError):
+        raise TwinError(f"{whose} is not numbers alone; give them in the declared unit, without text") from None
 
 
 def _own_covariates(
@@ -247,6 +255,7 @@ def select_outcomes(model: DiseaseModel, asked: Sequence[str] | Mapping[str, Out
     if isinstance(asked, Mapping):
         chosen = dict(asked)
     else:
+        asked = [asked] if isinstance(asked, str) else asked
         for name in asked:
             if name not in model.outcomes:
                 raise TwinError(f"unknown outcome '{name}'; {suggest(name, model.outcomes)}")
@@ -254,6 +263,8 @@ def select_outcomes(model: DiseaseModel, asked: Sequence[str] | Mapping[str, Out
     for name, outcome in chosen.items():
         if name in RESERVED["outcome"] or not name or "/" in name:
             raise TwinError(f"an outcome cannot be called '{name}', which results need for themselves; rename it")
+        if not isinstance(outcome, Outcome):
+            raise TwinError(f"outcome '{name}': {show(outcome)} is no outcome; write one such as Highest(of='...')")
         if outcome.of not in model.observables():
             raise TwinError(
                 f"outcome '{name}': unknown observable '{outcome.of}'; {suggest(outcome.of, model.observables())}"
