@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import TwinError, show, suggest
 from ..model import DiseaseModel, EventTime, Outcome
-from ..model.contract import RESERVED
+from ..model.contract import check_outcome_name
 from ..model.domain import is_studied, not_studied, refusal, spell
 from ..patient import BoundPatient, Patient
 from ..population.keys import patient_key, study_key
@@ -261,8 +261,7 @@ def select_outcomes(model: DiseaseModel, asked: Sequence[str] | Mapping[str, Out
                 raise TwinError(f"unknown outcome '{name}'; {suggest(name, model.outcomes)}")
         chosen = {name: model.outcomes[name] for name in asked}
     for name, outcome in chosen.items():
-        if name in RESERVED["outcome"] or not name or "/" in name:
-            raise TwinError(f"an outcome cannot be called '{name}', which results need for themselves; rename it")
+        check_outcome_name(name)
         if not isinstance(outcome, Outcome):
             raise TwinError(f"outcome '{name}': {show(outcome)} is no outcome; write one such as Highest(of='...')")
         if outcome.of not in model.observables():
