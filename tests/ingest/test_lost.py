@@ -193,7 +193,7 @@ def test_a_patient_whom_the_scenario_writes_out_is_never_skipped(tmp_path):
     for options in ((), ("--skip-refused",)):
         found = called(tmp_path, *options)
         assert found.exit_code == 1
-        errors = [line for line in found.output.splitlines() if line.startswith("error")]
+        errors = [one for one in found.output.splitlines() if one.startswith("error")]
         assert len(errors) == 2
-        for i, line in enumerate(errors):
-            assert f"ask.yaml:2: key 'patients[0].covariates.weight[{i}].value': 1{i} kg: model" in line
+        for i, one in enumerate(errors):
+            assert f"ask.yaml:2: key 'patients[0].covariates.weight[{i}].value': 1{i} kg: model" in one
