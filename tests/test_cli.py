@@ -112,6 +112,14 @@ def test_what_solvers_differ_by_is_not_higher(tree):
     assert row_of(summarise(tree, "usual"), "ben", "less", "peak").higher == 0.0
 
 
+def test_a_number_that_is_not_defined_is_counted_though_its_trajectory_is_ok(tree):
+    """NaN beside the status ok: left out of the mean, and the table says of how many draws."""
+    tree["outcomes"]["peak"].loc[{"patient": "ben", "regimen": "less", "draw": 2}] = np.nan
+    row = row_of(summarise(tree), "ben", "less", "peak")
+    assert (row.failed, row.undefined, row.mean) == (0, 1, 2.0)
+    assert "undefined in" in to_text(tree, summarise(tree))
+
+
 def test_what_never_happens_is_a_share_and_an_infinite_quantile(tree):
     row = row_of(summarise(tree, "usual"), "ana", "less", "first")
     assert row.reached == 0.75
