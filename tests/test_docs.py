@@ -119,6 +119,22 @@ def test_every_status_is_described(page):
     assert set(Status.meanings) <= named(DOCS / page)
 
 
+def test_what_draws_may_have_of_their_own_is_described():
+    assert {"individuals", "deviations", "covariates"} <= named(DOCS / "python.md")
+
+
+def test_every_defect_that_was_found_is_held_by_a_test():
+    """Each line of the table ends with tests that exist, so that it does not go stale when one is renamed."""
+    text = (DOCS / "design" / "found.md").read_text(encoding="utf-8")
+    rows = [row for row in re.findall(r"^\| (.*) \|$", text, re.MULTILINE) if not row.startswith("what was found")]
+    assert len(rows) > 100
+    for row in rows:
+        held = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row.rpartition(" | ")[2])
+        assert held, f"no test holds: {row}"
+        for file, name in held:
+            assert re.search(rf"^def {name}\(", (ROOT / file).read_text("utf-8"), re.MULTILINE), f"no {file}::{name}"
+
+
 # --- links and code -----------------------------------------------------------------------------------
 
 
