@@ -229,14 +229,14 @@ class OddlyCalled(LogOral):
     """An observable for each of what a target knows of patients."""
 
     name = "toy_oddly_called"
-    since = courses = signals = chances = read = observable(unit="mg/L", noise=LogNormalNoise("error"))(
-        lambda self, t, y, p: y.drug.central / p.volume
-    )
+    since = courses = signals = chances = read = true = person = solved = observable(
+        unit="mg/L", noise=LogNormalNoise("error")
+    )(lambda self, t, y, p: y.drug.central / p.volume)
 
 
 def test_an_observable_may_be_called_as_what_a_target_knows():
     """One called `since` broke the likelihood: both stood in one mapping. Each is as likely as `concentration`."""
-    names = ("concentration", "since", "courses", "signals", "chances", "read")
+    names = ("concentration", "since", "courses", "signals", "chances", "read", "true", "person", "solved")
     u = jnp.asarray(np.random.default_rng(1).standard_normal((1, 5, 3)))
     people = [
         Patient(name, doses=[DoseRecord("100 mg", 0.0)], observations=[Observation(name, 2.0, 1.2)]) for name in names
