@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 from twin.errors import TwinError, suggest
+from twin.library import as_model
 from twin.model import DiseaseModel
 from twin.patient import BoundPatient, Patient
 from twin.run.people import bind_patients
@@ -27,7 +28,7 @@ CENSORED = ("m3", "m1")
 
 
 def calibrate(
-    model: DiseaseModel,
+    model: DiseaseModel | str,
     patients: Patient | BoundPatient | Sequence[Patient | BoundPatient],
     *,
     method: str = "auto",
@@ -53,6 +54,7 @@ def calibrate(
     Returns:
         Draws, the method each patient ended on, and a verdict for each: 'trusted', 'caution' or 'not trusted'.
     """
+    model = as_model(model)
     if method not in METHODS:
         raise TwinError(f"unknown method '{method}'; {suggest(method, METHODS)}")
     if draws < 1:

@@ -19,6 +19,7 @@ import numpy as np
 import xarray as xr
 
 from twin.errors import TwinError
+from twin.library import as_model
 from twin.model import DiseaseModel
 from twin.patient import BoundPatient, Patient
 from twin.quantity import parse_time
@@ -52,7 +53,7 @@ class Replay(NamedTuple):
 
 
 def replay(
-    model: DiseaseModel,
+    model: DiseaseModel | str,
     patients: Patient | BoundPatient | Sequence[Patient | BoundPatient],
     *,
     every: float | str,
@@ -69,6 +70,7 @@ def replay(
     Args:
         every: how often, in model time units or as text ('1 day'), from each patient's first measurement on.
     """
+    model = as_model(model)
     step = parse_time(every, model.time_unit) if isinstance(every, str) else float(every)
     if not step > 0:
         raise TwinError(f"replay every {every} is not a time above 0; write '1 day'")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import twin
 from cli.commands.models import models
 from cli.main import COMMANDS, main
 from cli.report.figure import _share, draw
@@ -21,6 +23,7 @@ from cli.scenarios import find_scenarios
 from twin.catalogue import installed_names
 from twin.errors import TwinError
 from twin.result.summary import EVERYONE, summarise
+from twin.settings import SOLVERS
 
 FOLDER = Path(__file__).parents[1]
 
@@ -107,6 +110,14 @@ def test_what_solvers_differ_by_is_not_higher(tree):
     values = tree["outcomes"]["peak"]
     values.loc[{"regimen": "less"}] = values.sel(regimen="usual").values * (1 + 1e-9)
     assert row_of(summarise(tree, "usual"), "ben", "less", "peak").higher == 0.0
+
+
+def test_a_number_that_is_not_defined_is_counted_though_its_trajectory_is_ok(tree):
+    """NaN beside the status ok: left out of the mean, and the table says of how many draws."""
+    tree["outcomes"]["peak"].loc[{"patient": "ben", "regimen": "less", "draw": 2}] = np.nan
+    row = row_of(summarise(tree), "ben", "less", "peak")
+    assert (row.failed, row.undefined, row.mean) == (0, 1, 2.0)
+    assert "undefined in" in to_text(tree, summarise(tree))
 
 
 def test_what_never_happens_is_a_share_and_an_infinite_quantile(tree):
@@ -199,6 +210,25 @@ def test_the_shell_completes_names_of_models():
     assert [item.value for item in shown] == ["warfarin_hamberg2007", "warfarin_hamberg2010"]
 
 
+def test_completion_is_described():
+    page = (FOLDER / "docs" / "cli.md").read_text(encoding="utf-8")
+    assert all(f"_TWIN_COMPLETE={shell}_source twin" in page for shell in ("bash", "zsh", "fish"))
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md"])
+def test_twin_is_a_command_before_a_page_uses_it(page):
+    """After `make demo`, the README's first `twin` was "command not found"."""
+    blocks = re.findall(r"^```bash\n(.*?)^```", (FOLDER / page).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    lines = [line for block in blocks for line in block.splitlines()]
+    first = next(i for i, line in enumerate(lines) if line.startswith("twin "))
+    assert any("activate" in line for line in lines[:first])
+
+
+def test_every_solver_is_named_where_users_look():
+    for text in (twin.simulate.__doc__, (FOLDER / "docs" / "cli.md").read_text(encoding="utf-8")):
+        assert set(SOLVERS) <= set(re.findall(r"\w+", text))
+
+
 def test_models_are_listed_and_shown(capsys):
     assert "warfarin" in run(["models"], capsys)[1]
     shown = run(["models", "warfarin"], capsys)[1]
@@ -289,6 +319,20 @@ def test_a_dry_run_says_what_would_be_done(tmp_path, capsys):
     assert code == 0
     assert "1 patient(s) x 2 regimen(s) x 50 draws = 100 trajectories" in out
     assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("auto", "solver ensemble (6 of 8 states are not declared linear"),
+        *((name, f"solver {name} (asked for by name)") for name in ("ensemble", "tsit5", "rosenbrock", "adaptive")),
+    ],
+)
+def test_a_dry_run_names_the_solver_that_would_run(tmp_path, capsys, asked, said):
+    (tmp_path / "q.yaml").write_text(SCENARIO)
+    code, out, _ = run(["simulate", str(tmp_path / "q.yaml"), "--dry-run", "--solver", asked], capsys)
+    assert code == 0
+    assert said in out
 
 
 def test_a_dry_run_over_a_folder_counts_what_would_run(tmp_path, capsys):

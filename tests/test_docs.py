@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
+import importlib.util
 import os
 import re
 import subprocess
@@ -22,7 +24,11 @@ from twin.files.schema import examine, json_schema
 from twin.library import load_model
 from twin.patient.file import PatientFile
 from twin.regimen import Regimen
+from twin.result import dataset
 from twin.scenario.file import ScenarioFile
+from twin.solver.status import Status
+
+from . import imports
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -96,10 +102,63 @@ def test_every_public_name_is_described_and_exists():
         assert getattr(twin, name) is not None
 
 
+def glossary() -> Iterator[tuple[str, list[str], list[str]]]:
+    """Each word of docs/design/house.md, the names it has in code, and the words that are never used for it."""
+    words = (DOCS / "design" / "house.md").read_text(encoding="utf-8").partition("## Words")[2]
+    for row in re.findall(r"^\| ([a-z, ]+) \| (.+) \| (.+) \| (.+) \|$", words, re.MULTILINE):
+        if row[0] != "word":
+            yield row[0], re.findall(r"`([\w.]+)`", row[2]), row[3].split(", ")
+
+
+def find(dotted: str) -> bool:
+    """Whether a dotted name leads somewhere: a module, what stands in it, or a field of a class."""
+    parts = dotted.split(".")
+    thing, left = importlib.import_module(parts[0]), parts[1:]
+    for part in left:
+        if part in getattr(thing, "__annotations__", {}):
+            return part == left[-1]
+        if not hasattr(thing, part) and not importlib.util.find_spec(f"{thing.__name__}.{part}"):
+            return False
+        thing = getattr(thing, part, None) or importlib.import_module(f"{thing.__name__}.{part}")
+    return True
+
+
+@pytest.mark.parametrize(("word", "names"), [row[:2] for row in glossary()])
+def test_a_word_of_the_glossary_stands_for_something(word, names):
+    assert names
+    for name in names:
+        assert find(name), f"{word}: there is no {name}"
+
+
+def names_given() -> dict[str, str]:
+    """Classes, functions and fields, keys of files and columns of results, and where each is named."""
+    found = {name: "a file's key" for schema in (ScenarioFile, PatientFile) for name in keys(json_schema(schema))}
+    found |= {value: "a column" for value in vars(dataset).values() if isinstance(value, str)}
+    for name, path in imports.modules().items():
+        if not name.startswith(("twin.disease.", "twin.ingest.")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ClassDef):
+                    fields = [n.target.id for n in node.body if isinstance(n, ast.AnnAssign)]
+                    found |= dict.fromkeys([node.name, *fields], name)
+                elif isinstance(node, ast.FunctionDef):
+                    found[node.name] = name
+    return {name.strip("_").lower(): where for name, where in found.items()}
+
+
+def test_nothing_has_a_name_that_the_glossary_refuses():
+    given = names_given()
+    refused = {one: word for word, _, never in glossary() for one in never}
+    assert len(refused) > 20
+    assert {"patient", "draw", "verdict"} <= set(given)
+    found = [f"{given[n]}: {n} (say {w})" for one, w in refused.items() for n in (one, f"{one}s") if n in given]
+    assert not found, "; ".join(found)
+
+
 def test_every_word_of_the_contract_is_described():
     """What a model file may use: the declarations, spreads, noise models, outcomes and blocks."""
-    words = named(DOCS / "models.md") | set(re.findall(r"@?\w+", " ".join(named(DOCS / "models.md"))))
-    words |= set(re.findall(r"\w+", (DOCS / "models.md").read_text(encoding="utf-8")))
+    text = (DOCS / "models.md").read_text(encoding="utf-8")
+    code = [*named(DOCS / "models.md"), *re.findall(r"^```py\n(.*?)^```", text, re.DOTALL | re.MULTILINE)]
+    words = set(re.findall(r"@?\w+", " ".join(code)))  # a word of the prose describes nothing
     for module, base in [("spread", "Spread"), ("noise", "Noise"), ("outcome", "Outcome")]:
         contents = vars(importlib.import_module(f"twin.model.{module}"))
         kinds = [k for k in contents.values() if isinstance(k, type) and issubclass(k, contents[base])]
@@ -110,6 +169,27 @@ def test_every_word_of_the_contract_is_described():
     derived = {"parameters", "covariates", "inputs", "states", "treatments", "observables"}
     derived |= {"positions", "typical", "modalities", "normal_correlations"}
     assert set(declared) - derived <= words
+
+
+@pytest.mark.parametrize("page", ["results.md", "solvers.md"])
+def test_every_status_is_described(page):
+    assert set(Status.meanings) <= named(DOCS / page)
+
+
+def test_what_draws_may_have_of_their_own_is_described():
+    assert {"individuals", "deviations", "covariates"} <= named(DOCS / "python.md")
+
+
+def test_every_defect_that_was_found_is_held_by_a_test():
+    """Each line of the table ends with tests that exist, so that it does not go stale when one is renamed."""
+    text = (DOCS / "design" / "found.md").read_text(encoding="utf-8")
+    rows = [row for row in re.findall(r"^\| (.*) \|$", text, re.MULTILINE) if not row.startswith("what was found")]
+    assert len(rows) > 100
+    for row in rows:
+        held = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row.rpartition(" | ")[2])
+        assert held, f"no test holds: {row}"
+        for file, name in held:
+            assert re.search(rf"^def {name}\(", (ROOT / file).read_text("utf-8"), re.MULTILINE), f"no {file}::{name}"
 
 
 # --- links and code -----------------------------------------------------------------------------------

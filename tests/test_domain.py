@@ -10,8 +10,10 @@ import pytest
 
 import twin
 from cli.report.text import to_text
+from tests.disease.typical import typical
 from tests.toys import Scaled
 from twin.errors import DomainWarning, TwinError, TwinErrors
+from twin.model import pack
 from twin.regimen import Regimen
 
 MODEL = Scaled()
@@ -58,6 +60,37 @@ def test_an_input_that_nobody_studied_is_a_doubt():
 def test_warfarin_is_for_adults_who_live(name, age):
     with pytest.raises(TwinErrors, match="is not for such patients: age must be within 18 to 120 year"):
         twin.Patient("ana", covariates={"age": age}).bind(twin.load_model(name))
+
+
+NOBODY = [
+    ("vasopressor_oualha2014", "age", 18, "age since birth must be within 0 to 17.99 year"),
+    ("meropenem_li2006", "creatinine_clearance", 0, "creatinine clearance, as measured must be within 5"),
+    ("docetaxel_neutropenia", "aag", 6, "alpha-1 acid glycoprotein must be within 0.1 to 4 g/L"),
+    ("type1_diabetes_replaybg", "weight", 0, "body weight must be within"),
+    ("pembrolizumab_chatterjee2016", "albumin", 0, "albumin must be within"),
+]
+
+
+@pytest.mark.parametrize(("name", "covariate", "value", "words"), NOBODY)
+def test_who_cannot_be_is_refused(name, covariate, value, words):
+    with pytest.raises(TwinErrors, match=f"is not for such patients: {words}"):
+        twin.Patient("ana", covariates={covariate: value}).bind(twin.load_model(name))
+
+
+@pytest.mark.parametrize("name", twin.model_names())
+def test_the_equations_mean_something_for_whoever_is_admitted(name):
+    """At both ends of what a number may be: finite parameters, beginnings and rates, and no clearance below zero."""
+    model, typically = twin.load_model(name), twin.load_model(name).typical()
+    for covariate, declared in model.covariates().items():
+        lowest, highest = declared.refuse if not declared.levels else (np.nan, np.nan)
+        for end in {max(lowest, 0.0), highest} if not declared.levels else ():
+            if not np.isfinite(end):
+                continue
+            person = typical(model, **{covariate: end})
+            start = model.initial(person)
+            numbers = {one: float(getattr(person, one)) for one in model.parameters()}
+            assert np.isfinite([*numbers.values(), *pack(start), *pack(model.derivatives(0.0, start, person))]).all()
+            assert not [one for one, value in numbers.items() if value < 0 <= getattr(typically, one)], covariate
 
 
 def test_solve_and_simulate_refuse_whom_a_patient_file_would():

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import calibration
 import twin
-from tests.toys import OralOne, Scaled
+from tests.toys import One, OralOne, Scaled
 from twin.catalogue import installed_names
 from twin.errors import TwinError
 from twin.library import as_model
-from twin.model import AreaWithin, FirstTime, TimeShare
+from twin.model import AreaWithin, FirstTime, Highest, TimeShare
 from twin.run.question import select_outcomes
 from twin.run.times import time_points
 
@@ -18,7 +19,8 @@ ANA = twin.Patient("ana")
 
 
 def ask(model=None, patients=ANA, regimens=None, **words):
-    return twin.simulate(model or Scaled(), patients, regimens=regimens or {"once": "10 mg"}, draws=2, **words)
+    words = {"draws": 2} | words
+    return twin.simulate(model or Scaled(), patients, regimens=regimens or {"once": "10 mg"}, **words)
 
 
 REFUSED = {
@@ -36,6 +38,19 @@ REFUSED = {
     "a level in litres": (
         {"outcomes": {"x": TimeShare(of="amount", low="1 L")}}, "outcome 'x', low: '1 L': 'L' cannot be converted to",
     ),
+    "an outcome that results need": (
+        {"outcomes": {"draw": Highest(of="amount")}}, "an outcome cannot be called 'draw', which results need",
+    ),
+    "an outcome that looks like a path": (
+        {"outcomes": {"a/b": Highest(of="amount")}}, "an outcome cannot be called 'a/b', which results need",
+    ),
+    "an outcome as text": ({"outcomes": {"x": "left"}}, "outcome 'x': 'left' is no outcome; write one such as"),
+    "an outcome that is not known": ({"outcomes": "lef"}, "unknown outcome 'lef'; did you mean 'left'"),
+    "draws in words": ({"draws": "many"}, "draws 'many' is not a whole number"),
+    "half a draw": ({"draws": 2.5}, "draws 2.5 is not a whole number"),
+    "a seed in words": ({"seed": "seven"}, "seed 'seven' is not a whole number"),
+    "a tolerance in words": ({"rtol": "1e-6"}, "relative tolerance '1e-6' is not between 0 and 1"),
+    "values as text": ({"individuals": {"rate": "fast"}}, "individuals['rate'] is not numbers alone"),
     "one dose without an end": (
         {"model": OralOne(), "regimens": {"once": "10 mg oral"}}, "no regimen says how long it goes on, as a repeated",
     ),
@@ -48,6 +63,32 @@ def test_what_makes_no_question_is_refused_in_one_sentence(words, said):
         ask(**words)
     assert said in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_values_of_parameters_are_numbers():
+    said = r"parameters\['rate'\] is not numbers alone; give them in the declared unit, without text"
+    with pytest.raises(TwinError, match=said):
+        twin.solve(Scaled(), "10 mg", [1.0], parameters={"rate": "0.1 1/h"})
+    with pytest.raises(TwinError, match=said):
+        twin.solve_many(Scaled(), ANA, "10 mg", [1.0], parameters={"rate": [["0.1 1/h"]]})
+    with pytest.raises(TwinError, match="relative tolerance 'x' is not between"):
+        twin.solve(Scaled(), "10 mg", [1.0], rtol="x")
+
+
+CALIBRATION = {
+    "calibrate": (calibration.calibrate, {"draws": 0}, "draws 0 is not above 0"),
+    "forecast": (calibration.forecast, {}, "no patient has measurements to calibrate on"),
+    "replay": (calibration.replay, {"every": "1 day"}, "no patient has observations to replay"),
+    "sbc": (calibration.sbc, {}, "the design has no measurements"),
+}
+
+
+@pytest.mark.parametrize(("door", "words", "said"), CALIBRATION.values(), ids=CALIBRATION)
+def test_every_door_of_calibration_takes_a_models_name(door, words, said):
+    with pytest.raises(TwinError, match="unknown model 'warfarine'; did you mean 'warfarin'"):
+        door("warfarine", ANA, **words)
+    with pytest.raises(TwinError, match=said):
+        door("warfarin", ANA, **words)
 
 
 def test_a_model_goes_by_its_name():
@@ -90,3 +131,49 @@ def test_outcomes_are_read_in_the_models_units():
 def test_first_time_needs_one_level():
     with pytest.raises(TwinError, match="needs exactly one level"):
         FirstTime(of="amount")
+
+
+# --- what is returned beside each other ---------------------------------------------------------------
+
+
+def solve(**words):
+    return twin.solve(One(), "10 mg", [1.0], **words)
+
+
+def solve_many(times=(1.0,), **words):
+    return twin.solve_many(One(), ANA, "10 mg", times, parameters={"clearance": [[5.0]]}, **words)
+
+
+@pytest.mark.parametrize(
+    ("door", "name"),
+    [(solve, "concentration"), (solve, "state.drug.central"), (solve_many, "concentration")],
+)
+def test_an_outcome_does_not_hide_what_is_returned_beside_it(door, name):
+    """The highest value came back under the name of the course, and the course was gone."""
+    with pytest.raises(TwinError, match=f"outcome '{name}' would hide the observable or state of this name"):
+        door(outcomes={name: Highest(of="concentration")})
+    found = door(outcomes={"highest": Highest(of="concentration")})
+    assert found["concentration"].shape[-1] == 1
+    assert float(found["highest"].squeeze()) == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("door", [solve, solve_many])
+def test_an_outcome_is_not_called_status(door):
+    with pytest.raises(TwinError, match="an outcome cannot be called 'status'"):
+        door(outcomes={"status": Highest(of="concentration")})
+
+
+def test_where_nothing_stands_beside_it_an_outcome_keeps_its_name():
+    """Shipped models have some of an observable's name: /outcomes and /predictions are two groups of a result."""
+    asked = {"concentration": Highest(of="concentration")}
+    result = twin.simulate(One(), ANA, regimens={"once": "10 mg"}, outcomes=asked, draws=1, until=1.0, times=[1.0])
+    assert {"outcomes/concentration", "predictions/concentration"} <= {
+        f"{group}/{name}" for group in ("outcomes", "predictions") for name in result[group].data_vars
+    }
+    assert solve_many(None, outcomes=asked, until=1.0)["concentration"].shape == (1, 1)
+
+
+def test_a_dose_without_an_end_is_said_by_solve_many_too():
+    """It said that the course ends at 0 h."""
+    with pytest.raises(TwinError, match=r"no regimen says how long it goes on, .*; give times, or set until"):
+        solve_many(None)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import types
+
 import numpy as np
 import pytest
 import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from cli.report import diagnosis_figure, figure, replay_figure
+from cli import diagnosing
+from cli.report import diagnosis_figure, figure, posterior_figure, replay_figure
 from twin.model import AreaWithin, Crossings, Duration, FirstTime, Recovery, TimeShare
 
 OUTCOMES = tuple(f"outcome_{i}" for i in range(10))
@@ -81,6 +84,23 @@ def test_a_replay_of_more_people_than_room_says_so():
     steps = xr.Dataset({"of_patient": ("step", [f"p{i}" for i in range(6)])}, {"unknown": ["a", "b"]})
     forecasts = xr.Dataset({"observable": ("forecast", ["inr"])})
     assert replay_figure.left_out((steps, forecasts)) == ["4 of 6 patients; replay.csv has all"]
+
+
+def test_a_posterior_of_more_people_than_room_says_so():
+    measured, other = types.SimpleNamespace(observations=(1.4,)), types.SimpleNamespace(observations=())
+    target = types.SimpleNamespace(seen=("inr",))
+    found = types.SimpleNamespace(patients=[*[measured] * 30, other], target=target)
+    assert posterior_figure.left_out(found) == ["6 of 30 patients; posterior.csv has all"]
+
+
+def test_a_diagnosis_of_more_people_than_the_terminal_shows_says_so():
+    draws = np.random.default_rng(0).standard_normal((30, 50, 2))
+    people = [types.SimpleNamespace(id=f"p{i}") for i in range(30)]
+    prior = types.SimpleNamespace(names=("clearance", "volume"))
+    found = types.SimpleNamespace(patients=people, prior=prior, u=draws, contraction=np.full((30, 2), 0.5))
+    *shown, last = diagnosing._identified(found)[1:]
+    assert len(shown) == 20
+    assert last == "20 of 30 patients; 'twin calibrate' stores what was learned of all as posterior.csv"
 
 
 @pytest.mark.parametrize(("outcome", "words"), [

@@ -95,6 +95,10 @@ SCENARIOS = {
         "outcomes[0].highest': unknown observable 'inrr'",
     ),
     "outcome of no kind": (instead("[highest_inr]", "[{name: x}]"), "an outcome has exactly one kind, here none"),
+    "an outcome that results need": (
+        instead("[highest_inr]", "[{name: draw, highest: inr}]"),
+        "q.yaml:5: key 'outcomes[0]': an outcome cannot be called 'draw', which results need",
+    ),
     "range upside down": (
         instead("[highest_inr]", "[{time_share: inr, low: 3, high: 2}]"),
         "q.yaml:5: key 'outcomes[0]': low 3 is not below high 2",

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import TwinError, suggest
+from .errors import TwinError, show, suggest
 
 Times = Sequence[float | str] | np.ndarray | str | float  # in the model's time unit, or with a unit: "12 h"
 MOST_DRAWS = 10**7  # of each patient, in one result
@@ -29,6 +29,12 @@ def check_length(length: float, resolution: float | None, unit: str) -> None:
         raise TwinError(
             f"a course of {length:g} {unit} is longer than the {most:g} {unit} allowed; set an earlier until"
         )
+
+
+def check_tolerance(name: str, value: Any) -> None:
+    """Raises TwinError for a tolerance that no solver can keep to; None leaves it to the solver."""
+    if value is not None and not (isinstance(value, int | float | np.number) and 0 < value < 1):
+        raise TwinError(f"{name} tolerance {show(value)} is not between 0 and 1")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,6 +61,9 @@ class Settings:
     noise: bool = False
 
     def __post_init__(self):
+        for name in ("draws", "seed"):
+            if not isinstance(getattr(self, name), int | np.integer):
+                raise TwinError(f"{name} {show(getattr(self, name))} is not a whole number; write one such as 100")
         if not 1 <= self.draws <= MOST_STREAMED:
             raise TwinError(f"draws {self.draws} is not between 1 and {MOST_STREAMED}")
         if self.solver not in SOLVERS:
@@ -62,8 +71,7 @@ class Settings:
         if self.dtype not in DTYPES:
             raise TwinError(f"unknown dtype '{self.dtype}'; write {' or '.join(DTYPES)}")
         for name, value in (("relative", self.rtol), ("absolute", self.atol)):
-            if value is not None and not 0 < value < 1:
-                raise TwinError(f"{name} tolerance {value} is not between 0 and 1")
+            check_tolerance(name, value)
 
     def but(self, **said: Any) -> Settings:
         """The same with other values of what is said; None says nothing."""

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from twin.errors import TwinError
+from twin.library import as_model
 from twin.model import DiseaseModel
 from twin.patient import BoundPatient, Patient
 from twin.run.people import bind_patients
@@ -32,7 +33,7 @@ class Skill:
 
 
 def forecast(
-    model: DiseaseModel, patients: Sequence[Patient | BoundPatient], *, share: float = 0.5, method: str = "auto",
+    model: DiseaseModel | str, patients: Sequence[Patient | BoundPatient], *, share: float = 0.5, method: str = "auto",
     draws: int = 1000, seed: int = 0, priors: Mapping[str, Mapping[str, Any]] | None = None, censored: str = "m3",
     rtol: float | None = None, atol: float | None = None,
 ) -> dict[str, Skill]:  # fmt: skip
@@ -41,6 +42,7 @@ def forecast(
     Where errors are alike at neighbouring times, the prediction goes on from the last ones. All but `share` is what
     `calibrate` is told.
     """
+    model = as_model(model)
     people, early, since = [], [], []
     for patient in bind_patients(model, patients):
         seen = sorted(patient.observations, key=lambda one: one.time)

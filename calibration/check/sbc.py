@@ -11,6 +11,7 @@ import numpy as np
 from jax.scipy.special import gammaincc
 
 from twin.errors import TwinError
+from twin.library import as_model
 from twin.model import DiseaseModel
 from twin.patient import BoundPatient, Patient
 
@@ -56,7 +57,7 @@ class Ranks:
 
 
 def sbc(
-    model: DiseaseModel, design: Patient | BoundPatient, count: int = 200, *, method: str = "auto",
+    model: DiseaseModel | str, design: Patient | BoundPatient, count: int = 200, *, method: str = "auto",
     draws: int = 199, seed: int = 0, priors: Mapping[str, Mapping[str, Any]] | None = None, censored: str = "m3",
     rtol: float | None = None, atol: float | None = None, distort: Any = None,
 ) -> Ranks:  # fmt: skip
@@ -65,6 +66,7 @@ def sbc(
     What `calibrate` is told, it is told here: by `censored="m1"`, what falls beyond a limit is drawn, and left out.
     `distort` alters the draws (patient, draw, unknown) before ranking: to see that a wrong sampler is caught.
     """
+    model = as_model(model)
     template = design.bind(model)
     if not template.observations:
         raise TwinError("the design has no measurements; give their times, with any values")

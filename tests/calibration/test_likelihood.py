@@ -32,6 +32,7 @@ from twin.model import (
     Poisson,
     Proportional,
     StudentT,
+    observable,
 )
 from twin.model.noise import Seen
 from twin.patient import DoseRecord, Observation, Patient
@@ -222,6 +223,28 @@ def test_the_log_density_is_that_of_a_numpyro_model_written_by_hand():
         theirs, trace = numpyro.infer.util.log_density(by_hand, (measured,), {}, place)
         prior = sum(trace[n]["fn"].log_prob(place[n]) for n in place)
         assert float(ours[d]) == pytest.approx(float(theirs - prior), abs=1e-8)
+
+
+class OddlyCalled(LogOral):
+    """An observable for each of what a target knows of patients."""
+
+    name = "toy_oddly_called"
+    since = courses = signals = chances = read = true = person = solved = observable(
+        unit="mg/L", noise=LogNormalNoise("error")
+    )(lambda self, t, y, p: y.drug.central / p.volume)
+
+
+def test_an_observable_may_be_called_as_what_a_target_knows():
+    """One called `since` broke the likelihood: both stood in one mapping. Each is as likely as `concentration`."""
+    names = ("concentration", "since", "courses", "signals", "chances", "read", "true", "person", "solved")
+    u = jnp.asarray(np.random.default_rng(1).standard_normal((1, 5, 3)))
+    people = [
+        Patient(name, doses=[DoseRecord("100 mg", 0.0)], observations=[Observation(name, 2.0, 1.2)]) for name in names
+    ]
+    target = calibration.Target(OddlyCalled(), [one.bind(OddlyCalled()) for one in people])
+    likely = np.asarray(target.log_likelihood(jnp.broadcast_to(u, (len(names), 5, 3)), target.data))
+    np.testing.assert_allclose(likely, np.broadcast_to(likely[:1], likely.shape), rtol=1e-9)
+    assert np.isfinite(likely).all()
 
 
 def test_the_priors_are_the_distributions_they_are_called():

@@ -43,5 +43,5 @@ def test_the_table_of_sites():
 def test_the_pages_python_runs():
     (block,) = re.findall(r"```py\n(.*?)```", section("Genome"), re.DOTALL)
     found = {}
-    exec(compile(block.replace('\nphenoconverted(2.0, "p', '\nfirst = phenoconvert(2.0, "p'), "page", "exec"), found)
+    exec(compile(block.replace('\nphenoconvert(2.0, "p', '\nfirst = phenoconvert(2.0, "p'), "page", "exec"), found)
     assert found["first"] == 0.0

@@ -8,9 +8,10 @@ import json
 import pytest
 
 from tests.ingest.records import PERSON, RXNORM, WHO, bundle, concept, drug, line, observation, quantity, written
-from twin.ingest import fhir
+from twin.ingest import fhir, read_patients
 from twin.ingest.chart import Code
 from twin.ingest.report import CONVERTED, DROPPED, DUPLICATE, FLAGGED, NOBODY, READ, UNUSED
+from twin.library import load_model
 
 UTC = datetime.UTC
 NINE = datetime.datetime(2024, 5, 6, 9, tzinfo=UTC)
@@ -71,6 +72,17 @@ def test_synthea_bundles_are_read_without_loss(shared_data, name):
         assert max(dated) >= chart.died  # Synthea goes on after death; the values are carried
     # None of Synthea's orders in these files has both a dose and a time at which it stopped.
     assert count(report, DROPPED, "MedicationRequest") == kinds["MedicationRequest"]
+
+
+def test_a_real_order_without_a_dose_says_that_somebody_is_on_a_drug(shared_data):
+    """All of its MedicationRequests lack a dose that can be read; that they were written is known all the same."""
+    code = "rxnorm 860975"  # metformin, 500 mg, extended release
+    told = {code: {"to": "prior_chemotherapy", "levels": {"present": "treated"}}}
+    path = shared_data / "fhir_synthea_r4" / "diabetes_metformin.json"
+    (patient,), report = read_patients("fhir", path, load_model("docetaxel"), mapping=told)
+    assert patient.covariates["prior_chemotherapy"] == "treated"
+    assert count(report, DROPPED, "MedicationRequest") == 3
+    assert not report.lost()
 
 
 def test_a_folder_of_bundles_and_conditions(shared_data):

@@ -182,3 +182,18 @@ def test_a_cohort_of_whom_all_are_refused_does_not_run(cohort):
     table = (cohort / "data.csv").read_text().splitlines()
     written(cohort, "\n".join([table[0], *(row for row in table if row.startswith("2,"))]) + "\n", "data.csv")
     assert called(cohort, "--skip-refused").exit_code == 1
+
+
+def test_a_patient_whom_the_scenario_writes_out_is_never_skipped(tmp_path):
+    """Nobody else can mend it: every reading is an error at its own key, and the option changes nothing."""
+    weights = "[{time: 0, value: 10}, {time: 1 day, value: 11}]"
+    people = f"[{{id: child, covariates: {{weight: {weights}}}}}, {{id: ann, covariates: {{weight: 80}}}}]"
+    text = f"model: vancomycin\npatients: {people}\nregimens: {{usual: 1000 mg over 1 h q12h x4}}\n"
+    written(tmp_path, text, "ask.yaml")
+    for options in ((), ("--skip-refused",)):
+        found = called(tmp_path, *options)
+        assert found.exit_code == 1
+        errors = [one for one in found.output.splitlines() if one.startswith("error")]
+        assert len(errors) == 2
+        for i, one in enumerate(errors):
+            assert f"ask.yaml:2: key 'patients[0].covariates.weight[{i}].value': 1{i} kg: model" in one

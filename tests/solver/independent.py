@@ -7,6 +7,7 @@ names the models use; typical values are written here a second time.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
 
@@ -155,8 +156,9 @@ _ALZHEIMER = SimpleNamespace(
     dI2=0.012, pS0=2e-6, pS1=8.2e-5, pS2=1.65, pP0=1.8e-6, pP1=4.9e-5, pP2=4e-5, pPN=1e-6, cTS=8.6, cTP=8.6,
     sTS=8.8e-8, sTP=8.2e-8, aC=3.58, shC=2.92, aD=16.9, shD=6.23, DF=0.068, DP=0.0015,
     ab0=0.091, pt0=0.32, tau0=0.69, hC=2.4e-8, hD=2e-8,
-    sI2T=6e-7,  # not in the specification, which prints the tau PET of 27 years that it yields
 )  # fmt: skip
+# The specification prints no sI2T, but the typical tau PET that it yields at 27 years and 18 months later.
+TAU_PET_PRINTED = {27.0: 1.4675, 28.5: 1.4675 + 0.0747}
 # the parameters that vary between patients, by the model's names
 _SYMBOLS = {
     "monomer_production": "pNA", "oligomer_formation": "kAO", "cdr_scale": "aC", "plaque_formation": "kFP",
@@ -180,9 +182,43 @@ def alzheimer(
     lecanemab: Mapping[float, float],
 ) -> Course:
     """B10 for a person of 71.3 years without e4, with average concentrations of lecanemab from given times on."""
-    own = {_SYMBOLS[name]: getattr(_ALZHEIMER, _SYMBOLS[name]) * factor for name, factor in factors.items()}
-    v = SimpleNamespace(**(vars(_ALZHEIMER) | own))
+    printed = vars(_ALZHEIMER) | {"sI2T": tau_pet_scale()}
+    own = {_SYMBOLS[name]: printed[_SYMBOLS[name]] * factor for name, factor in factors.items()}
+    v = SimpleNamespace(**(printed | own))
+    y = _alzheimer_states(v, times, method, lecanemab)
+    A, _, F, P, _, _, I1, I2, DN, _, TP = y
+    cC = (1075.4 * DN + 20 * I2 + 2.5 * I1) / 6.14e7
+    cD = (1323.24 * DN + 2.5 * I2 + 1.6 * I1) / 6.14e7
+    return {f"state.{name}": row for name, row in zip(_STATES, y, strict=True)} | {
+        "centiloid": 236.6 * (v.sP * (1e-4 * F + P) + v.AB0) - 246.9,
+        "tau_pet": (v.sI2T * _tangles(y)) ** 1.5 + v.tau0,
+        "plasma_ratio": 9.9e-6 * A + v.ab0 * np.exp(-0.0019 * _AGE),
+        "plasma_tau": 0.078 * TP + v.pt0,
+        "cdr_sb": np.minimum(18, 0.69 + v.aC * (1 + v.hC * (1e-3 * F + P)) * cC**v.shC),
+        "adas_cog": np.minimum(90, 7.54 + v.aD * (1 + v.hD * (1e-3 * F + P)) * cD ** (v.shD * np.exp(-0.021 * _AGE))),
+    }
 
+
+@functools.cache
+def tau_pet_scale() -> float:
+    """sI2T from the tau PET printed of 27 years, in two digits as the specification prints its other numbers."""
+    return float(f"{tau_pet_scale_of(TAU_PET_PRINTED[27.0], 27.0):.1e}")
+
+
+def tau_pet_scale_of(printed: float, years: float) -> float:
+    """The sI2T with which the typical person, untreated, would have this tau PET then."""
+    tangles = _tangles(_alzheimer_states(_ALZHEIMER, [years], "LSODA", {}))
+    return float((printed - _ALZHEIMER.tau0) ** (2 / 3) / tangles[0])
+
+
+def _tangles(y: np.ndarray) -> np.ndarray:
+    """What tau PET sees, before its scale."""
+    return 0.47 * y[_STATES.index("oligomeric")] + y[_STATES.index("tangled")]
+
+
+def _alzheimer_states(
+    v: SimpleNamespace, times: Sequence[float], method: str, lecanemab: Mapping[float, float]
+) -> np.ndarray:
     def rates_under(Cav: float) -> Rates:
         effF, effP = 1 + v.DF * Cav, 1 + v.DP * np.exp(0.041 * _AGE) * Cav
 
@@ -211,18 +247,7 @@ def alzheimer(
 
     start = [1700.0, 0, 0, 0, 6.14e7, 0, 0, 0, 0, 0, 0]
     pieces = [Piece(0.0, rates_under(0.0)), *(Piece(time, rates_under(c)) for time, c in lecanemab.items())]
-    y = integrate(pieces, start, times, method=method)
-    A, _, F, P, _, _, I1, I2, DN, _, TP = y
-    cC = (1075.4 * DN + 20 * I2 + 2.5 * I1) / 6.14e7
-    cD = (1323.24 * DN + 2.5 * I2 + 1.6 * I1) / 6.14e7
-    return {f"state.{name}": row for name, row in zip(_STATES, y, strict=True)} | {
-        "centiloid": 236.6 * (v.sP * (1e-4 * F + P) + v.AB0) - 246.9,
-        "tau_pet": (v.sI2T * (0.47 * I1 + I2)) ** 1.5 + v.tau0,
-        "plasma_ratio": 9.9e-6 * A + v.ab0 * np.exp(-0.0019 * _AGE),
-        "plasma_tau": 0.078 * TP + v.pt0,
-        "cdr_sb": np.minimum(18, 0.69 + v.aC * (1 + v.hC * (1e-3 * F + P)) * cC**v.shC),
-        "adas_cog": np.minimum(90, 7.54 + v.aD * (1 + v.hD * (1e-3 * F + P)) * cD ** (v.shD * np.exp(-0.021 * _AGE))),
-    }
+    return integrate(pieces, start, times, method=method)
 
 
 def _both(names: Sequence[str], rows: np.ndarray) -> Course:

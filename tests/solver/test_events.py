@@ -148,6 +148,9 @@ def test_steady_state_of_a_nonlinear_model_equals_a_long_run_in():
     steady = twin.solve(Turnover(), [dose | {"doses": 2, "steady_state": True}], times, **words)
     run_in = twin.solve(Turnover(), [dose | {"doses": 152}], 150 * 12 + times, **words)
     np.testing.assert_allclose(steady["biomarker"], run_in["biomarker"], rtol=1e-7)
+    # what grows from one dose to the next has none, and says so (the values of another model: one program)
+    with pytest.raises(TwinError, match="the course of model 'toy_turnover' failed: no_steady_state"):
+        twin.solve(Turnover().with_values(clearance=-50.0), [dose | {"doses": 2, "steady_state": True}], times, **words)
 
 
 def test_a_lag_of_a_whole_interval_has_no_steady_state():

@@ -164,6 +164,14 @@ def test_references_equal_published_ends(name):
     np.testing.assert_allclose(ends, CASES[name].end, rtol=1e-9)
 
 
+def test_the_scale_of_tau_pet_follows_from_what_is_printed():
+    """It was the model's own number, so that the comparison went in a circle. The last printed digit leaves 1e-4."""
+    for years, tau_pet in reference.TAU_PET_PRINTED.items():
+        low, high = (reference.tau_pet_scale_of(tau_pet + digit, years) for digit in (-1e-4, 1e-4))
+        assert low < reference.tau_pet_scale() < high
+    assert AlzheimerCao2026().typical().tau_pet_scale == reference.tau_pet_scale()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_references_do_not_depend_on_the_method(name):

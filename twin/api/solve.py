@@ -21,8 +21,8 @@ from ..patient import BoundPatient, Change, Patient, Series, Value
 from ..population.individual import Draw, individual_at, with_own
 from ..regimen import Regimen
 from ..regimen.schedule import Schedule
-from ..run.people import bind_regimen, find_doubts, schedule_one
-from ..run.question import make_question, require_covered, require_no_chance, select_outcomes
+from ..run.people import bind_regimen, find_doubts, schedule_one, to_numbers
+from ..run.question import make_question, require_covered, require_no_chance, require_own_names, select_outcomes
 from ..run.times import course_span, look_times, resolution_of, time_points
 from ..settings import Times, check_length
 from ..solver.choose import Choice, choose, compile_key
@@ -78,6 +78,7 @@ def solve(
         warnings.warn(doubt, DomainWarning, stacklevel=2)
     asked = select_outcomes(model, outcomes)
     require_no_chance(asked)
+    require_own_names(asked, [*model.observables(), *(f"state.{name}" for name in model.states())])
     require_covered(asked, end, model.time_unit)
     schedule = schedule_one(model, person, built, end)
     question = make_question(model, asked, schedule, observables=tuple(model.observables()))
@@ -91,7 +92,7 @@ def solve(
         number = jnp.dtype(dtype)
         arrays = jax.tree.map(lambda x: jnp.asarray(x, number) if x.dtype.kind == "f" else jnp.asarray(x), schedule)
         if amounts is not None:
-            arrays = _with_amounts(arrays, jnp.asarray(amounts, number))
+            arrays = _with_amounts(arrays, to_numbers("amounts", amounts, jnp.asarray, number))
         given = {
             "samples": jnp.asarray(samples, number), "after": jnp.asarray(after), "looks": jnp.asarray(looks, number),
             "start": jnp.asarray(start, number), "end": jnp.asarray(end, number),
@@ -126,7 +127,8 @@ def _parameters(model: DiseaseModel, own: Mapping[str, Any], number: Any) -> tup
         if name not in model.parameters():
             raise TwinError(f"model '{model.name}' has no parameter '{name}'; {suggest(name, model.parameters())}")
     typical = model.typical()
-    population = {n: jnp.asarray(own.get(n, getattr(typical, n)), number) for n in model.parameters()}
+    values = {n: own.get(n, getattr(typical, n)) for n in model.parameters()}
+    population = {n: to_numbers(f"parameters['{n}']", v, jnp.asarray, number) for n, v in values.items()}
     return population, {name: population[name] for name in own}
 
 

@@ -56,6 +56,7 @@ class Covariates(eqx.Module):
         "body surface area; scales doses given per m2",
         low=1.2,
         high=2.6,
+        refuse=(0.2, 4.0),
         source="assumed",
         codes={"loinc": ("8277-6", "3140-1")},
     )

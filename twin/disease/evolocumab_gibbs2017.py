@@ -117,7 +117,11 @@ def free_share(pcsk9: Scalar, half: Scalar) -> Scalar:
 
 
 class EvolocumabGibbs2017(DiseaseModel):
-    """LDL under evolocumab: free PCSK9 inhibits the loss of LDL; production stays what it was."""
+    """LDL under evolocumab: free PCSK9 inhibits the loss of LDL; production stays what it was.
+
+    Wide spreads and a largest fall of 78 % make a population fall less than its typical patient, by 5 to 7 points, and
+    less than the 68.9 % of the paper's population: its page compares them.
+    """
 
     name = "evolocumab_gibbs2017"
     aliases: ClassVar[tuple[str, ...]] = ("evolocumab",)

@@ -55,8 +55,9 @@ class Covariates(eqx.Module):
         source=STUDIED, codes={"loinc": ("29463-7",)},
     )  # fmt: skip
     albumin: Scalar = covariate(
-        43.0, "g/L", "albumin in serum", low=35.0, high=54.0, source=STUDIED, codes={"loinc": ("1751-7",)}
-    )
+        43.0, "g/L", "albumin in serum", low=35.0, high=54.0, refuse=(5.0, 100.0), source=STUDIED,
+        codes={"loinc": ("1751-7",)},
+    )  # fmt: skip
     sex: Category = category("male", ("male", "female"), "sex", source=STUDIED)
     ancestry: Category = category("other", ("other", "Japanese"), "ancestry", source=STUDIED)
     apoe4: Category = category(

@@ -59,16 +59,16 @@ EGFR = {"wild type": 0.810, "mutant": 0.139, "unknown": 0.051}
 
 class Covariates(eqx.Module):
     weight: Scalar = covariate(
-        76.8, "kg", "body weight", low=35.0, high=132.0, source="reference: Ahamadi 2017; range: Chatterjee 2016",
-        codes={"loinc": ("29463-7",)},
+        76.8, "kg", "body weight", low=35.0, high=132.0, refuse=(20.0, 400.0),
+        source="reference: Ahamadi 2017; range: Chatterjee 2016", codes={"loinc": ("29463-7",)},
     )  # fmt: skip
     sex: Category = category("male", ("male", "female"), "sex", source=KINETICS)
     albumin: Scalar = covariate(
-        39.6, "g/L", "albumin", low=20.0, high=55.0, source="reference: Ahamadi 2017; range: assumed",
-        codes={"loinc": ("1751-7",)},
+        39.6, "g/L", "albumin", low=20.0, high=55.0, refuse=(5.0, 100.0),
+        source="reference: Ahamadi 2017; range: assumed", codes={"loinc": ("1751-7",)},
     )  # fmt: skip
     egfr_rate: Scalar = covariate(
-        88.47, "mL/min/1.73m^2", "estimated glomerular filtration rate", low=25.0, high=200.0,
+        88.47, "mL/min/1.73m^2", "estimated glomerular filtration rate", low=25.0, high=200.0, refuse=(1.0, 400.0),
         source="reference and lower end: Ahamadi 2017; upper end: assumed",
         codes={"loinc": ("33914-3", "62238-1", "98979-8")},
     )  # fmt: skip

@@ -39,7 +39,14 @@ FREE_LIVING = "set by how fast glucose of three adults wanders (CGM of the R pac
 
 class Covariates(eqx.Module):
     weight: Scalar = covariate(
-        70.0, "kg", "body weight", low=30.0, high=150.0, source="assumed", codes={"loinc": ("29463-7",)}
+        70.0,
+        "kg",
+        "body weight",
+        low=30.0,
+        high=150.0,
+        refuse=(5.0, 300.0),
+        source="assumed",
+        codes={"loinc": ("29463-7",)},
     )
     usual_basal: Scalar = covariate(
         1.0, "U/h", "usual basal insulin: what holds glucose at its basal level", low=0.1, high=4.0, source="assumed"

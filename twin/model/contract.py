@@ -57,6 +57,12 @@ def check_model(kind: Model) -> list[str]:
     return [problem for chapter in chapters for problem in chapter(kind)]
 
 
+def check_outcome_name(name: str) -> None:
+    """Raises TwinError for what no outcome can be called, whoever asks for it."""
+    if name in RESERVED["outcome"] or not name or "/" in name:
+        raise TwinError(f"an outcome cannot be called '{name}', which results need for themselves; rename it")
+
+
 def _says(kind: type, word: str) -> bool:
     return getattr(kind, word, None) is not None
 

@@ -7,11 +7,31 @@ and nowhere else. All of them are linear in their states, so a model may declare
 from __future__ import annotations
 
 import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 
+from ..errors import TwinError
 from ..model import state
 from ..types import Scalar
+
+
+def only_by_name(rates: Callable[..., Any]) -> Callable[..., Any]:
+    """A block's `rates` that says in one sentence which arguments it takes, wherever in a solver it is called."""
+    takes = [name for name in inspect.signature(rates).parameters if name != "self"]
+
+    @functools.wraps(rates)
+    def call_checked(self: Any, *unnamed: Any, **given: Any) -> Any:
+        odd = [f"unknown argument '{name}'" for name in given if name not in takes]
+        odd += [f"'{name}' is missing" for name in takes if name not in given and not unnamed]
+        if unnamed or odd:
+            wrong = "its arguments have names" if unnamed else odd[0]
+            raise TwinError(f"{type(self).__name__}.rates: {wrong}; write {', '.join(f'{n}=' for n in takes)}")
+        return rates(self, **given)
+
+    return call_checked
 
 
 class OneCompartment(eqx.Module):
@@ -19,6 +39,7 @@ class OneCompartment(eqx.Module):
 
     central: Scalar = state("", "in the central compartment")
 
+    @only_by_name
     def rates(self, *, clearance: Scalar, volume: Scalar) -> OneCompartment:
         return OneCompartment(central=-clearance / volume * self.central)
 
@@ -29,6 +50,7 @@ class OralOneCompartment(eqx.Module):
     depot: Scalar = state("", "not yet absorbed")
     central: Scalar = state("", "in the central compartment")
 
+    @only_by_name
     def rates(self, *, absorption: Scalar, clearance: Scalar, volume: Scalar) -> OralOneCompartment:
         absorbed = absorption * self.depot
         return OralOneCompartment(depot=-absorbed, central=absorbed - clearance / volume * self.central)
@@ -40,6 +62,7 @@ class TwoCompartment(eqx.Module):
     central: Scalar = state("", "in the central compartment")
     peripheral: Scalar = state("", "in the peripheral compartment")
 
+    @only_by_name
     def rates(
         self, *, clearance: Scalar, volume: Scalar, exchange: Scalar, peripheral_volume: Scalar
     ) -> TwoCompartment:
@@ -54,6 +77,7 @@ class OralTwoCompartment(eqx.Module):
     central: Scalar = state("", "in the central compartment")
     peripheral: Scalar = state("", "in the peripheral compartment")
 
+    @only_by_name
     def rates(
         self,
         *,
@@ -77,6 +101,7 @@ class ThreeCompartment(eqx.Module):
     shallow: Scalar = state("", "in the shallow peripheral compartment")
     deep: Scalar = state("", "in the deep peripheral compartment")
 
+    @only_by_name
     def rates(
         self,
         *,
@@ -104,6 +129,7 @@ class OralThreeCompartment(eqx.Module):
     shallow: Scalar = state("", "in the shallow peripheral compartment")
     deep: Scalar = state("", "in the deep peripheral compartment")
 
+    @only_by_name
     def rates(
         self,
         *,
@@ -135,6 +161,7 @@ def chain(stages: int) -> type:
     """
     names = tuple(f"stage_{i}" for i in range(1, stages + 1))
 
+    @only_by_name
     def rates(self, *, inflow: Scalar, rate: Scalar):
         content = [getattr(self, name) for name in names]
         arriving = [inflow, *(rate * c for c in content[:-1])]

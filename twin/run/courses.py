@@ -20,9 +20,9 @@ from ..solver.ensemble.event_table import fixed_ranks
 from ..solver.question import Question
 from ..solver.reference.course import Course, solve_course
 from ..types import Array
-from .people import bind_patients, bind_regimen, covariate_numbers, find_doubts, schedule_all
+from .people import bind_patients, bind_regimen, covariate_numbers, find_doubts, schedule_all, to_numbers
 from .program import problem_of
-from .question import make_question, require_covered, require_no_chance, select_outcomes
+from .question import make_question, require_covered, require_no_chance, require_own_names, select_outcomes
 from .times import course_span, look_times, resolution_of, time_points
 
 _TOGETHER = 64  # lanes of a block, where there are so many
@@ -54,6 +54,7 @@ class Courses:
             require_covered(asked, end, model.time_unit)
         schedules = schedule_all(model, [(p, built, end) for p, (_, end) in zip(people, spans, strict=True)])
         seen = tuple(model.observables()) if wanted[0].size else ()
+        require_own_names(asked, seen)
         self.model, self.people = model, len(people)
         self.doubts = find_doubts(model, people, {"": built})
         self.question = make_question(model, asked, schedules, observables=seen)
@@ -207,13 +208,13 @@ def _own(
         if name not in model.parameters():
             raise TwinError(f"model '{model.name}' has no parameter '{name}'; {suggest(name, model.parameters())}")
     for name, values in parameters.items():
-        own[name] = jnp.asarray(values, number)
+        own[name] = to_numbers(f"parameters['{name}']", values, jnp.asarray, number)
     for name, values in deviations.items():
         if model.parameters()[name].spread is None:
             raise TwinError(f"parameter '{name}' has no declared spread to deviate by; give its value in parameters")
         if name in parameters:
             raise TwinError(f"parameter '{name}' is given as a value and as a deviation; keep one")
-        own[_DEVIATION + name] = jnp.asarray(values, number)
+        own[_DEVIATION + name] = to_numbers(f"deviations['{name}']", values, jnp.asarray, number)
     for name, values in covariates.items():
         if name not in model.covariates():
             raise TwinError(f"model '{model.name}' has no covariate '{name}'; {suggest(name, model.covariates())}")

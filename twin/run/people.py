@@ -119,3 +119,11 @@ def covariate_numbers(name: str, values: Any, model: DiseaseModel) -> np.ndarray
         if not declared.levels and (reason := refusal(name, value, declared, model.name)):
             raise TwinError(f"covariates['{name}']: {spell(value, declared)}: {reason}")
     return found
+
+
+def to_numbers(whose: str, values: Any, array: Any = np.asarray, number: Any = float) -> Any:
+    """An array of numbers in the declared unit: what a caller has computed carries none. `array` may be JAX's."""
+    try:
+        return array(values, number)
+    except (TypeError, ValueError):
+        raise TwinError(f"{whose} is not numbers alone; give them in the declared unit, without text") from None

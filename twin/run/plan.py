@@ -21,7 +21,7 @@ from ..solver.choose import choose
 from ..solver.ensemble import windows
 from ..solver.ensemble.event_table import fixed_ranks
 from .batch import Batch, Own
-from .people import bind_arms, bind_patients, find_doubts, own_covariates, schedule_all
+from .people import bind_arms, bind_patients, find_doubts, own_covariates, schedule_all, to_numbers
 from .question import make_question, require_covered, select_outcomes
 from .times import course_span, look_times, resolution_of, sample_times, shown_times, time_points
 
@@ -114,7 +114,7 @@ def _individuals(
     for name, values in given.items():
         if name not in model.parameters():
             raise TwinError(f"model '{model.name}' has no parameter '{name}'; {suggest(name, model.parameters())}")
-        found[name] = np.asarray(values, float)
+        found[name] = to_numbers(f"{word}['{name}']", values)
         if found[name].shape != shape:
             raise TwinError(f"{word}['{name}'] has shape {found[name].shape}; {shape} (patient, draw) is needed")
     return found

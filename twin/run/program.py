@@ -267,8 +267,8 @@ def compile_program(task: Task, arrays: dict[str, Any], shape: tuple[int, int, i
     to_rows, to_solver = argument_shapes(arrays, shape)
     options = compiler_options(careful=not task.choice.method)
     return Program(
-        _look_up(_ROWS, repr(to_rows), lambda: _on_every_device(rows_of), to_rows, {}),
-        _look_up(_SOLVERS, (task, backend_name(), repr(to_solver)), lambda: solver(task), to_solver, options),
+        _look_up(_ROWS, _key(to_rows), lambda: _on_every_device(rows_of), to_rows, {}),
+        _look_up(_SOLVERS, (task, backend_name(), _key(to_solver)), lambda: solver(task), to_solver, options),
     )
 
 
@@ -279,6 +279,12 @@ def argument_shapes(arrays: dict[str, Any], shape: tuple[int, int, int]) -> tupl
     indices = (jax.ShapeDtypeStruct(shape, jnp.int32),) * 3
     counts = jax.ShapeDtypeStruct(shape[:1], jnp.int32)
     return (rest, indices), (shared_by_all(shapes), (jax.eval_shape(rows_of, rest, indices), counts))
+
+
+def _key(shapes: Any) -> tuple[Any, ...]:
+    """Equal where the shapes, and what they are shapes of, are."""
+    leaves, structure = jax.tree.flatten(shapes)
+    return (*leaves, structure)
 
 
 def _look_up(held: dict[Any, Any], key: Any, function: Callable[[], Any], given: Any, options: dict[str, Any]) -> Any:

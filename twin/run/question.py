@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from ..errors import TwinError, suggest
+from ..errors import TwinError, show, suggest
 from ..model import DiseaseModel, EventTime, Outcome
+from ..model.contract import check_outcome_name
 from ..quantity import parse_quantity, parse_time
 from ..regimen.schedule import SAMPLE_BEFORE, Mode, Schedule
 from ..solver.doses import targets, transit_treatments
@@ -26,11 +27,15 @@ def select_outcomes(model: DiseaseModel, asked: Sequence[str] | Mapping[str, Out
     if isinstance(asked, Mapping):
         chosen = dict(asked)
     else:
+        asked = [asked] if isinstance(asked, str) else asked
         for name in asked:
             if name not in model.outcomes:
                 raise TwinError(f"unknown outcome '{name}'; {suggest(name, model.outcomes)}")
         chosen = {name: model.outcomes[name] for name in asked}
     for name, outcome in chosen.items():
+        check_outcome_name(name)
+        if not isinstance(outcome, Outcome):
+            raise TwinError(f"outcome '{name}': {show(outcome)} is no outcome; write one such as Highest(of='...')")
         if outcome.of not in model.observables():
             raise TwinError(
                 f"outcome '{name}': unknown observable '{outcome.of}'; {suggest(outcome.of, model.observables())}"
@@ -51,6 +56,15 @@ def _in_numbers(name: str, outcome: Outcome, model: DiseaseModel) -> Outcome:
             except TwinError as problem:
                 raise TwinError(f"outcome '{name}', {key}: {problem}") from None
     return dataclasses.replace(outcome, **found) if found else outcome
+
+
+def require_own_names(outcomes: Mapping[str, Outcome], returned: Iterable[str]) -> None:
+    """Refuse an outcome that would hide something else of what is returned, where both stand in one mapping."""
+    for name in sorted(outcomes.keys() & set(returned)):
+        raise TwinError(
+            f"outcome '{name}' would hide the observable or state of this name, which is returned beside it; "
+            f"ask for it by another name, such as outcomes={{'its_{name.removeprefix('state.')}': ...}}"
+        )
 
 
 def require_no_chance(outcomes: Mapping[str, Outcome]) -> None:

@@ -53,7 +53,7 @@ def course_span(
     if latest > end:
         raise TwinError(f"times end at {latest:g}, after until {end:g} {unit}")
     if until is None and end == start:
-        remedy = "set until, such as until='7 day'"
+        remedy = "give times, or set until, such as until='7 day'"
         raise TwinError(f"no regimen says how long it goes on, as a repeated dose or an infusion does; {remedy}")
     if not (math.isfinite(end) and end > start):
         raise TwinError(f"the course ends at {end:g} {unit}, not after its start {start:g}; set until")

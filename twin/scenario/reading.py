@@ -13,6 +13,7 @@ from ..errors import TwinError, TwinErrors, show, suggest
 from ..files.document import Document, Location, read
 from ..files.reach import Reach
 from ..files.schema import Examined
+from ..model.contract import check_outcome_name
 from ..patient import BoundPatient, Patient
 from ..patient.bind import bind
 from ..patient.file import PatientFile
@@ -227,6 +228,7 @@ class Reading:
                     name, outcome = build_outcome(entry, model, functools.partial(self.at, "outcomes", i))
                 if name in found:
                     raise TwinError(f"a second outcome is called '{name}'; give each its own name")
+                check_outcome_name(name)
                 if outcome is not None:
                     found[name] = outcome
         return found

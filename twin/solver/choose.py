@@ -7,7 +7,7 @@ import functools
 
 from ..errors import TwinError, suggest
 from ..model import DiseaseModel
-from ..settings import COURSE_SOLVERS, METHODS, SOLVERS
+from ..settings import COURSE_SOLVERS, METHODS, SOLVERS, check_tolerance
 from .doses import uses_transit
 from .linear.proof import linear_block
 from .linear.structure import exact_in_time
@@ -106,8 +106,7 @@ def choose(
         choice = dataclasses.replace(choice, relative=1e-5, absolute=1e-7)
     given = {"relative": relative, "absolute": absolute}
     for name, value in given.items():
-        if value is not None and not 0 < value < 1:
-            raise TwinError(f"{name} tolerance {value} is not between 0 and 1")
+        check_tolerance(name, value)
     given |= {"max_steps": max_steps}
     exact = _runs_exactly(model, choice.name, nonlinear)
     choice = dataclasses.replace(

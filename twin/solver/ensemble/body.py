@@ -22,7 +22,7 @@ from ...types import Array
 from ..status import Status
 from .event_table import DO_BOLUS, DO_CHANGE, DO_EARLY_BOLUS, DO_RESET, DO_START, DO_STEADY, DO_STOP, comes_first
 from .method import control
-from .method.step import unknown
+from .method.step import hide_count
 from .modes import Block, Lanes
 from .problem import Problem, Rows, Setup
 from .stretch import Stretch
@@ -401,7 +401,7 @@ class Body:
                 for name, outcome in self.setup.question.outcomes
             }
 
-        return jax.lax.fori_loop(0, unknown(2, todo), half, totals)
+        return jax.lax.fori_loop(0, hide_count(2, todo), half, totals)
 
     def _catch(
         self, at: Inside, here: Stretch, h: Array, t1: Array, upcoming: Array, times: Lanes, made: Any, go: Array

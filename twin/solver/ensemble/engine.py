@@ -13,7 +13,7 @@ from jax.extend.core import jaxpr_as_fun
 
 from ...types import Array
 from .body import Body
-from .method.step import unknown
+from .method.step import hide_count
 from .problem import Problem, Setup
 
 _WINDOW = 6  # samples caught between two meetings of all lanes of a block
@@ -90,5 +90,5 @@ def solve_batch(setup: Setup, problem: Problem, samples: Array, bounds: Array, *
     blocks = jax.tree.map(cut, (problem, own))
     if count == 1:  # taking one of one is no operation, and its arithmetic would be compiled into what comes before
         blocks = jax.tree.map(lambda x: jnp.concatenate([x, x]), blocks)
-    solved = one_by_one(block, blocks, unknown(count, problem.start))
+    solved = one_by_one(block, blocks, hide_count(count, problem.start))
     return jax.tree.map(lambda x: jnp.moveaxis(x[:count], 0, -2).reshape(*x.shape[1:-1], -1), solved)

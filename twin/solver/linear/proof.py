@@ -47,8 +47,6 @@ def linear_block(kind: type[DiseaseModel]) -> Block:
     """The proven linear block of a model; an error names the state and the term that breaks the promise."""
     names = list(kind.states())
     chosen = tuple(sorted({i for name in kind.linear for i in kind.positions(name)}))
-    if not chosen:
-        return Block((), ())
     place = {i: k for k, i in enumerate(chosen)}
     model = kind()
 
@@ -57,8 +55,13 @@ def linear_block(kind: type[DiseaseModel]) -> Block:
 
     one = jnp.float32(0.5)
     person = _float32(Individual(kind.Parameters(), kind.Covariates(), kind.Inputs()))
-    with jax.numpy_dtype_promotion("standard"):
-        traced = jax.make_jaxpr(rates)(one, [one] * len(names), person)
+    try:
+        with jax.numpy_dtype_promotion("standard"):
+            traced = jax.make_jaxpr(rates)(one, [one] * len(names), person)
+    except TwinError as problem:  # of a part; said here, and not from the depth of a solver
+        raise TwinError(f"model '{kind.name}': {problem}") from None
+    if not chosen:
+        return Block((), ())
     inputs = [Use(other=frozenset({"time"}))]
     for i, name in enumerate(names):
         inputs.append(Use(affine=frozenset({place[i]})) if i in place else Use(other=frozenset({f"state '{name}'"})))

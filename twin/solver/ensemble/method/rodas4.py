@@ -17,7 +17,7 @@ from jax.extend import core
 
 from ....types import Array
 from ...tableau import DENSE, GAMMA, SLOPES, TIMES, A, C
-from .step import Flow, Lanes, Step, combine, unknown
+from .step import Flow, Lanes, Step, combine, hide_count
 
 Matrix = list[list[Any]]  # None where structurally zero
 
@@ -59,7 +59,7 @@ def _in_a_loop(
         return [k.at[i].set(u) for k, u in zip(stages, found, strict=True)], here
 
     begin = [jnp.zeros((count, *h.shape), h.dtype)] * n
-    stages, at = jax.lax.fori_loop(0, unknown(count, h), stage, (begin, z))
+    stages, at = jax.lax.fori_loop(0, hide_count(count, h), stage, (begin, z))
     return [[stages[d][j] for d in range(n)] for j in range(count)], at
 
 

@@ -24,7 +24,7 @@ class Step(NamedTuple):
     rate: Array | None  # step times fastest rate, if the method can tell
 
 
-def unknown(count: int, like: Array) -> Array:
+def hide_count(count: int, like: Array) -> Array:
     """A number of turns as one that the compiler cannot know, so that it does not write a loop out.
 
     It states its type: in a kernel, Pallas gives a bare number chosen by a single condition the condition's type, one

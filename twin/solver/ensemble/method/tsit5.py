@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from ....types import Array
-from .step import Flow, Lanes, Step, combine, norm, unknown
+from .step import Flow, Lanes, Step, combine, hide_count, norm
 
 _TIMES = (0.0, 0.161, 0.327, 0.9, 0.9800255409045097, 1.0, 1.0)
 _A = (
@@ -71,7 +71,7 @@ def _in_a_loop(flow: Flow, t: Array, h: Array, z: Lanes, first: Lanes) -> tuple[
         return [k.at[i].set(f) for k, f in zip(slopes, found, strict=True)], at, here
 
     begin = [jnp.zeros((count, *h.shape), h.dtype).at[0].set(k) for k in first]
-    slopes, before, at = jax.lax.fori_loop(1, unknown(count, h), stage, (begin, z, z))
+    slopes, before, at = jax.lax.fori_loop(1, hide_count(count, h), stage, (begin, z, z))
     return [[slopes[d][j] for d in range(n)] for j in range(count)], before, at
 
 
