@@ -36,7 +36,7 @@ from .task import Task
 
 
 @dataclasses.dataclass(frozen=True)
-class _Lane:
+class Lane:
     """One trajectory before it is solved."""
 
     schedule: Any
@@ -53,7 +53,7 @@ def solver(task: Task) -> Any:
     Blocks are solved in turn on a CPU; diffrax and an accelerator solve all of them at once, whatever `count` is.
     """
     stages = (_prepare, _together) if task.choice.method else (_alone,)
-    each = one_by_one if task.choice.method and in_turn() else _at_once
+    each = one_by_one if task.choice.method and in_turn() else at_once
 
     def on_device(shared: dict[str, Any], given: tuple[dict[str, Any], Array]) -> dict[str, Any]:
         found, count = jax.tree.map(lambda x: x[0], given)  # this device's
@@ -61,16 +61,16 @@ def solver(task: Task) -> Any:
             found = each(functools.partial(stage, task, task.kind(), shared), found, count)
         return jax.tree.map(lambda x: x[None], found)
 
-    return _on_every_device(on_device)
+    return on_every_device(on_device)
 
 
-def _at_once(block: Callable[[Any], Any], blocks: Any, count: Array) -> Any:
+def at_once(block: Callable[[Any], Any], blocks: Any, count: Array) -> Any:
     shape = jax.tree.leaves(blocks)[0].shape[:2]
     found = block(jax.tree.map(lambda x: x.reshape(shape[0] * shape[1], *x.shape[2:]), blocks))
     return jax.tree.map(lambda x: x.reshape(*shape, *x.shape[1:]), found)
 
 
-def _on_every_device(function: Callable[..., Any]) -> Any:
+def on_every_device(function: Callable[..., Any]) -> Any:
     """`function(shared, given)`, jitted, each device with its own share of what is given."""
     devices = jax.local_devices()
     if len(devices) == 1:
@@ -104,7 +104,7 @@ def rows_of(arrays: dict[str, Any], indices: tuple[Array, Array, Array]) -> dict
     return own
 
 
-def _lane(task: Task, model: DiseaseModel, shared: dict[str, Any], own: dict[str, Any]) -> _Lane:
+def draw_lane(task: Task, model: DiseaseModel, shared: dict[str, Any], own: dict[str, Any]) -> Lane:
     key = jax.random.fold_in(jax.random.wrap_key_data(own["key"]), own["number"])
     shared_key = jax.random.fold_in(jax.random.wrap_key_data(shared["shared"]), own["number"])
     individual_key, hazard_key, noise_key = jax.random.split(key, 3)
@@ -123,7 +123,7 @@ def _lane(task: Task, model: DiseaseModel, shared: dict[str, Any], own: dict[str
         person = individual_at(model, drawn, with_covariates(model, signals, own["covariates"]))
         return with_own(person, own["individuals"])
 
-    return _Lane(own["schedule"], person_at, drawn.found, chances, noise_key)
+    return Lane(own["schedule"], person_at, drawn.found, chances, noise_key)
 
 
 def _alone(task: Task, model: DiseaseModel, shared: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
@@ -132,7 +132,7 @@ def _alone(task: Task, model: DiseaseModel, shared: dict[str, Any], own: dict[st
 
 
 def _course(task: Task, model: DiseaseModel, shared: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    lane = _lane(task, model, shared, own)
+    lane = draw_lane(task, model, shared, own)
     start, end, resolution, relative, absolute = shared["span"]
     course = solve_course(
         model, task.choice, task.question, lane.schedule, lane.person_at,
@@ -141,7 +141,7 @@ def _course(task: Task, model: DiseaseModel, shared: dict[str, Any], own: dict[s
     )  # fmt: skip
     person = lane.person_at(lane.schedule.signal_value[0])
     status = jnp.where(lane.found, course.status, Status.NO_PATIENT)
-    return _results(task, model, shared, course, status, person, lane.noise_key)
+    return results_of(task, model, shared, course, status, person, lane.noise_key)
 
 
 def _prepare(task: Task, model: DiseaseModel, shared: dict[str, Any], own: dict[str, Any]) -> Any:
@@ -149,7 +149,7 @@ def _prepare(task: Task, model: DiseaseModel, shared: dict[str, Any], own: dict[
     setup = Setup(model, task.choice, task.question)
 
     def prepare(own: dict[str, Any]) -> Any:
-        lane = _lane(task, model, shared, own)
+        lane = draw_lane(task, model, shared, own)
         problem = problem_of(setup, lane.schedule, lane.person_at, shared["span"], own.get("rank"), lane.chances)
         person = lane.person_at(lane.schedule.signal_value[0])
         return problem, lane.found, person, jax.random.key_data(lane.noise_key)
@@ -166,13 +166,13 @@ def _together(task: Task, model: DiseaseModel, shared: dict[str, Any], prepared:
     status = jnp.where(found, solved.status, Status.NO_PATIENT)
 
     def results(solved: Any, status: Array, person: Individual, key: Array) -> dict[str, Any]:
-        return _results(task, model, shared, solved, status, person, jax.random.wrap_key_data(key))
+        return results_of(task, model, shared, solved, status, person, jax.random.wrap_key_data(key))
 
     given = Solved(samples, solved.outcomes, solved.status, solved.steps)
     return jax.vmap(results)(given, status, person, noise_keys) | {"steps": solved.steps}
 
 
-def _results(
+def results_of(
     task: Task, model: DiseaseModel, shared: dict[str, Any], found: Any, status: Array, person: Individual, key: Array
 ) -> dict[str, Any]:
     """What is told of a trajectory."""
@@ -267,8 +267,8 @@ def compile_program(task: Task, arrays: dict[str, Any], shape: tuple[int, int, i
     to_rows, to_solver = argument_shapes(arrays, shape)
     options = compiler_options(careful=not task.choice.method)
     return Program(
-        _look_up(_ROWS, _key(to_rows), lambda: _on_every_device(rows_of), to_rows, {}),
-        _look_up(_SOLVERS, (task, backend_name(), _key(to_solver)), lambda: solver(task), to_solver, options),
+        look_up(_ROWS, shapes_key(to_rows), lambda: on_every_device(rows_of), to_rows, {}),
+        look_up(_SOLVERS, (task, backend_name(), shapes_key(to_solver)), lambda: solver(task), to_solver, options),
     )
 
 
@@ -281,13 +281,13 @@ def argument_shapes(arrays: dict[str, Any], shape: tuple[int, int, int]) -> tupl
     return (rest, indices), (shared_by_all(shapes), (jax.eval_shape(rows_of, rest, indices), counts))
 
 
-def _key(shapes: Any) -> tuple[Any, ...]:
+def shapes_key(shapes: Any) -> tuple[Any, ...]:
     """Equal where the shapes, and what they are shapes of, are."""
     leaves, structure = jax.tree.flatten(shapes)
     return (*leaves, structure)
 
 
-def _look_up(held: dict[Any, Any], key: Any, function: Callable[[], Any], given: Any, options: dict[str, Any]) -> Any:
+def look_up(held: dict[Any, Any], key: Any, function: Callable[[], Any], given: Any, options: dict[str, Any]) -> Any:
     """A compiled function from among those held, or made now."""
     if key not in held:
         if len(held) >= _MOST_PROGRAMS:  # each has memory maps, of which a process may have only so many

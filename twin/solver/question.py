@@ -15,7 +15,7 @@ class Question:
     as they are, `graded` whether outcomes look more often after each dose, `areas` the observables whose
     area is wanted and exact, `resets` and `steady` whether any schedule has such records, `fixed` whether
     all times of events are known before an individual is drawn, `early` whether anything may come before a sample
-    of its time and alter what it sees.
+    of its time and alter what it sees. `measured` are the observables that a regimen's rules read.
     """
 
     observables: tuple[str, ...]
@@ -28,3 +28,4 @@ class Question:
     steady: bool
     fixed: bool
     early: bool
+    measured: tuple[str, ...] = ()

@@ -4,8 +4,10 @@
 `make_differentiable` gives either derivatives. `twin.run.runner` spreads a run over calls and devices.
 """
 
-from .engine import Solved, one_by_one, solve, solve_batch, windows
+from .engine import Solved, Stop, advance, one_by_one, solve, solve_batch, windows
 from .gradient import make_differentiable
 from .problem import Problem, Setup
 
-__all__ = ["Problem", "Setup", "Solved", "make_differentiable", "one_by_one", "solve", "solve_batch", "windows"]
+__all__ = [
+    "Problem", "Setup", "Solved", "Stop", "advance", "make_differentiable", "one_by_one", "solve", "solve_batch", "windows",
+]  # fmt: skip

@@ -44,6 +44,7 @@ class Now(eqx.Module):
     totals: dict[str, Any]
     largest: dict[str, Array]  # the largest size of each observable that outcomes look at
     caught: dict[str, tuple[Array, ...]]
+    read: dict[str, tuple[Array, ...]]  # what is read at each lane's own times
     steps: Array
 
 
@@ -60,6 +61,7 @@ class Inside(eqx.Module):
     totals: dict[str, Any]
     largest: dict[str, Array]
     caught: dict[str, tuple[Array, ...]]
+    read: dict[str, tuple[Array, ...]]
     ends: dict[str, tuple[Array, Array]]  # each looked-at observable's value and slope here
     steps: Array
     stiff: Array
@@ -68,8 +70,11 @@ class Inside(eqx.Module):
 class Body:
     """Solves a block; see the module."""
 
-    def __init__(self, setup: Setup, problem: Problem, rows: Callable[[Any], Any] = Rows):
-        self.setup, self.problem = setup, problem
+    def __init__(
+        self, setup: Setup, problem: Problem, rows: Callable[[Any], Any] = Rows, readings: tuple[Array, ...] = ()
+    ):
+        """`readings` are times of each lane's own at which what a rule asks is read; no step is other for them."""
+        self.setup, self.problem, self.readings = setup, problem, readings
         self.persons, self.events = jax.tree.map(rows, problem.persons), jax.tree.map(rows, problem.events)
         self.steady = None if problem.steady is None else [rows(state) for state in problem.steady]
         self.steady_kind = None if problem.steady_kind is None else rows(problem.steady_kind)
@@ -105,7 +110,7 @@ class Body:
             totals={n: tuple(zero + v for v in o.start()) for n, o in outcomes},
             largest=dict.fromkeys(self.setup.observables, zero),
             caught=dict.fromkeys(self.setup.question.observables, (zero + jnp.nan,) * samples),
-            steps=whole,
+            read={}, steps=whole,
         )  # fmt: skip
 
     def window(self, now: Now, samples: Lanes, bound: Array) -> Now:
@@ -144,6 +149,14 @@ class Body:
         names = self.setup.question.observables
         caught = {n: _keep_due(now.caught[n], due, here.value(n, self.zero, list(now.y))) for n in names}
         return eqx.tree_at(lambda w: w.caught, now, caught)
+
+    def read_here(self, now: Now) -> Now:
+        """Readings of this very moment, before whatever happens at it."""
+        here = self._stretch(now, now.time)
+        due = [(now.status == Status.OK) & (when == now.time) for when in self.readings]
+        nothing = (self.zero + jnp.nan,) * len(due)
+        values = {n: here.value(n, self.zero, list(now.y)) for n in self.setup.question.measured}
+        return dataclasses.replace(now, read={n: _keep_due(nothing, due, value) for n, value in values.items()})
 
     def _apply(self, now: Now, bound: Array) -> Now:
         """The next event of every lane whose time has come."""
@@ -238,7 +251,7 @@ class Body:
             now, time=jnp.where(active, stop, now.time),
             y=tuple(jnp.where(move, new, old) for new, old in zip(y, now.y, strict=True)),
             step=jnp.where(move, after.step, now.step), status=status,
-            totals=after.totals, largest=after.largest, caught=after.caught, steps=after.steps,
+            totals=after.totals, largest=after.largest, caught=after.caught, read=after.read, steps=after.steps,
         )  # fmt: skip
 
     # --- steps ------------------------------------------------------------------------------------------
@@ -258,7 +271,7 @@ class Body:
         begin = Inside(
             t=zero, step=self._first_step(now, here, z, slopes, fresh), z=tuple(z), slopes=tuple(slopes),
             log_error=zero, todo=todo, status=now.status, totals=now.totals, largest=largest,
-            caught=now.caught, ends=ends, steps=now.steps, stiff=zero,
+            caught=now.caught, read=now.read, ends=ends, steps=now.steps, stiff=zero,
         )  # fmt: skip
         times = [s - here.begin for s in samples]
         limit = now.steps + setup.choice.max_steps
@@ -318,6 +331,7 @@ class Body:
         caught = at.caught
         if setup.question.observables:
             caught = self._catch(at, here, h, t1, upcoming, times, made, go)
+        read = self._read(at, here, h, t1, made, go) if self.readings else at.read
         steps = at.steps + jnp.where(doing, 1, 0)
         stiff = self._stiffness(at, made, go)
         tiny = wanted <= 1e-13 * (jnp.abs(here.begin) + here.length) if self.dtype == jnp.float64 else wanted <= 1e-30
@@ -336,7 +350,7 @@ class Body:
             z=tuple(map(keep, made.end, at.z)), slopes=tuple(map(keep, made.slopes, at.slopes)),
             log_error=keep(verdict.log_error, at.log_error), todo=jnp.where(done, 0.0, at.todo), status=status,
             totals=jax.tree.map(keep, totals, at.totals), largest=jax.tree.map(keep, largest, at.largest),
-            caught=caught, ends=jax.tree.map(keep, ends, at.ends), steps=steps, stiff=stiff,
+            caught=caught, read=read, ends=jax.tree.map(keep, ends, at.ends), steps=steps, stiff=stiff,
         )  # fmt: skip
 
     def _stiffness(self, at: Inside, made: Any, go: Array) -> Array:
@@ -415,6 +429,24 @@ class Body:
         names = self.setup.question.observables
         return {n: _keep_due(at.caught[n], due, here.value(n, time, y)) for n in names}
 
+    def _read(self, at: Inside, here: Stretch, h: Array, t1: Array, made: Any, go: Array) -> Any:
+        """Readings that a step passes; nothing is computed where no lane has one."""
+        whens = [when - here.begin for when in self.readings]
+        due = [go & (at.t < when) & (when <= t1) for when in whens]
+        any_due = jnp.max(jnp.where(_any(due), 1, 0))
+
+        def look(_: Array, read: dict[str, tuple[Array, ...]]) -> dict[str, tuple[Array, ...]]:
+            for k, when in enumerate(whens):
+                time = jnp.where(due[k], when, at.t)
+                share = jnp.clip((time - at.t) / jnp.where(h > 0, h, 1.0), 0.0, 1.0)
+                y = here.state(time, made.dense(share))
+                for name in read:
+                    value = jnp.where(due[k], here.value(name, time, y), read[name][k])
+                    read = {**read, name: (*read[name][:k], value, *read[name][k + 1 :])}
+            return read
+
+        return jax.lax.fori_loop(0, any_due, look, at.read)
+
 
 class _Still:
     """The step of a model that has nothing to integrate."""
@@ -446,6 +478,13 @@ def _all(conditions: list[Any]) -> Any:
     result = conditions[0]
     for condition in conditions[1:]:
         result = result & condition
+    return result
+
+
+def _any(conditions: list[Any]) -> Any:
+    result = conditions[0]
+    for condition in conditions[1:]:
+        result = result | condition
     return result
 
 

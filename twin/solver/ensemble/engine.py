@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -12,7 +13,8 @@ import numpy as np
 from jax.extend.core import jaxpr_as_fun
 
 from ...types import Array
-from .body import Body
+from ..status import Status
+from .body import Body, Now
 from .method.step import hide_count
 from .problem import Problem, Setup
 
@@ -54,6 +56,46 @@ def solve(setup: Setup, problem: Problem, samples: Array, bounds: Array) -> Solv
     outcomes, status = body.results(now)
     flat = {name: values.reshape(-1, values.shape[-1]) for name, values in caught.items()}
     return Solved(flat, outcomes, status, now.steps)
+
+
+class Stop(NamedTuple):
+    """Where lanes are to stop, and what is to be seen until then; the last axis of everything is the lane."""
+
+    halt: Array
+    readings: tuple[Array, ...]  # times of each lane's own
+
+
+def advance(
+    setup: Setup, problem: Problem, now: Now, stop: Stop, samples: Array, bounds: Array, caught: dict[str, Array]
+) -> tuple[Now, dict[str, Array]]:
+    """Every lane of a block on to where it is to stop; `now.read` is what was read, `caught` (sample, lane) grows.
+
+    A lane's arithmetic is that of `solve`, if it stops where it has an event anyway. Windows that no lane of the block
+    has come to, or that all have left, are passed over.
+    """
+    body = Body(setup, problem, readings=stop.readings)
+    size = samples.shape[1]
+    names = setup.question.observables if size else ()
+    nothing = (body.zero + jnp.nan,) * size
+    now = body.read_here(dataclasses.replace(now, pointer=jnp.zeros_like(now.pointer)))
+    halt = jnp.minimum(stop.halt, bounds[-1])
+    waits = (now.time < halt) & (now.status == Status.OK)
+    behind = jnp.sum(bounds[:, None] < now.time, axis=0, dtype=jnp.int32)  # windows that a lane has left
+    ahead = jnp.sum(bounds[:, None] < halt, axis=0, dtype=jnp.int32)  # and will have left
+    first = jnp.min(jnp.where(waits, behind, len(bounds)))
+    last = jnp.max(jnp.where(waits, ahead + 1, 0))
+
+    def window(index: Array, carry: Any) -> Any:
+        now, caught = carry
+        now = dataclasses.replace(now, caught=dict.fromkeys(names, nothing))
+        now = body.window(now, list(samples[index]), jnp.minimum(bounds[index], halt))
+        for name in names:
+            old = jax.lax.dynamic_slice_in_dim(caught[name], index * size, size)
+            new = jnp.where(jnp.isnan(old), jnp.stack(now.caught[name]), old)
+            caught = {**caught, name: jax.lax.dynamic_update_slice_in_dim(caught[name], new, index * size, 0)}
+        return dataclasses.replace(now, caught={}), caught
+
+    return jax.lax.fori_loop(first, last, window, (dataclasses.replace(now, caught={}), caught))
 
 
 def one_by_one(block: Callable[[Any], Any], blocks: Any, count: int | Array) -> Any:

@@ -129,9 +129,18 @@ def table_of(
     rank: Array | None,
     *,
     infused: bool,
+    start: Array | None = None,
+    since: Array | None = None,
 ) -> Events:
-    """One lane's events in order; `rank` is their order if it is known."""
+    """One lane's events in order; `rank` is their order if it is known.
+
+    Where `since` is given, what has happened by then is left out: a course that began at `start` goes on from there.
+    """
     given = give(model, schedule, person, schedule.time.dtype)
     events, order = list_events(schedule, given, end, infused=infused)
+    if since is not None:
+        gone = (events.time < since) | (comes_first(events.kind) & (events.time <= since))
+        gone = gone | ((events.kind == DO_CHANGE) & (events.time <= start))
+        events = eqx.tree_at(lambda e: e.time, events, jnp.where(gone, jnp.inf, events.time))
     rank = order_in_time(events, order) if rank is None else rank
     return jax.tree.map(lambda column: column[rank], events)
