@@ -1,0 +1,123 @@
+"""What the `feedback` of a regimen may hold: the closed schema behind scenario files, Python mappings and editors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from ...files.schema import Closed, Name, Quantity, Text, Whole
+
+
+class ReadingEntry(Closed):
+    """How a measurement reaches whoever decides."""
+
+    rounded: Quantity | None = Field(None, description="To the nearest multiple of this: an INR is read to 0.1")
+    least: Quantity | None = Field(None, description="What lies below is read as this, the limit of quantification")
+    most: Quantity | None = Field(None, description="What lies above is read as this")
+    delay: Quantity | None = Field(None, description="How long the result takes: decisions wait for it")
+    missed: Quantity | None = Field(None, description="The chance that a visit does not take place: '5 %'")
+
+
+class DoseVisit(Closed):
+    """A reading that goes with doses: before each, or some time after the third."""
+
+    dose: Literal["each"] | Whole | list[Whole] = Field(description="each, or numbers of doses counted from 1")
+    before: Quantity | None = Field(None, description="How long before the dose; 0 is just before it")
+    after: Quantity | None = Field(None, description="How long after it is given")
+
+
+class TimeVisit(Closed):
+    """Readings at equal distances."""
+
+    every: Quantity = Field(description="The distance: '7 day'")
+    start: Quantity | None = Field(None, alias="from", description="The first; a distance after the start if left out")
+    until: Quantity | None = Field(None, description="None after this time")
+
+
+class Hold(Closed):
+    """Doses are left out until a reading allows them again."""
+
+    until_to: Quantity | None = Field(None, alias="to", description="Until a reading is at most this")
+    until_from: Quantity | None = Field(None, alias="from", description="Until a reading is at least this")
+    again: Quantity | None = Field(None, description="How long until the next reading: '2 day'")
+
+
+class RuleEntry(Closed):
+    """What to do about a reading; of a list of rules the first that fits is followed."""
+
+    name: Name | None = Field(None, description="What the ledger calls it; what it says, if left out")
+    above: Quantity | None = Field(None, description="Fits readings above this")
+    below: Quantity | None = Field(None, description="Fits readings below this")
+    at_least: Quantity | None = Field(None, alias="from", description="Fits readings of at least this")
+    at_most: Quantity | None = Field(None, alias="to", description="Fits readings of at most this")
+    when: Text | None = Field(None, description="Fits where this holds: 'change > 0.5 and age >= 65'")
+    again: bool | None = Field(None, description="Fits only if the last decision was by this rule, too (or was not)")
+    in_a_row: Whole | None = Field(None, ge=1, description="Fits only at so many readings in a row")
+    lasting: Quantity | None = Field(None, description="Fits only where it has fitted for so long")
+    dose: Text | None = Field(
+        None, description="'5 mg', 'x 1.1', '+2 mg', '-10 %', 'up' and 'down' the levels, or 'same'"
+    )
+    once: Text | None = Field(None, description="The next dose alone: 'x 2', '2.5 mg'")
+    every: Quantity | None = Field(None, description="Another interval from the next dose on")
+    skip: Whole | None = Field(None, ge=1, description="So many doses are left out")
+    hold: Hold | None = Field(None, description="Doses are left out until a reading allows them")
+    delay: Quantity | None = Field(None, description="The next dose, and all that follow, so much later")
+    delays: Whole | None = Field(None, ge=1, description="How many delays in a row at most; then treatment stops")
+    stop: Literal[True] | None = Field(None, description="No further dose")
+    give: Text | None = Field(None, description="At once, beside the regimen: '2.5 mg vitamin_k'")
+    next: Quantity | None = Field(None, description="How long until the next reading")
+
+
+class NextEntry(Closed):
+    """How long until the next reading, by how long readings have been in range."""
+
+    at_least: Quantity = Field(alias="from", description="The lower end of the range, which belongs to it")
+    at_most: Quantity = Field(alias="to", description="The upper end, which belongs to it")
+    after: dict[Name, Quantity] = Field(
+        description="In range for at least -> until the next: {1 day: 2 day, 7 day: 7 day}"
+    )
+    otherwise: Quantity = Field(description="Out of range: '7 day'")
+
+
+class DosesEntry(Closed):
+    """What can be given: every dose that a rule asks for becomes the nearest of these, the smaller of two."""
+
+    multiple_of: Quantity | None = Field(None, description="Multiples of this: '0.5 mg', half a tablet")
+    least: Quantity | None = Field(None, description="No smaller dose; 'none' needs hold, skip or stop")
+    most: Quantity | None = Field(None, description="No larger dose")
+    change: Quantity | None = Field(None, description="No larger change at once: '20 %'")
+
+
+def _visit_form(given: Any) -> str:
+    if isinstance(given, Mapping):
+        return "<doses>" if "dose" in given else "<times>"
+    return "<text>"
+
+
+def _list_or_one(given: Any) -> str:
+    return "<list>" if isinstance(given, list) else "<one>"
+
+
+Visit = Annotated[
+    Annotated[Quantity, Tag("<text>")] | Annotated[DoseVisit, Tag("<doses>")] | Annotated[TimeVisit, Tag("<times>")],
+    Discriminator(_visit_form),
+]
+
+
+class FeedbackEntry(Closed):
+    """Rules that change a regimen by what is measured under it."""
+
+    measure: Name = Field(description="The observable that is read")
+    latent: bool = Field(False, description="Whether it is read without the error of a measurement")
+    reading: ReadingEntry = Field(ReadingEntry(), description="How a measurement is rounded, limited, late or missed")
+    at: Annotated[
+        Annotated[list[Visit], Field(min_length=1), Tag("<list>")] | Annotated[Visit, Tag("<one>")],
+        Discriminator(_list_or_one),
+    ] = Field(description="When it is read: 'day 3', [day 3, day 5, then every 7 day], {dose: each, before: 0 h}")
+    rules: list[RuleEntry] = Field(min_length=1, description="The first that fits is followed; the last fits all")
+    next: NextEntry | None = Field(None, description="How long until the next reading, by the time in range")
+    treatment: Name | None = Field(None, description="Which treatment is changed, if the start has several")
+    levels: list[Text] | None = Field(None, min_length=2, description="Doses that 'up' and 'down' go along, ascending")
+    doses: DosesEntry = Field(DosesEntry(), description="What can be given")
