@@ -21,6 +21,8 @@ from ..model.domain import is_meant, is_studied, not_meant, not_studied, refusal
 from ..quantity import Span, duration, interval, parse_span, require_finite
 from .dose import MOST_DOSES, SIZES, Dose, find_treatment, is_count, read_amount
 from .event_table import read_events
+from .feedback.check import rules_problems
+from .feedback.rule import Feedback, Rules, read_feedback
 from .shorthand import parse_text
 
 if TYPE_CHECKING:
@@ -33,7 +35,8 @@ class Regimen:
 
     `record_order` keeps NONMEM's order of rows at equal times; otherwise a sample taken at the time of a
     dose is a sample before the dose. `samples` are an event table's observation rows: the time, and whether
-    a dose or reset row at the same time stands before it.
+    a dose or reset row at the same time stands before it. `feedback` are rules that change the doses by what is
+    measured; `doses` are then those it begins with.
     """
 
     doses: tuple[Dose, ...] = ()
@@ -41,6 +44,7 @@ class Regimen:
     inputs: Mapping[str, tuple[tuple[Span, float], ...]] = dataclasses.field(default_factory=dict)
     record_order: bool = False
     samples: tuple[tuple[float, bool], ...] = ()
+    feedback: Feedback | None = None
 
     @classmethod
     def build(cls, spec: Regimen | str | Sequence[Any] | Mapping[str, Any] | None) -> Regimen:
@@ -74,6 +78,7 @@ class Regimen:
             resets=tuple((record, move(time)) for record, time in self.resets),
             inputs={name: tuple((move(t), value) for t, value in changes) for name, changes in self.inputs.items()},
             samples=tuple((time + now, after) for time, after in self.samples),
+            feedback=self.feedback and self.feedback.after(now, unit),
         )
 
     def check(self, model: DiseaseModel) -> list[str]:
@@ -95,7 +100,17 @@ class Regimen:
             for value in dict.fromkeys(value for _, value in changes):
                 if reason := refusal(name, value, declared, model.name):
                     problems.append(f"input '{name}', {spell(value, declared)}: {reason}")
+        if self.feedback is not None and not problems:
+            try:
+                problems += rules_problems(self.rules(model))
+            except TwinError as problem:
+                problems.append(str(problem))
         return problems
+
+    def rules(self, model: DiseaseModel) -> Rules:
+        """The feedback's rules in the model's numbers."""
+        assert self.feedback is not None
+        return self.feedback.bind(model, [find_treatment(dose, model) for dose in self.doses])
 
     def doubts(self, model: DiseaseModel, sizes: Mapping[str, float]) -> list[str]:
         """What a user is told of a regimen that goes beyond what the model was studied or is meant for.
@@ -180,6 +195,7 @@ def _from_mapping(spec: Mapping[str, Any]) -> Regimen:
     inputs: dict[str, tuple[tuple[Span, float], ...]] = {}
     doses: list[Dose] = []
     table = Regimen()
+    feedback: Feedback | None = None
     for key, value in spec.items():
         if key == "inputs":
             if not isinstance(value, Mapping):
@@ -191,15 +207,19 @@ def _from_mapping(spec: Mapping[str, Any]) -> Regimen:
             if not isinstance(value, Mapping):
                 raise TwinError("events: write columns such as {TIME: [0, 24], AMT: [5, 5]}")
             table = Regimen.from_events(**{str(name): column for name, column in value.items()})
-        elif key == "doses":
+        elif key in ("doses", "start"):
             doses.extend(Regimen.build(value).doses)
+        elif key == "feedback":
+            feedback = read_feedback(value)
         elif key in _DOSE_KEYS:
             raise TwinError(f"'{key}' belongs to a dose; write the doses as a list: '- amount: 5 mg'")
         else:  # a treatment's name
             doses.extend(_of_treatment(str(key), Regimen.build(value)))
     if table.record_order:
         return dataclasses.replace(table, inputs=inputs)
-    return Regimen(doses=_number_doses(doses), inputs=inputs)
+    if "start" in spec and feedback is None:
+        raise TwinError("a start is for a regimen with feedback; write doses instead, or add feedback")
+    return Regimen(doses=_number_doses(doses), inputs=inputs, feedback=feedback)
 
 
 def _of_treatment(name: str, given: Regimen) -> list[Dose]:

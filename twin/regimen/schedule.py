@@ -94,7 +94,7 @@ def build_schedule(
     for dose in (*history, *regimen.doses):
         if dose.per and SIZES[dose.per] in uncertain:
             raise TwinError(f"a dose is given per {dose.per}, and the patient's {SIZES[dose.per]} has chances; give it")
-        given += _written_out(dose, model, covariates, end, regimen.record_order)
+        given += write_out(dose, model, covariates, end, regimen.record_order)
     if len(given) > _LARGEST:
         raise TwinError(f"the regimen has {len(given)} doses; at most {_LARGEST} are simulated")
     given.sort(key=lambda g: (g.time, g.record))
@@ -120,9 +120,10 @@ def build_schedule(
     )
 
 
-def _written_out(
-    dose: Dose, model: DiseaseModel, covariates: Mapping[str, float], end: float, record_order: bool
+def write_out(
+    dose: Dose, model: DiseaseModel, covariates: Mapping[str, float], end: float, record_order: bool = False
 ) -> list[_Given]:
+    """Each dose of a line, scaled to the patient; those that nobody counted until the end."""
     unit = model.time_unit
     index = find_treatment(dose, model)
     declared = list(model.treatments().values())[index]

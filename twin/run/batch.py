@@ -7,12 +7,30 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import numpy as np
 
 from ..model import DiseaseModel
 from ..patient import BoundPatient
+from ..regimen.feedback.controller import Fixed, Plan
+from ..regimen.feedback.rule import Rules
 from ..solver.choose import Choice, compile_key
 from ..solver.question import Question
 from .task import Task
+
+
+@dataclasses.dataclass(frozen=True)
+class Reaction:
+    """What decides in a run: each arm's rules, and the doses that they begin from, by arm and patient."""
+
+    rules: tuple[Rules | None, ...]
+    plans: tuple[tuple[Plan | None, ...], ...]
+    fixed: tuple[tuple[Fixed, ...], ...]
+    sizes: Mapping[str, np.ndarray]  # (patient,)
+    covariates: Mapping[str, np.ndarray]  # (patient,)
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        return tuple(sorted({rules.measure for rules in self.rules if rules is not None}))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +49,7 @@ class Batch:
     spread: bool
     uncertainty: bool
     now: float | None = None  # in model time, if some of the course is history
+    reaction: Reaction | None = None  # what decides, where a regimen reacts
     doubts: tuple[str, ...] = ()  # where the model is used outside what it was studied or meant for
 
     @property

@@ -23,6 +23,7 @@ from ..solver.ensemble.event_table import fixed_ranks
 from .batch import Batch, Own
 from .people import bind_arms, bind_patients, find_doubts, own_covariates, schedule_all, to_numbers
 from .question import make_question, require_covered, select_outcomes
+from .react import react, require_engine, without_doses
 from .times import course_span, look_times, resolution_of, sample_times, shown_times, time_points
 
 NOTHING_OWN = Own()
@@ -55,6 +56,11 @@ def prepare(
     samples = shown_times(schedules, start, end) if times is None else sample_times(times, start, model.time_unit)
     seen = tuple(model.observables()) if samples.size else ()
     question = make_question(model, asked, schedules, observables=seen)
+    reaction = None
+    if any(arm.feedback for arm in arms.values()):
+        reaction = react(model, people, arms, question, end)
+        question = dataclasses.replace(question, measured=reaction.measured)
+        schedules = without_doses(schedules)
     choice = choose(
         model,
         settings.solver,
@@ -64,6 +70,8 @@ def prepare(
         together=True,
         steady=question.steady,
     )
+    if reaction is not None:
+        require_engine(model, choice, arms)
     _fits_in_memory(len(people) * len(arms) * len(draws), len(asked) + len(seen) * samples.size * (1 + settings.noise))
     resolution = resolution_of(model, start, end)
     number = np.dtype(settings.dtype)
@@ -75,7 +83,7 @@ def prepare(
         "span": np.array([start, end, resolution, choice.relative, choice.absolute]),
     }
     arrays["windows"], arrays["bounds"] = windows(samples, end)
-    if question.fixed and choice.method:
+    if question.fixed and choice.method and reaction is None:
         arrays["rank"] = fixed_ranks(model, schedules, end, infused=question.infused)
     shape = (len(people), len(draws))
     arrays["individuals"] = _individuals(model, "individuals", own.individuals, shape)
@@ -92,7 +100,7 @@ def prepare(
     return Batch(
         model, choice, question, tuple(people), tuple(arms), draws, number, arrays | keys,
         noise=settings.noise, spread=settings.spread, uncertainty=settings.uncertainty,
-        doubts=doubts, now=now,
+        doubts=doubts, now=now, reaction=reaction,
     )  # fmt: skip
 
 

@@ -90,6 +90,11 @@ def shared_by_all(arrays: dict[str, Any]) -> dict[str, Any]:
     return {name: arrays[name] for name in _SHARED}
 
 
+def own_of_each(arrays: dict[str, Any]) -> dict[str, Any]:
+    """The others, of which each trajectory has its own row."""
+    return {name: x for name, x in arrays.items() if name not in _SHARED}
+
+
 def rows_of(arrays: dict[str, Any], indices: tuple[Array, Array, Array]) -> dict[str, Any]:
     """What each trajectory has of its own; `indices` are its arm's and patient's place, its patient's, and its draw."""
     which, patient, draw = indices
@@ -252,7 +257,7 @@ class Program:
 
     def place(self, arrays: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """A run's arrays where the programs want them: what is read in rows, and what all share."""
-        rest = {name: x for name, x in arrays.items() if name not in _SHARED}
+        rest = own_of_each(arrays)
         rows, shared = self.rows.input_shardings[0][0], self.solver.input_shardings[0][0]
         return jax.device_put(rest, rows), jax.device_put(shared_by_all(arrays), shared)
 
@@ -264,18 +269,24 @@ class Program:
 
 def compile_program(task: Task, arrays: dict[str, Any], shape: tuple[int, int, int]) -> Program:
     """The programs for calls of `shape` (devices, blocks, lanes of a block), each made once for all it can serve."""
-    to_rows, to_solver = argument_shapes(arrays, shape)
+    _, to_solver = argument_shapes(arrays, shape)
     options = compiler_options(careful=not task.choice.method)
     return Program(
-        look_up(_ROWS, shapes_key(to_rows), lambda: on_every_device(rows_of), to_rows, {}),
+        compile_rows(arrays, shape),
         look_up(_SOLVERS, (task, backend_name(), shapes_key(to_solver)), lambda: solver(task), to_solver, options),
     )
+
+
+def compile_rows(arrays: dict[str, Any], shape: tuple[int, int, int]) -> Any:
+    """`rows_of` for calls of this shape."""
+    given, _ = argument_shapes(arrays, shape)
+    return look_up(_ROWS, shapes_key(given), lambda: on_every_device(rows_of), given, {})
 
 
 def argument_shapes(arrays: dict[str, Any], shape: tuple[int, int, int]) -> tuple[Any, Any]:
     """The shapes of what `rows_of` is given for calls of this shape, and of what a solver is."""
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(np.shape(x), x.dtype), arrays)
-    rest = {name: x for name, x in shapes.items() if name not in _SHARED}
+    rest = own_of_each(shapes)
     indices = (jax.ShapeDtypeStruct(shape, jnp.int32),) * 3
     counts = jax.ShapeDtypeStruct(shape[:1], jnp.int32)
     return (rest, indices), (shared_by_all(shapes), (jax.eval_shape(rows_of, rest, indices), counts))

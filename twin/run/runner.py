@@ -24,6 +24,7 @@ from ..solver.choose import Choice
 from ..solver.status import Status
 from .batch import Batch
 from .program import compile_program
+from .reacting import Arms, LedgerPart, Reacting, join_ledgers
 
 _LANES = 64  # trajectories of a block: by diffrax, too, the fastest of 32 to 1024 tried on a CPU
 _BLOCKS = 16  # of a call on a CPU at most, and two at least
@@ -40,26 +41,33 @@ def run(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Every trajectory's results as arrays (patient, regimen, draw, ...), and what is worth recording of the run."""
     everyone = np.arange(batch.size)
-    store, seconds = _solve(batch, batch.choice, everyone, {}, chunk, workers, progress)
+    ledgers: list[LedgerPart] = []
+    store, seconds = _solve(batch, batch.choice, everyone, {}, chunk, workers, progress, ledgers)
     stiff = everyone[store["status"] == Status.STIFF]
     if len(stiff):  # stability limited the explicit method: these again, by the stiff one
         choice = dataclasses.replace(batch.choice, method="rosenbrock")
-        store, more = _solve(batch, choice, stiff, store, chunk, workers, None)
+        store, more = _solve(batch, choice, stiff, store, chunk, workers, None, ledgers)
         seconds += more
     told = {"compile_seconds": round(seconds, 3), "solved_as_stiff": len(stiff)}
+    if batch.reaction is not None:
+        store = store | dict(zip(("decisions", "doses"), join_ledgers(ledgers, batch.size), strict=True))
     return jax.tree.map(lambda x: x.reshape(*batch.shape, *x.shape[1:]), store), told
 
 
 def _solve(
     batch: Batch, choice: Choice, lanes: np.ndarray, found: dict[str, Any], chunk: int | None,
-    workers: int | None, progress: Progress,
+    workers: int | None, progress: Progress, ledgers: list[LedgerPart],
 ) -> tuple[dict[str, Any], float]:  # fmt: skip
-    """Some of a batch's trajectories by one solver, put among what is found; and the seconds spent compiling."""
+    """Some of a batch's trajectories by one solver, put among what is found; and the seconds spent compiling.
+
+    What regimens that react have decided and given is added to `ledgers`.
+    """
     shape = _shape(batch, choice, len(lanes))
     wide = batch.dtype == np.float64
     with jax.enable_x64(wide):
         began = time.perf_counter()
-        program = compile_program(batch.task(choice), batch.arrays, shape)
+        make = compile_program if batch.reaction is None else Reacting.of
+        program = make(batch.task(choice), batch.arrays, shape)
         seconds = time.perf_counter() - began
         placed = program.place(batch.arrays)
 
@@ -72,10 +80,17 @@ def _solve(
         patient, arm, draw = (i.astype(np.int32).reshape(shape) for i in np.unravel_index(padded, batch.shape))
         which = patient * np.int32(batch.shape[1]) + arm
         with jax.enable_x64(wide):  # the setting belongs to a thread
-            solved = jax.device_get(program(placed, (which, patient, draw), count))
+            if batch.reaction is None:
+                solved = program(placed, (which, patient, draw), count)
+            else:
+                arms = Arms(batch, *np.unravel_index(lane, batch.shape))
+                solved = program(placed, (which, patient, draw), count, arms, places)
+            solved = jax.device_get(solved)
         solved = jax.tree.map(lambda x: x.reshape(-1, *x.shape[3:])[places], solved)
         with guard:
             store.make_room(solved)
+            if batch.reaction is not None:
+                ledgers.extend((lane[rows], *tables) for rows, tables in arms.ledgers())
         store.put(solved, lane)
         return len(lane)
 

@@ -427,7 +427,9 @@ class Controller:
             self.amount = np.where(which, can, self.amount)
         if rule.once is not None:
             wish = self._apply(rule.once, self.planned(), which)
-            self.once[0] = np.where(which, possible(dataclasses.replace(self.rules.products, change=math.inf), wish, planned), self.once[0])
+            self.once[0] = np.where(
+                which, possible(dataclasses.replace(self.rules.products, change=math.inf), wish, planned), self.once[0]
+            )
         if not math.isnan(rule.every):
             self.every = np.where(which, rule.every, self.every)
         self.skip = np.where(which, np.maximum(self.skip, rule.skip), self.skip)
@@ -589,9 +591,7 @@ def _pad_fixed(fixed: Sequence[Fixed]) -> Fixed:
     size = max((len(one.time) for one in fixed), default=0) + 1
 
     def column(name: str, fill: float) -> np.ndarray:
-        return np.stack(
-            [np.pad(getattr(one, name), (0, size - len(one.time)), constant_values=fill) for one in fixed]
-        )
+        return np.stack([np.pad(getattr(one, name), (0, size - len(one.time)), constant_values=fill) for one in fixed])
 
     return Fixed(
         column("time", np.inf), column("amount", 0.0), column("treatment", 0), column("mode", 0), column("given", 0.0)

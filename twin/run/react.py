@@ -1,0 +1,110 @@
+"""What decides in a run whose regimens react: each arm's rules, and the doses that they begin from."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ..errors import TwinError
+from ..model import DiseaseModel
+from ..model.noise.base import Noise
+from ..patient import BoundPatient
+from ..regimen import Regimen
+from ..regimen.dose import SIZES, Dose, find_treatment
+from ..regimen.feedback.controller import Fixed, Plan
+from ..regimen.feedback.rule import Rules
+from ..regimen.schedule import Schedule, write_out
+from ..solver.choose import Choice
+from ..solver.question import Question
+from .batch import Reaction
+
+
+def react(
+    model: DiseaseModel, people: Sequence[BoundPatient], arms: Mapping[str, Regimen], question: Question, end: float
+) -> Reaction:
+    """Each arm's rules, and for each patient what they begin from and what they leave alone."""
+    if question.steady or question.resets:
+        raise TwinError(
+            "a regimen that reacts, and whoever is treated by one, cannot begin in a steady state or be reset; "
+            "give the doses that led to it"
+        )
+    rules = tuple(arm.rules(model) if arm.feedback else None for arm in arms.values())
+    for name, one in zip(arms, rules, strict=True):
+        if one is not None:
+            _require_readable(model, name, one)
+    plans, fixed = [], []
+    for arm, one in zip(arms.values(), rules, strict=True):
+        plans.append(tuple(None if one is None else _plan(model, arm, one, p, end) for p in people))
+        fixed.append(tuple(_fixed(model, arm, one, p, end) for p in people))
+    sizes = {per: np.array([p.covariates.get(name, np.nan) for p in people]) for per, name in SIZES.items()}
+    covariates = {name: np.array([p.covariates[name] for p in people], float) for name in model.covariates()}
+    for name, declared in model.covariates().items():
+        for level in declared.levels or ():
+            covariates[f"{name}={level}"] = np.full(len(people), float(declared.number(name, level)))
+    return Reaction(rules, tuple(plans), tuple(fixed), sizes, covariates)
+
+
+def require_engine(model: DiseaseModel, choice: Choice, arms: Mapping[str, Regimen]) -> None:
+    """Refuse what the ensemble engine cannot solve: diffrax solves whole courses."""
+    if not choice.method:
+        name = next(name for name, arm in arms.items() if arm.feedback)
+        raise TwinError(
+            f"regimen '{name}' reacts, which needs the ensemble engine, and that cannot solve '{model.name}' "
+            f"here: {choice.reason}; leave solver out, or feedback"
+        )
+
+
+def without_doses(schedules: Schedule) -> Schedule:
+    """Covariates and inputs over time alone: doses are given as they are decided."""
+    none = {name: getattr(schedules, name)[:, :0] for name in _OF_DOSES}
+    return dataclasses.replace(schedules, **none)
+
+
+_OF_DOSES = ("time", "amount", "treatment", "mode", "given", "cut", "order", "lagged_order")
+
+
+def _require_readable(model: DiseaseModel, arm: str, rules: Rules) -> None:
+    noise = model.observables()[rules.measure].noise
+    if rules.assay.latent or noise is None:
+        return
+    if type(noise).continue_from is not Noise.continue_from:
+        raise TwinError(
+            f"regimen '{arm}': an error of '{rules.measure}' depends on those before it ({noise.describe()}), which "
+            "readings one by one do not have; write latent: true"
+        )
+
+
+def _plan(model: DiseaseModel, arm: Regimen, rules: Rules, person: BoundPatient, end: float) -> Plan:
+    """The start's doses of the treatment that rules change."""
+    lines = [dose for dose in arm.doses if find_treatment(dose, model) == rules.treatment]
+    rows = []
+    for line in sorted(lines, key=lambda dose: dose.time.within(model.time_unit)):
+        every = line.every.within(model.time_unit) if line.every else np.nan
+        rows += [(one, every) for one in _write_out(line, model, person, end)]
+    rows.sort(key=lambda row: row[0].time)
+    if not rows:
+        raise TwinError(f"patient '{person.id}': the start gives nothing before the course ends; set a later until")
+    last = max(lines, key=lambda dose: dose.time.within(model.time_unit))
+    return Plan(
+        time=np.array([one.time for one, _ in rows]), amount=np.array([one.amount for one, _ in rows]),
+        every=np.array([every for _, every in rows]), mode=np.array([int(one.mode) for one, _ in rows], np.int32),
+        given=np.array([one.given for one, _ in rows]), open=last.count is None, treatment=rules.treatment,
+    )  # fmt: skip
+
+
+def _fixed(model: DiseaseModel, arm: Regimen, rules: Rules | None, person: BoundPatient, end: float) -> Fixed:
+    """What no rule changes: the history, and what the arm gives besides."""
+    own = [dose for dose in arm.doses if rules is None or find_treatment(dose, model) != rules.treatment]
+    rows = [one for dose in (*person.doses, *own) for one in _write_out(dose, model, person, end)]
+    rows = sorted((one for one in rows if one.time <= end), key=lambda one: one.time)
+    return Fixed(
+        np.array([one.time for one in rows]), np.array([one.amount for one in rows]),
+        np.array([one.treatment for one in rows], np.int32), np.array([int(one.mode) for one in rows], np.int32),
+        np.array([one.given for one in rows]),
+    )  # fmt: skip
+
+
+def _write_out(dose: Dose, model: DiseaseModel, person: BoundPatient, end: float) -> list:
+    return write_out(dose, model, person.covariates, end)

@@ -1,0 +1,181 @@
+"""Courses under regimens that react: solved until a decision, decided on, and gone on with, until all have ended.
+
+Everything of one call (`twin.run.runner`) runs through its epochs before the next begins, so memory is bounded as ever.
+All arms of such a run go this way, those that nothing changes too: they differ in what is given, and in no bit besides.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from ..population.keys import fold
+from ..regimen.feedback.controller import DECISION, DOSE, Controller, Lanes, Table
+from ..regimen.schedule import Mode
+from ..solver.status import Status
+from .batch import Batch
+from .epochs import Doses, Epoch, begin, call, finish, go_on
+from .program import compile_rows, own_of_each, shared_by_all
+from .task import Task
+
+Ledgers = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]  # decisions and doses, name -> (trajectory, row)
+LedgerPart = tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]  # of these trajectories
+
+SLOTS = 16  # doses of a lane in an epoch; a lane with more stops in between, at a dose
+_LUCK = 0x7EAC7  # folded into a draw's key: what happens to whoever is treated, not what they are
+
+
+class Arms:
+    """The lanes of a call, each in the hands of its arm's controller."""
+
+    def __init__(self, batch: Batch, patient: np.ndarray, arm: np.ndarray, draw: np.ndarray):
+        reaction = batch.reaction
+        assert reaction is not None
+        start, end = (float(x) for x in batch.arrays["span"][:2])
+        keys = fold(batch.arrays["keys"][patient], draw + int(batch.arrays["first"]))
+        keys = fold(keys, np.uint32(_LUCK))
+        self.rows, self.controllers = [], []
+        for k in np.unique(arm):
+            rows = np.nonzero(arm == k)[0]
+            of = patient[rows]
+            own = {name: values[of] for name, values in reaction.covariates.items()}
+            for name, values in batch.arrays["covariates"].items():  # those that draws have of their own
+                drawn = values[of, draw[rows]].astype(float)
+                own[name] = np.where(np.isnan(drawn), own[name], drawn) if name in own else drawn
+            lanes = Lanes(of, {size: values[of] for size, values in reaction.sizes.items()}, own, keys[rows])
+            self.rows.append(rows)
+            self.controllers.append(
+                Controller(reaction.rules[k], reaction.plans[k], reaction.fixed[k], lanes, start=start, end=end)
+            )
+
+    def plan(self, slots: int, carried: Table) -> tuple[Table, np.ndarray, np.ndarray]:
+        """Every lane's doses of an epoch, where it stops, and when it is read."""
+        count = len(carried.time)
+        table, halt, reading = Table.empty(count, slots), np.empty(count), np.empty(count)
+        for rows, controller in zip(self.rows, self.controllers, strict=True):
+            mine = Table(*(column[rows] for column in _columns(carried)))
+            stretch = controller.plan(slots, mine)
+            for into, column in zip(_columns(table), _columns(stretch.table), strict=True):
+                into[rows] = column
+            halt[rows], reading[rows] = stretch.halt, stretch.reading
+        return table, halt, reading
+
+    def decide(
+        self, time: np.ndarray, alive: np.ndarray, latent: Mapping[str, np.ndarray], measured: Mapping[str, np.ndarray]
+    ) -> None:
+        for rows, controller in zip(self.rows, self.controllers, strict=True):
+            name = controller.rules.measure if controller.rules else None
+            nothing = np.full(len(rows), np.nan)
+            seen = [nothing if name is None else found[name][rows, 0] for found in (latent, measured)]
+            controller.decide(time[rows], alive[rows], *seen)
+
+    def ledgers(self) -> list[tuple[np.ndarray, Ledgers]]:
+        """Positions of lanes, and their tables of decisions and of doses."""
+        return [(rows, c.ledger.tables()) for rows, c in zip(self.rows, self.controllers, strict=True)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Reacting:
+    """The programs of a run that reacts, for calls of one size; as `twin.run.program.Program`."""
+
+    task: Task
+    rows: Any
+    shape: tuple[int, int, int]
+
+    @classmethod
+    def of(cls, task: Task, arrays: dict[str, Any], shape: tuple[int, int, int]) -> Reacting:
+        return cls(task, compile_rows(arrays, shape), shape)
+
+    def place(self, arrays: dict[str, Any]) -> tuple[Any, Any]:
+        return jax.device_put(own_of_each(arrays)), jax.device_put(shared_by_all(arrays))
+
+    def __call__(self, placed: tuple[Any, Any], indices: Any, count: np.ndarray, arms: Arms, places: Any) -> Any:
+        """Results (device, block, lane, ...) of the trajectories with these indices; `places` are those that count."""
+        rest, shared = placed
+        return _by_epochs(self.task, shared, self.rows(rest, indices), count, self.shape, arms, places)
+
+
+def _by_epochs(
+    task: Task, shared: Any, own: Any, count: np.ndarray, shape: tuple[int, int, int], arms: Arms, places: Any
+) -> dict[str, Any]:  # fmt: skip
+    held = call(task, begin, shared, own, count)
+    number = np.dtype(task.dtype)
+    lag = _flat(held["lag"], shape)[places]
+    carried, slots, first = Table.empty(len(lag), 0), SLOTS, True
+    end = float(shared["span"][1])
+    while True:
+        if carried.time.shape[1] > slots - 4:
+            slots *= 2
+        table, halt, reading = arms.plan(slots, carried)
+        spread = lambda x, fill: _spread(x, fill, shape, places)  # noqa: E731
+        doses = Doses(
+            spread(table.time.astype(number), np.inf), spread(table.amount.astype(number), 0),
+            spread(table.treatment, 0), spread(table.mode, 0), spread(table.given.astype(number), 0),
+        )  # fmt: skip
+        epoch = Epoch(
+            doses, spread(halt.astype(number), end), spread(reading.astype(number)[:, None], np.nan),
+            np.full(shape, first),
+        )  # fmt: skip
+        found = call(task, go_on, shared, (held, epoch), count)
+        held, first = found["held"], False
+        time, status = (_flat(found[name], shape)[places] for name in ("time", "status"))
+        latent, measured = (
+            {n: _flat(v, shape)[places] for n, v in found[name].items()} for name in ("latent", "measured")
+        )
+        alive = (status == Status.OK) & (time < end)
+        arms.decide(np.asarray(time, float), alive, latent, measured)
+        if not alive.any():
+            break
+        carried = _still_entering(table, lag, np.asarray(time, float))
+    return call(task, finish, shared, held, count)
+
+
+def _still_entering(table: Table, lag: np.ndarray, time: np.ndarray) -> Table:
+    """Doses that something of is still to come: late ones, delayed ones, infusions that run."""
+    with np.errstate(invalid="ignore"):
+        length = np.where(table.mode == Mode.BOLUS, 0.0, np.where(table.mode == Mode.DURATION, table.given, np.inf))
+        until = table.time + np.take_along_axis(lag, table.treatment, axis=1) + length
+    left = np.isfinite(table.time) & (until >= time[:, None])
+    width = int(left.sum(axis=1).max(initial=0))
+    order = np.argsort(~left, axis=1, kind="stable")[:, :width]
+    columns = [np.take_along_axis(column, order, axis=1) for column in _columns(table)]
+    columns[0] = np.where(np.take_along_axis(left, order, axis=1), columns[0], np.inf)
+    return Table(*columns)
+
+
+def _columns(table: Table) -> tuple[np.ndarray, ...]:
+    return table.time, table.amount, table.treatment, table.mode, table.given
+
+
+def _flat(values: Any, shape: tuple[int, int, int]) -> np.ndarray:
+    found = np.asarray(values)
+    return found.reshape(int(np.prod(shape)), *found.shape[3:])
+
+
+def _spread(values: np.ndarray, fill: float, shape: tuple[int, int, int], places: Any) -> np.ndarray:
+    """Lanes' values at their places of a call, the rest filled."""
+    found = np.full((int(np.prod(shape)), *values.shape[1:]), fill, values.dtype)
+    found[places] = values
+    return found.reshape(*shape, *values.shape[1:])
+
+
+def join_ledgers(parts: Sequence[LedgerPart], count: int) -> Ledgers:
+    """Ledgers of all trajectories as two tables (trajectory, row); of a trajectory that was solved twice, the last."""
+
+    def join(which: int, names: Sequence[str]) -> dict[str, np.ndarray]:
+        tables = [(lanes, part[which]) for lanes, *part in parts]
+        width = max(table[names[0]].shape[1] for _, table in tables)
+        found = {}
+        for name in names:
+            kind = np.result_type(*(table[name].dtype for _, table in tables))
+            found[name] = np.full((count, width), -9 if kind.kind == "i" else np.nan, kind)
+            for lanes, table in tables:
+                found[name][lanes] = found[name].dtype.type(-9 if kind.kind == "i" else np.nan)
+                found[name][lanes, : table[name].shape[1]] = table[name]
+        return found
+
+    return join(0, DECISION), join(1, DOSE)
