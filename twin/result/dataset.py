@@ -9,6 +9,8 @@ Groups (ArviZ's names where it has one):
     /sample_stats    status of each trajectory         0 is ok; anything else is counted, never averaged
     /constant_data   (patient)                         covariates at the start
     /observed_data   (observation)                     what was measured, if anything
+    /decisions       (patient, regimen, draw, decision)  where a regimen reacts: what was read, the rule, the doses
+    /doses           (patient, regimen, draw, dose)    and every dose that was due: planned, given, and why
     /ingest          (note)                            what became of everything in patients' own records
 """
 
@@ -29,6 +31,7 @@ import xarray as xr
 
 from ..errors import TwinError
 from ..model import DiseaseModel, Parameter
+from . import ledger
 
 if TYPE_CHECKING:
     from ..ingest.report import Report
@@ -39,6 +42,7 @@ OUTCOMES, PREDICTIONS, MEASUREMENTS = "outcomes", "predictions", "measurements"
 PRIOR, POSTERIOR, CHAIN = "prior", "posterior", "chain"
 STATS, COVARIATES, OBSERVED = "sample_stats", "constant_data", "observed_data"
 INGEST, NOTE = "ingest", "note"
+DECISIONS, DOSES = ledger.DECISIONS, ledger.DOSES
 _GROUPS = (
     OUTCOMES,
     PREDICTIONS,
@@ -48,6 +52,8 @@ _GROUPS = (
     STATS,
     COVARIATES,
     OBSERVED,
+    DECISIONS,
+    DOSES,
     INGEST,
 )  # as they are listed
 STATUS = "status"
@@ -77,6 +83,8 @@ def build(batch: Batch, values: Mapping[str, Any], attributes: Mapping[str, Any]
             groups[group] = _courses(model, values[key], with_time)
     if any(p.observations for p in batch.patients):
         groups[OBSERVED] = _observations(batch)
+    if batch.reaction is not None:
+        groups |= ledger.groups(batch, values, lanes, coordinates)
     said = {
         name: groups[name].assign_attrs({ORDER: list(map(str, groups[name]))}) for name in sorted(groups, key=_rank)
     }

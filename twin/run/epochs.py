@@ -62,7 +62,7 @@ def begin(task: Task, model: DiseaseModel, shared: dict[str, Any], own: dict[str
         return {
             "people": people,
             "changes": lane.schedule.signal_time,
-            "begun": jnp.sum(lane.schedule.signal_time <= start, dtype=jnp.int32) * (not task.question.constant),
+            "begun": jnp.sum((lane.schedule.signal_time <= start) & (not task.question.constant), dtype=jnp.int32),
             "chances": lane.chances,
             "found": lane.found,
             "key": jax.random.key_data(lane.noise_key),

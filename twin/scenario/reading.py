@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -205,12 +206,17 @@ class Reading:
 
     def regimens(self, model: DiseaseModel) -> dict[str, Regimen]:
         found: dict[str, Regimen] = {}
-        written = self.file.model_dump(include={"regimens"}, exclude_unset=True)["regimens"]
+        written = self.file.model_dump(include={"regimens"}, exclude_unset=True, by_alias=True)["regimens"]
         for name, said in written.items():
-            with self.at("regimens", name):
+            try:
                 built = Regimen.build(said)
-                if problems := built.check(model):
-                    raise TwinErrors(problems)
+                problems: Sequence[str] = built.check(model)
+            except TwinError as problem:
+                problems = getattr(problem, "problems", [str(problem)])
+            for problem in problems:
+                place, message = _place_in(problem)
+                self.problem(("regimens", name, *place), message)
+            if not problems:
                 found[name] = built
         return found
 
@@ -320,3 +326,12 @@ def _how_to_go_on(refused: Mapping[str, str], patients: Sequence[Patient]) -> It
     """What to do about a cohort of whom some are refused."""
     if 0 < len(refused) < len(patients):
         yield f"{len(refused)} of {len(patients)} patients are refused; --skip-refused goes on without them"
+
+
+def _place_in(problem: str) -> tuple[Location, str]:
+    """Where in a regimen a problem says that it is, such as 'feedback.rules[2].dose: ...', and the rest of it."""
+    match = re.match(r"(feedback(?:\.[a-z_]+|\[\d+\])*)(?: \([^)]*\))?:? (.*)", problem, flags=re.DOTALL)
+    if not match:
+        return (), problem
+    parts = re.findall(r"[a-z_]+|\d+", match[1])
+    return tuple(int(part) if part.isdigit() else part for part in parts), match[2]

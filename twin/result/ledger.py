@@ -1,0 +1,68 @@
+"""The ledger of regimens that react, as labelled data: what was read and decided, and what was given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from ..regimen.feedback.controller import HELD, MISSED, RELEASED, WHY
+
+if TYPE_CHECKING:
+    from ..run.batch import Batch
+
+DECISIONS, DOSES = "decisions", "doses"
+_READ, _DOSE, _TIME = "reading", "dose", "time"
+_DECISIONS = {  # what a column is, and what kind of unit it has
+    "read_at": (_TIME, "when it was read"),
+    "decided_at": (_TIME, "when it was decided on"),
+    "latent": (_READ, "the true value"),
+    "measured": (_READ, "with the error of a measurement"),
+    "reported": (_READ, "as it was told: rounded, within limits; not a number if the visit was missed"),
+    "rule": ("", "the rule that was followed, by its place in the arm's list; see rules"),
+    "dose_before": (_DOSE, "the dose that would have been given next"),
+    "dose_asked": (_DOSE, "what the rule asks for"),
+    "dose": (_DOSE, "what it became, within bounds and of what can be given"),
+    "next_dose": (_TIME, "when it is due"),
+}
+_DOSES = {
+    "time": (_TIME, "when it was due"),
+    "planned": (_DOSE, "what was due"),
+    "amount": (_DOSE, "what was given"),
+    "why": ("", "why that much; see meanings"),
+    "treatment": ("", "which treatment, by its place among the model's; see treatments"),
+}
+NO_RULE = {MISSED: "missed", HELD: "still held", RELEASED: "released"}
+
+
+def groups(batch: Batch, values: Mapping[str, Any], lanes: Any, coordinates: Any) -> dict[str, xr.Dataset]:
+    """Both groups of a run."""
+    model, reaction = batch.model, batch.reaction
+    assert reaction is not None
+    measured = {rules.measure for rules in reaction.rules if rules}
+    readings = {model.observables()[name].unit for name in measured}
+    given = {t.unit for t in model.treatments().values()}
+    units = {
+        _TIME: model.time_unit, _READ: readings.pop() if len(readings) == 1 else "", "": "",
+        _DOSE: given.pop() if len(given) == 1 else "",
+    }  # fmt: skip
+    rules = {
+        arm: [rule.name for rule in one.rules] if one else []
+        for arm, one in zip(batch.regimens, reaction.rules, strict=True)
+    }
+
+    def dataset(columns: Mapping[str, tuple[str, str]], table: Mapping[str, np.ndarray], row: str) -> xr.Dataset:
+        variables = {
+            name: ((*lanes, row), table[name], {"unit": units[unit], "description": told})
+            for name, (unit, told) in columns.items()
+        }
+        return xr.Dataset(variables, coordinates)
+
+    decisions = dataset(_DECISIONS, values["decisions"], "decision")
+    decisions["rule"].attrs |= {"rules": rules, "no_rule": {str(k): text for k, text in NO_RULE.items()}}
+    doses = dataset(_DOSES, values["doses"], "dose_number")
+    doses["why"].attrs["meanings"] = list(WHY)
+    doses["treatment"].attrs["treatments"] = list(model.treatments())
+    return {DECISIONS: decisions, DOSES: doses}
