@@ -32,7 +32,15 @@ def column(rows, name):
 
 def run(model, patient, regimen, until):
     result = twin.simulate(
-        model, patient, regimens={"rules": regimen}, draws=1, spread=False, until=until, times=(), rtol=1e-10, atol=1e-12
+        model,
+        patient,
+        regimens={"rules": regimen},
+        draws=1,
+        spread=False,
+        until=until,
+        times=(),
+        rtol=1e-10,
+        atol=1e-12,
     )
     assert int(result["sample_stats/status"].sum()) == 0
     decisions = result["decisions"].isel(patient=0, regimen=0, draw=0)
@@ -124,7 +132,8 @@ def test_platelets_go_down_a_ladder(shared_data):
     regimen = {
         "start": "100 mg q168h x10",
         "feedback": {
-            "measure": "platelets", "at": {"dose": "each", "before": 0}, "levels": ["25 mg", "50 mg", "75 mg", "100 mg"],
+            "measure": "platelets", "at": {"dose": "each", "before": 0},
+            "levels": ["25 mg", "50 mg", "75 mg", "100 mg"],
             "rules": [{"below": 30, "stop": True}, {"below": 120, "dose": "down"}, {"dose": "same"}],
         },
     }  # fmt: skip

@@ -56,6 +56,7 @@ def simulate(
     individuals: Mapping[str, Any] | None = None,
     deviations: Mapping[str, Any] | None = None,
     covariates: Mapping[str, Any] | None = None,
+    ledger: xr.DataTree | None = None,
     chunk: int | None = None,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -88,6 +89,8 @@ def simulate(
         covariates: covariate name -> values (patient, draw) instead of the patients' own: numbers, text such as
             "180 lb", levels or their numbers; not a number keeps a patient's own. Without it, covariates that have
             chances are drawn.
+        ledger: a result of regimens that react, with the same patients, regimens and draws: what was given there is
+            given again, and nothing is decided.
         chunk: how many trajectories are in flight at once; changes memory, never a result.
         progress: called with (done, total) trajectories.
 
@@ -111,7 +114,7 @@ def simulate(
         how, own, model, patients = how.but(draws=model.draws), model.own, model.model, model.patients
     elif patients is None:
         raise TwinError("no patients are given; give some, or a Twin instead of the model")
-    return _answer(model, patients, regimens, outcomes, how, own, range(how.draws), chunk, workers, progress)
+    return _answer(model, patients, regimens, outcomes, how, own, range(how.draws), chunk, workers, progress, ledger)
 
 
 def stream(
@@ -161,10 +164,10 @@ def stream(
 
 def _answer(
     model: DiseaseModel | str, patients: Any, regimens: Mapping[str, Any], outcomes: Any, how: Settings,
-    own: Own, draws: range, chunk: int | None, workers: int | None, progress: Any,
+    own: Own, draws: range, chunk: int | None, workers: int | None, progress: Any, ledger: Any = None,
 ) -> xr.DataTree:  # fmt: skip
     began = time.perf_counter()
-    batch = prepare(as_model(model), patients, regimens, outcomes, how, own=own, draws=draws)
+    batch = prepare(as_model(model), patients, regimens, outcomes, how, own=own, draws=draws, ledger=ledger)
     for doubt in batch.doubts:
         warnings.warn(doubt, DomainWarning, stacklevel=3)
     values, told = run(batch, chunk=chunk, workers=workers, progress=progress)

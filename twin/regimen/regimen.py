@@ -22,6 +22,7 @@ from ..quantity import Span, duration, interval, parse_span, require_finite
 from .dose import MOST_DOSES, SIZES, Dose, find_treatment, is_count, read_amount
 from .event_table import read_events
 from .feedback.check import rules_problems
+from .feedback.habits import Adherence, read_adherence
 from .feedback.rule import Feedback, Rules, read_feedback
 from .shorthand import parse_text
 
@@ -36,7 +37,7 @@ class Regimen:
     `record_order` keeps NONMEM's order of rows at equal times; otherwise a sample taken at the time of a
     dose is a sample before the dose. `samples` are an event table's observation rows: the time, and whether
     a dose or reset row at the same time stands before it. `feedback` are rules that change the doses by what is
-    measured; `doses` are then those it begins with.
+    measured; `doses` are then those it begins with. `adherence` is what people make of them.
     """
 
     doses: tuple[Dose, ...] = ()
@@ -45,6 +46,7 @@ class Regimen:
     record_order: bool = False
     samples: tuple[tuple[float, bool], ...] = ()
     feedback: Feedback | None = None
+    adherence: Adherence | None = None
 
     @classmethod
     def build(cls, spec: Regimen | str | Sequence[Any] | Mapping[str, Any] | None) -> Regimen:
@@ -105,7 +107,23 @@ class Regimen:
                 problems += rules_problems(self.rules(model))
             except TwinError as problem:
                 problems.append(str(problem))
+        if self.adherence is not None:
+            try:
+                self.adherence.bind(model)
+                if not self.doses and not problems:
+                    raise TwinError("adherence: there is no dose to be taken or forgotten; leave it out")
+                if len({find_treatment(dose, model) for dose in self.doses}) > 1 and self.feedback is None:
+                    raise TwinError(
+                        "adherence: it is of one treatment, and several are given; add feedback: or leave it out"
+                    )
+            except TwinError as problem:
+                problems.append(str(problem))
         return problems
+
+    @property
+    def reacts(self) -> bool:
+        """Whether what is given depends on the person it is given to."""
+        return self.feedback is not None or self.adherence is not None
 
     def rules(self, model: DiseaseModel) -> Rules:
         """The feedback's rules in the model's numbers."""
@@ -196,6 +214,7 @@ def _from_mapping(spec: Mapping[str, Any]) -> Regimen:
     doses: list[Dose] = []
     table = Regimen()
     feedback: Feedback | None = None
+    adherence: Adherence | None = None
     for key, value in spec.items():
         if key == "inputs":
             if not isinstance(value, Mapping):
@@ -211,6 +230,8 @@ def _from_mapping(spec: Mapping[str, Any]) -> Regimen:
             doses.extend(Regimen.build(value).doses)
         elif key == "feedback":
             feedback = read_feedback(value)
+        elif key == "adherence":
+            adherence = read_adherence(value)
         elif key in _DOSE_KEYS:
             raise TwinError(f"'{key}' belongs to a dose; write the doses as a list: '- amount: 5 mg'")
         else:  # a treatment's name
@@ -219,7 +240,7 @@ def _from_mapping(spec: Mapping[str, Any]) -> Regimen:
         return dataclasses.replace(table, inputs=inputs)
     if "start" in spec and feedback is None:
         raise TwinError("a start is for a regimen with feedback; write doses instead, or add feedback")
-    return Regimen(doses=_number_doses(doses), inputs=inputs, feedback=feedback)
+    return Regimen(doses=_number_doses(doses), inputs=inputs, feedback=feedback, adherence=adherence)
 
 
 def _of_treatment(name: str, given: Regimen) -> list[Dose]:

@@ -29,10 +29,13 @@ _DECISIONS = {  # what a column is, and what kind of unit it has
 }
 _DOSES = {
     "time": (_TIME, "when it was due"),
+    "given_at": (_TIME, "when it was given"),
     "planned": (_DOSE, "what was due"),
     "amount": (_DOSE, "what was given"),
     "why": ("", "why that much; see meanings"),
     "treatment": ("", "which treatment, by its place among the model's; see treatments"),
+    "mode": ("", "how it enters: 0 at once, 1 at a rate, 2 over a time, 3 and 4 as the model says"),
+    "length": ("", "the rate or the time, by mode"),
 }
 NO_RULE = {MISSED: "missed", HELD: "still held", RELEASED: "released"}
 

@@ -23,7 +23,7 @@ from ..solver.ensemble.event_table import fixed_ranks
 from .batch import Batch, Own
 from .people import bind_arms, bind_patients, find_doubts, own_covariates, schedule_all, to_numbers
 from .question import make_question, require_covered, select_outcomes
-from .react import react, require_engine, without_doses
+from .react import react, replay_of, require_engine, without_doses
 from .times import course_span, look_times, resolution_of, sample_times, shown_times, time_points
 
 NOTHING_OWN = Own()
@@ -32,9 +32,12 @@ _LARGEST_RESULT = 0.5  # of the machine's memory
 
 def prepare(
     model: DiseaseModel, patients: Any, regimens: Mapping[str, Any], outcomes: Any, settings: Settings, *,
-    own: Own = NOTHING_OWN, draws: range | None = None,
+    own: Own = NOTHING_OWN, draws: range | None = None, ledger: Any = None,
 ) -> Batch:  # fmt: skip
-    """Everything checked, in the model's units and in arrays; nothing solved. `draws` are some of the settings'."""
+    """Everything checked, in the model's units and in arrays; nothing solved. `draws` are some of the settings'.
+
+    `ledger` is a result whose doses are given again.
+    """
     draws = range(settings.draws) if draws is None else draws
     people = bind_patients(model, patients)
     arms = bind_arms(model, regimens)
@@ -57,10 +60,14 @@ def prepare(
     seen = tuple(model.observables()) if samples.size else ()
     question = make_question(model, asked, schedules, observables=seen)
     reaction = None
-    if any(arm.feedback for arm in arms.values()):
+    if any(arm.reacts for arm in arms.values()):
         reaction = react(model, people, arms, question, end)
+        if ledger is not None:
+            reaction = dataclasses.replace(reaction, replayed=replay_of(ledger, people, arms, draws))
         question = dataclasses.replace(question, measured=reaction.measured)
         schedules = without_doses(schedules)
+    elif ledger is not None:
+        raise TwinError("a ledger is replayed under the regimens that it is of; none of these reacts")
     choice = choose(
         model,
         settings.solver,

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import xarray as xr
 
 from ..errors import TwinError
 from ..model import DiseaseModel
@@ -18,7 +19,7 @@ from ..regimen.feedback.rule import Rules
 from ..regimen.schedule import Schedule, write_out
 from ..solver.choose import Choice
 from ..solver.question import Question
-from .batch import Reaction
+from .batch import Reaction, Replayed
 
 
 def react(
@@ -36,20 +37,41 @@ def react(
             _require_readable(model, name, one)
     plans, fixed = [], []
     for arm, one in zip(arms.values(), rules, strict=True):
-        plans.append(tuple(None if one is None else _plan(model, arm, one, p, end) for p in people))
-        fixed.append(tuple(_fixed(model, arm, one, p, end) for p in people))
+        own = one.treatment if one else find_treatment(arm.doses[0], model) if arm.adherence else None
+        plans.append(tuple(None if own is None else _plan(model, arm, own, p, end) for p in people))
+        fixed.append(tuple(_fixed(model, arm, own, p, end) for p in people))
     sizes = {per: np.array([p.covariates.get(name, np.nan) for p in people]) for per, name in SIZES.items()}
     covariates = {name: np.array([p.covariates[name] for p in people], float) for name in model.covariates()}
     for name, declared in model.covariates().items():
         for level in declared.levels or ():
             covariates[f"{name}={level}"] = np.full(len(people), float(declared.number(name, level)))
-    return Reaction(rules, tuple(plans), tuple(fixed), sizes, covariates)
+    habits = tuple(arm.adherence.bind(model) if arm.adherence else None for arm in arms.values())
+    return Reaction(rules, habits, tuple(plans), tuple(fixed), sizes, covariates)
+
+
+def replay_of(
+    ledger: xr.DataTree, people: Sequence[BoundPatient], arms: Mapping[str, Regimen], draws: range
+) -> Replayed:
+    """What a result's ledger says of these patients, arms and draws, each dose in order of time."""
+    if "doses" not in ledger.children:
+        raise TwinError("the result has no ledger to be replayed: none of its regimens reacts")
+    where = {"patient": [p.id for p in people], "regimen": list(arms), "draw": list(draws)}
+    try:
+        doses, decisions = (ledger[name].to_dataset().sel(where) for name in ("doses", "decisions"))
+    except KeyError:
+        raise TwinError("the ledger is of others; replay the patients, regimens and draws that it is of") from None
+    columns = [doses[name].values for name in ("given_at", "amount", "treatment", "mode", "length")]
+    given = columns[1] > 0
+    order = np.argsort(np.where(given, columns[0], np.inf), axis=-1, kind="stable")
+    columns = [np.take_along_axis(column, order, axis=-1) for column in columns]
+    halts = decisions["decided_at"].values
+    return Replayed(tuple(columns), np.take_along_axis(given, order, axis=-1), np.where(np.isnan(halts), np.inf, halts))
 
 
 def require_engine(model: DiseaseModel, choice: Choice, arms: Mapping[str, Regimen]) -> None:
     """Refuse what the ensemble engine cannot solve: diffrax solves whole courses."""
     if not choice.method:
-        name = next(name for name, arm in arms.items() if arm.feedback)
+        name = next(name for name, arm in arms.items() if arm.reacts)
         raise TwinError(
             f"regimen '{name}' reacts, which needs the ensemble engine, and that cannot solve '{model.name}' "
             f"here: {choice.reason}; leave solver out, or feedback"
@@ -76,9 +98,9 @@ def _require_readable(model: DiseaseModel, arm: str, rules: Rules) -> None:
         )
 
 
-def _plan(model: DiseaseModel, arm: Regimen, rules: Rules, person: BoundPatient, end: float) -> Plan:
+def _plan(model: DiseaseModel, arm: Regimen, treatment: int, person: BoundPatient, end: float) -> Plan:
     """The start's doses of the treatment that rules change."""
-    lines = [dose for dose in arm.doses if find_treatment(dose, model) == rules.treatment]
+    lines = [dose for dose in arm.doses if find_treatment(dose, model) == treatment]
     rows = []
     for line in sorted(lines, key=lambda dose: dose.time.within(model.time_unit)):
         every = line.every.within(model.time_unit) if line.every else np.nan
@@ -90,13 +112,13 @@ def _plan(model: DiseaseModel, arm: Regimen, rules: Rules, person: BoundPatient,
     return Plan(
         time=np.array([one.time for one, _ in rows]), amount=np.array([one.amount for one, _ in rows]),
         every=np.array([every for _, every in rows]), mode=np.array([int(one.mode) for one, _ in rows], np.int32),
-        given=np.array([one.given for one, _ in rows]), open=last.count is None, treatment=rules.treatment,
+        given=np.array([one.given for one, _ in rows]), open=last.count is None, treatment=treatment,
     )  # fmt: skip
 
 
-def _fixed(model: DiseaseModel, arm: Regimen, rules: Rules | None, person: BoundPatient, end: float) -> Fixed:
+def _fixed(model: DiseaseModel, arm: Regimen, treatment: int | None, person: BoundPatient, end: float) -> Fixed:
     """What no rule changes: the history, and what the arm gives besides."""
-    own = [dose for dose in arm.doses if rules is None or find_treatment(dose, model) != rules.treatment]
+    own = [dose for dose in arm.doses if find_treatment(dose, model) != treatment]
     rows = [one for dose in (*person.doses, *own) for one in _write_out(dose, model, person, end)]
     rows = sorted((one for one in rows if one.time <= end), key=lambda one: one.time)
     return Fixed(

@@ -14,10 +14,10 @@ import jax
 import numpy as np
 
 from ..population.keys import fold
-from ..regimen.feedback.controller import DECISION, DOSE, Controller, Lanes, Table
+from ..regimen.feedback.controller import DECISION, DOSE, Controller, Fixed, Lanes, Table
 from ..regimen.schedule import Mode
 from ..solver.status import Status
-from .batch import Batch
+from .batch import Batch, Replayed
 from .epochs import Doses, Epoch, begin, call, finish, go_on
 from .program import compile_rows, own_of_each, shared_by_all
 from .task import Task
@@ -42,24 +42,40 @@ class Arms:
         for k in np.unique(arm):
             rows = np.nonzero(arm == k)[0]
             of = patient[rows]
+            if reaction.replayed is not None:
+                self._add_replay(reaction.replayed, rows, (of, np.full(len(of), k), draw[rows]), start, end)
+                continue
             own = {name: values[of] for name, values in reaction.covariates.items()}
             for name, values in batch.arrays["covariates"].items():  # those that draws have of their own
                 drawn = values[of, draw[rows]].astype(float)
-                own[name] = np.where(np.isnan(drawn), own[name], drawn) if name in own else drawn
+                own[name] = np.where(np.isnan(drawn), own[name], drawn)
             lanes = Lanes(of, {size: values[of] for size, values in reaction.sizes.items()}, own, keys[rows])
-            self.rows.append(rows)
-            self.controllers.append(
-                Controller(reaction.rules[k], reaction.plans[k], reaction.fixed[k], lanes, start=start, end=end)
-            )
+            plan = (reaction.rules[k], reaction.plans[k], reaction.fixed[k], lanes)
+            self._add(rows, Controller(*plan, start=start, end=end, habits=reaction.habits[k]))
+
+    def _add(self, rows: np.ndarray, controller: Controller) -> None:
+        self.rows.append(rows)
+        self.controllers.append(controller)
+
+    def _add_replay(
+        self, ledger: Replayed, rows: np.ndarray, where: tuple[np.ndarray, ...], start: float, end: float
+    ) -> None:
+        """Lanes that are given what a ledger says, and stop where it decided."""
+        fixed = [
+            Fixed(*(column[given] for column in columns))
+            for *columns, given in zip(*(column[where] for column in ledger.doses), ledger.given[where], strict=True)
+        ]
+        lanes = Lanes(np.arange(len(rows)), {}, {}, np.zeros((len(rows), 2), np.uint32))
+        self._add(rows, Controller(None, [], fixed, lanes, start=start, end=end, halts=ledger.halts[where]))
 
     def plan(self, slots: int, carried: Table) -> tuple[Table, np.ndarray, np.ndarray]:
         """Every lane's doses of an epoch, where it stops, and when it is read."""
         count = len(carried.time)
         table, halt, reading = Table.empty(count, slots), np.empty(count), np.empty(count)
         for rows, controller in zip(self.rows, self.controllers, strict=True):
-            mine = Table(*(column[rows] for column in _columns(carried)))
+            mine = Table(*(column[rows] for column in carried.columns))
             stretch = controller.plan(slots, mine)
-            for into, column in zip(_columns(table), _columns(stretch.table), strict=True):
+            for into, column in zip(table.columns, stretch.table.columns, strict=True):
                 into[rows] = column
             halt[rows], reading[rows] = stretch.halt, stretch.reading
         return table, halt, reading
@@ -142,13 +158,9 @@ def _still_entering(table: Table, lag: np.ndarray, time: np.ndarray) -> Table:
     left = np.isfinite(table.time) & (until >= time[:, None])
     width = int(left.sum(axis=1).max(initial=0))
     order = np.argsort(~left, axis=1, kind="stable")[:, :width]
-    columns = [np.take_along_axis(column, order, axis=1) for column in _columns(table)]
+    columns = [np.take_along_axis(column, order, axis=1) for column in table.columns]
     columns[0] = np.where(np.take_along_axis(left, order, axis=1), columns[0], np.inf)
     return Table(*columns)
-
-
-def _columns(table: Table) -> tuple[np.ndarray, ...]:
-    return table.time, table.amount, table.treatment, table.mode, table.given
 
 
 def _flat(values: Any, shape: tuple[int, int, int]) -> np.ndarray:

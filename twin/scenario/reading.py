@@ -330,7 +330,7 @@ def _how_to_go_on(refused: Mapping[str, str], patients: Sequence[Patient]) -> It
 
 def _place_in(problem: str) -> tuple[Location, str]:
     """Where in a regimen a problem says that it is, such as 'feedback.rules[2].dose: ...', and the rest of it."""
-    match = re.match(r"(feedback(?:\.[a-z_]+|\[\d+\])*)(?: \([^)]*\))?:? (.*)", problem, flags=re.DOTALL)
+    match = re.match(r"((?:feedback|adherence)(?:\.[a-z_]+|\[\d+\])*)(?: \([^)]*\))?:? (.*)", problem, flags=re.DOTALL)
     if not match:
         return (), problem
     parts = re.findall(r"[a-z_]+|\d+", match[1])

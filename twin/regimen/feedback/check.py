@@ -1,4 +1,4 @@
-"""What is wrong with rules before anyone is treated by them: gaps, rules that are never reached, doses out of bounds."""
+"""What is wrong with rules before anyone is treated by them: gaps, rules out of reach, doses out of bounds."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def _unreachable(rules: Rules) -> list[str]:
             break
         elif last and not _fits_all(rule):
             found.append(
-                f"feedback.rules[{k}] ({rule.name}) is the last and does not fit every reading; add '- {{dose: same}}', "
-                "or what is to be done about the others"
+                f"feedback.rules[{k}] ({rule.name}) is the last and does not fit every reading; add '- {{dose: same}}'"
+                ", or what is to be done about the others"
             )
     return found
 

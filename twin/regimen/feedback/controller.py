@@ -1,8 +1,8 @@
-"""Who gives the doses of one arm: the plan of its start, and what rules make of it, for many lanes side by side.
+"""Who gives the doses of one arm: the plan of its start, and what rules and habits make of it, lane by lane.
 
-A controller is asked for the next stretch (`plan`): what is given until each lane has to stop, and when it is read; and is
-told what was read there (`decide`). It keeps a ledger of both. All of it is arithmetic on arrays of lanes, on the host;
-nothing here knows how a course is solved. What a lane does depends on nothing but its own readings and its own luck.
+A controller is asked for the next stretch (`plan`): what is given until each lane has to stop, and when it is read; and
+is told what was read there (`decide`). It keeps a ledger of both. All of it is arithmetic on arrays of lanes, on the
+host; nothing here knows how a course is solved. What a lane does depends on its own readings and its own luck alone.
 
 A decision acts on the next dose: one that is due at the very time of the reading is still open, and the reading comes
 before it.
@@ -21,8 +21,8 @@ from ...population.keys import fold
 from .rule import Amount, Products, Rule, Rules
 
 MISSED, HELD, RELEASED = -1, -2, -3  # decisions by no rule
-GIVEN, SKIPPED, WITHHELD, ONCE, RESCUE, FIXED = range(6)
-WHY = ("given", "skipped", "withheld", "given once", "rescue", "fixed")  # what the ledger says of a dose
+GIVEN, SKIPPED, WITHHELD, ONCE, RESCUE, FIXED, FORGOTTEN, TWICE = range(8)
+WHY = ("given", "skipped", "withheld", "given once", "rescue", "fixed", "forgotten", "taken twice")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +50,18 @@ class Fixed:
 
 
 @dataclasses.dataclass(frozen=True)
+class Habits:
+    """What people make of a plan: doses forgotten, alone or in a row, taken twice or late, and treatment given up."""
+
+    taken: float = 1.0
+    spread: float = 0.0  # between people, of the logit of `taken`
+    holiday: float = 0.0  # how many doses are forgotten in a row, on average; 0: each for itself
+    doubled: float = 0.0
+    late: float = 0.0  # standard deviation of how late
+    leave: float = 0.0  # rate of giving up
+
+
+@dataclasses.dataclass(frozen=True)
 class Lanes:
     """What a controller knows of its lanes: whose plan and doses, which sizes and covariates, and whose luck."""
 
@@ -72,6 +84,10 @@ class Table:
     mode: np.ndarray
     given: np.ndarray
 
+    @property
+    def columns(self) -> tuple[np.ndarray, ...]:
+        return self.time, self.amount, self.treatment, self.mode, self.given
+
     @classmethod
     def empty(cls, lanes: int, slots: int) -> Table:
         shape = (lanes, slots)
@@ -92,10 +108,12 @@ class Controller:
     """The doses of one arm's lanes; see the module. `rules` is None for an arm that nothing changes."""
 
     def __init__(
-        self, rules: Rules | None, plans: Sequence[Plan | None], fixed: Sequence[Fixed], lanes: Lanes,
-        *, start: float, end: float,
+        self, rules: Rules | None, plans: Sequence[Plan | None], fixed: Sequence[Fixed], lanes: Lanes, *,
+        start: float, end: float, habits: Habits | None = None, halts: np.ndarray | None = None,
     ):  # fmt: skip
+        """`halts` (lane, halt) are where lanes stop besides: a replay stops where the course it repeats did."""
         self.rules, self.lanes, self.start, self.end = rules, lanes, start, end
+        self.habits, self.halts = habits, halts
         count = len(lanes)
         nan, zero, whole = np.full(count, np.nan), np.zeros(count), np.zeros(count, np.int64)
         self.fixed = _pad_fixed(fixed)
@@ -105,29 +123,35 @@ class Controller:
         self.latent, self.measured = nan.copy(), nan.copy()
         self.ledger = Ledger(count)
         self.rescue = Table.empty(count, 0)
-        if rules is None:
+        self.planned_here = [plan for plan in plans if plan is not None]
+        if not self.planned_here:
             self.next_time = zero + np.inf
             return
-        self.plans = _pad_plans([plan for plan in plans if plan is not None])
+        self.plans = _pad_plans(self.planned_here)
+        self.treatment = self.planned_here[0].treatment
+        self.forgot = self._luck("the first dose is forgotten", whole) < (1 - habits.taken if habits else 0.0)
+        self.often = self._often()
+        self.leaves = self._leaves()
         self.cursor, self.shift = whole.copy(), zero.copy()
         self.amount, self.every = nan.copy(), nan.copy()
         self.next_time = self.plans.time[lanes.patient, 0] + 0.0
         self.numbered = whole.copy()  # doses due so far, given or not
         self.last_dose = nan.copy()
-        self.level = self._first_level()
+        self.level = self._first_level() if rules else whole
         self.skip, self.delays = whole.copy(), whole.copy()
         self.held_by = whole - 1
         self.stopped = np.zeros(count, bool)
         self.once = [nan.copy(), nan.copy()]  # an amount that the next dose alone has, and a factor of it
-        self.before, self.lowest, self.highest = nan.copy(), nan + np.inf, nan - np.inf
+        self.before, self.lowest, self.highest = nan.copy(), zero + np.inf, zero - np.inf
         self.readings = whole.copy()
         self.rule_before = whole - 1
-        self.in_a_row = np.zeros((count, len(rules.rules)), np.int64)
-        self.fits_since = np.full((count, len(rules.rules)), np.nan)
+        self.in_a_row = np.zeros((count, len(rules.rules) if rules else 0), np.int64)
+        self.fits_since = np.full(self.in_a_row.shape, np.nan)
         self.in_range_since = nan.copy()
         self.visit = whole.copy()
         self.decided_for = whole.copy()  # the number of the dose that a reading was last about
-        self._next_visit_by_time(np.ones(count, bool), nan)
+        if rules is not None:
+            self._next_visit_by_time(np.ones(count, bool), nan)
 
     # what is given --------------------------------------------------------------------------------------
 
@@ -141,6 +165,8 @@ class Controller:
         running = self.time < self.end
         self._reading_by_dose()
         act = np.where(np.isfinite(self.read_at), self.act_at, np.inf)
+        if self.halts is not None:
+            act = np.min(np.where(self.halts > self.time[:, None], self.halts, np.inf), axis=1, initial=np.inf)
         if self.rescue.time.shape[1]:
             self._put_rescues(table, used)
         for _ in range(room + 1):
@@ -161,7 +187,7 @@ class Controller:
         halt = np.where(self._later_reading() < halt, np.minimum(halt, np.maximum(act, self.time)), halt)
         halt = np.minimum(halt, self.end)
         reading = np.where((self.read_at >= self.time) & (self.read_at <= halt), self.read_at, np.nan)
-        joined = Table(*(np.concatenate([a, b], 1) for a, b in zip(_columns(carried), _columns(table), strict=True)))
+        joined = Table(*(np.concatenate([a, b], 1) for a, b in zip(carried.columns, table.columns, strict=True)))
         return Stretch(joined, halt, reading)
 
     def _at_once(self) -> bool:
@@ -176,12 +202,12 @@ class Controller:
             rows = np.nonzero(other)[0]
             amount = self._fixed("amount")
             _put(table, rows, used, due, amount, self._fixed("treatment"), self._fixed("mode"), self._fixed("given"))
-            self.ledger.dose(rows, due, amount, amount, FIXED, self._fixed("treatment"))
+            how = (self._fixed(name) for name in ("treatment", "mode", "given"))
+            self.ledger.dose(rows, due, due, amount, amount, FIXED, *how)
             used[rows] += 1
             self.next_fixed[rows] += 1
         if not own.any():
             return
-        assert self.rules is not None
         rows = np.nonzero(own)[0]
         planned = self.planned()
         amount = np.where(np.isnan(self.once[0]), planned, self.once[0])
@@ -189,16 +215,17 @@ class Controller:
         skipped, held = self.skip > 0, self.held_by >= 0
         amount = np.where(skipped | held, 0.0, amount)
         why = np.where(held, WITHHELD, np.where(skipped, SKIPPED, why))
+        when = due
+        if self.habits is not None:
+            amount, why, when = self._take(own, amount, why, due)
         patient, place = self.lanes.patient, self._place()
-        treatment = np.full(len(amount), self.rules.treatment)
-        _put(
-            table, rows[amount[rows] > 0], used, due, amount, treatment, self.plans.mode[patient, place],
-            self.plans.given[patient, place],
-        )  # fmt: skip
-        self.ledger.dose(rows, due, planned, amount, why, treatment)
+        how = (self.treatment, self.plans.mode[patient, place], self.plans.given[patient, place])
+        columns = (np.broadcast_to(np.asarray(column), len(amount)) for column in (when, amount, *how))
+        _put(table, rows[amount[rows] > 0], used, *columns)
+        self.ledger.dose(rows, due, when, planned, amount, why, *how)
         used[rows[amount[rows] > 0]] += 1
         given = own & (amount > 0)
-        self.last_dose = np.where(given, due, self.last_dose)
+        self.last_dose = np.where(given, when, self.last_dose)
         self.lowest, self.highest = np.where(given, np.inf, self.lowest), np.where(given, -np.inf, self.highest)
         self.once[0] = np.where(own & ~skipped & ~held, np.nan, self.once[0])
         self.skip = np.where(own & skipped & ~held, self.skip - 1, self.skip)
@@ -219,7 +246,8 @@ class Controller:
         by_plan = np.where(past, np.inf, self.plans.time[patient, place] + self.shift)
         by_interval = np.where(past & ~self.plans.open[patient], np.inf, self.next_time + every)
         following = np.where(np.isnan(self.every) & ~(past & self.plans.open[patient]), by_plan, by_interval)
-        self.next_time = np.where(which, np.where(self.stopped, np.inf, following), self.next_time)
+        following = np.where(self.stopped | (following >= self.leaves), np.inf, following)
+        self.next_time = np.where(which, following, self.next_time)
         self.cursor = np.where(which, cursor, self.cursor)
 
     def planned(self) -> np.ndarray:
@@ -227,9 +255,59 @@ class Controller:
         plan = self.plans.amount[self.lanes.patient, self._place()]
         return np.where(np.isnan(self.amount), plan, self.amount)
 
+    # habits ---------------------------------------------------------------------------------------------
+
+    def _often(self) -> np.ndarray:
+        """How large a share of doses each lane takes, in the long run."""
+        habits, count = self.habits, len(self.lanes)
+        if habits is None or not habits.spread or not 0 < habits.taken < 1:
+            return np.full(count, 1.0 if habits is None else habits.taken)
+        whole = np.zeros(count, np.int64)
+        first, second = self._luck("how often", whole), self._luck("how often", whole + 1)
+        normal = np.sqrt(-2 * np.log1p(-first)) * np.cos(2 * np.pi * second)
+        odds = math.log(habits.taken / (1 - habits.taken)) + habits.spread * normal
+        return 1 / (1 + np.exp(-odds))
+
+    def _leaves(self) -> np.ndarray:
+        """When each lane gives treatment up."""
+        count = len(self.lanes)
+        if self.habits is None or not self.habits.leave:
+            return np.full(count, np.inf)
+        luck = self._luck("when treatment is given up", np.zeros(count, np.int64))
+        begin = np.minimum(self.plans.time[self.lanes.patient, 0], self.end)
+        return begin - np.log1p(-luck) / self.habits.leave
+
+    def _take(
+        self, own: np.ndarray, amount: np.ndarray, why: np.ndarray, due: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What becomes of doses that are due: forgotten, in a row or not, taken twice, or late."""
+        habits = self.habits
+        assert habits is not None
+        share = self.often
+        if habits.holiday:
+            enters = np.where(share > 0, np.minimum((1 - share) / np.maximum(share, 1e-12) / habits.holiday, 1.0), 1.0)
+            chance = np.where(self.forgot, 1 - 1 / habits.holiday, enters)
+        else:
+            chance = 1 - share
+        luck = self._luck("a dose is forgotten", self.numbered)
+        forgot = np.where(self.numbered == 0, self._luck("the first dose is forgotten", self.numbered) < 1 - share,
+                          luck < chance)  # fmt: skip
+        self.forgot = np.where(own, forgot, self.forgot)
+        was = amount > 0
+        twice = ~forgot & (self._luck("a dose is taken twice", self.numbered) < habits.doubled)
+        why = np.where(was & forgot, FORGOTTEN, np.where(was & twice, TWICE, why))
+        amount = np.where(forgot, 0.0, np.where(twice, 2 * amount, amount))
+        if not habits.late:
+            return amount, why, due
+        first, second = self._luck("how late", 2 * self.numbered), self._luck("how late", 2 * self.numbered + 1)
+        late = habits.late * np.abs(np.sqrt(-2 * np.log1p(-first)) * np.cos(2 * np.pi * second))
+        every = np.where(np.isnan(self.every), self.plans.every[self.lanes.patient, self._place()], self.every)
+        most = np.where(np.isnan(every), np.inf, 0.9 * every)
+        return amount, why, due + np.minimum(late, most)
+
     def _put_rescues(self, table: Table, used: np.ndarray) -> None:
         rows = np.nonzero(np.isfinite(self.rescue.time[:, 0]))[0]
-        columns = (column[:, 0] for column in _columns(self.rescue))
+        columns = (column[:, 0] for column in self.rescue.columns)
         _put(table, rows, used, *columns)
         used[rows] += 1
         self.rescue = Table.empty(len(self.lanes), 0)
@@ -248,7 +326,7 @@ class Controller:
             number = np.where(place < len(wanted), wanted[np.minimum(place, len(wanted) - 1)], np.iinfo(np.int64).max)
         self.about = number
         time = self._time_of_dose(number) + visits.offset
-        time = np.where(self.stopped, np.inf, np.maximum(time, self.time))
+        time = np.where(self.stopped | (time >= self.leaves), np.inf, np.maximum(time, self.time))
         self.read_at = np.where(open_, time, self.read_at)
         self.act_at = np.where(open_, time + self.rules.assay.delay, self.act_at)
 
@@ -281,7 +359,7 @@ class Controller:
         return np.minimum(listed, self.read_at + shortest)
 
     def _next_visit_by_time(self, which: np.ndarray, ahead: np.ndarray) -> None:
-        """The next reading at a time: `ahead` from the last where that is a number, else as listed, then every so often."""
+        """The next reading: `ahead` from the last if that is a number, else as listed, then every so often."""
         assert self.rules is not None
         visits = self.rules.visits
         if visits.doses is not None:
@@ -293,7 +371,7 @@ class Controller:
         with np.errstate(invalid="ignore"):
             after = np.where(np.isnan(ahead), self.read_at + visits.every, self.read_at + ahead)
         time = np.where(np.isfinite(listed) & np.isnan(ahead), listed, after)
-        time = np.where(np.isnan(time) | (time > visits.until) | self.stopped, np.inf, time)
+        time = np.where(np.isnan(time) | (time > visits.until) | self.stopped | (time >= self.leaves), np.inf, time)
         # a reading that was set ahead takes the place of those listed before it
         passed = np.searchsorted(np.array(visits.times), time, side="right") - 1
         self.visit = np.where(which, np.where(np.isnan(ahead), place, np.maximum(passed, place)), self.visit)
@@ -417,7 +495,7 @@ class Controller:
     def _follow(
         self, rule: Rule, k: int, which: np.ndarray, asked: np.ndarray, ahead: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """What a rule does to the lanes that it was chosen for; the doses asked for, and the time to the next reading."""
+        """What a rule does to the lanes it was chosen for; the doses asked for, and the time to the next reading."""
         assert self.rules is not None
         planned = self.planned()
         if not rule.dose.same:
@@ -483,13 +561,12 @@ class Controller:
         self.rescue.time[which, 0] = self.time[which]
         self.rescue.amount[which, 0] = amount[which]
         self.rescue.treatment[which, 0] = rule.give.treatment
-        self.ledger.dose(
-            np.nonzero(which)[0], self.time, amount, amount, RESCUE, np.full(len(amount), rule.give.treatment)
-        )
+        rows = np.nonzero(which)[0]
+        self.ledger.dose(rows, self.time, self.time, amount, amount, RESCUE, rule.give.treatment, 0, 0.0)
 
 
 def possible(products: Products, wish: np.ndarray, planned: np.ndarray) -> np.ndarray:
-    """What can be given instead of what is asked for: no larger change, no more, no less, and a multiple of what there is."""
+    """What can be given for what is asked for: within bounds, no larger change, a multiple of what there is."""
     low, high = np.full_like(wish, products.least), np.full_like(wish, products.most)
     if math.isfinite(products.change):
         low = np.maximum(low, planned * (1 - products.change))
@@ -512,13 +589,13 @@ class Ledger:
         self.doses: list[tuple[np.ndarray, ...]] = []
 
     def decision(self, rows: np.ndarray, *columns: np.ndarray) -> None:
-        """Of these lanes: when it was read and decided, latent, measured and reported, the rule, doses, the next one."""
+        """Of these lanes: when it was read and decided, latent, measured, reported, the rule, doses, the next one."""
         self.decisions.append((rows, *(np.asarray(column)[rows].copy() for column in columns)))
 
-    def dose(self, rows: np.ndarray, time: np.ndarray, planned: np.ndarray, amount: np.ndarray, why, treatment) -> None:
-        """Of these lanes: a dose that was due, what was planned and what was given, and why."""
-        why = np.broadcast_to(np.asarray(why), time.shape)
-        self.doses.append((rows, *(np.asarray(c)[rows].copy() for c in (time, planned, amount, why, treatment))))
+    def dose(self, rows: np.ndarray, *columns: np.ndarray | int) -> None:
+        """Of these lanes: a dose that was due, when it was given, what was planned and what given, why, and of what."""
+        size = len(np.asarray(columns[0]))
+        self.doses.append((rows, *(np.broadcast_to(np.asarray(c), size)[rows].copy() for c in columns)))
 
     @staticmethod
     def _table(entries: list[tuple[np.ndarray, ...]], lanes: int, fills: Sequence[float]) -> list[np.ndarray]:
@@ -541,23 +618,19 @@ class Ledger:
         """Decisions and doses, name -> (lane, row); what is not there is not a number, or -9."""
         nan = np.nan
         decisions = self._table(self.decisions, self.lanes, (nan, nan, nan, nan, nan, -9, nan, nan, nan, nan))
-        doses = self._table(self.doses, self.lanes, (nan, nan, nan, -9, -9))
+        doses = self._table(self.doses, self.lanes, (nan, nan, nan, nan, -9, -9, -9, nan))
         return dict(zip(DECISION, decisions, strict=True)), dict(zip(DOSE, doses, strict=True))
 
 
 DECISION = (
     "read_at", "decided_at", "latent", "measured", "reported", "rule", "dose_before", "dose_asked", "dose", "next_dose",
 )  # fmt: skip
-DOSE = ("time", "planned", "amount", "why", "treatment")
-
-
-def _columns(table: Table) -> tuple[np.ndarray, ...]:
-    return table.time, table.amount, table.treatment, table.mode, table.given
+DOSE = ("time", "given_at", "planned", "amount", "why", "treatment", "mode", "length")
 
 
 def _put(table: Table, rows: np.ndarray, used: np.ndarray, *columns: np.ndarray) -> None:
     """A dose into the next free slot of these lanes."""
-    for into, column in zip(_columns(table), columns, strict=True):
+    for into, column in zip(table.columns, columns, strict=True):
         into[rows, used[rows]] = column[rows]
 
 

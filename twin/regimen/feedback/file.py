@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from ...files.schema import Closed, Name, Quantity, Text, Whole
+from ...files.schema import Closed, Name, Number, Quantity, Text, Whole
 
 
 class ReadingEntry(Closed):
@@ -121,3 +121,16 @@ class FeedbackEntry(Closed):
     treatment: Name | None = Field(None, description="Which treatment is changed, if the start has several")
     levels: list[Text] | None = Field(None, min_length=2, description="Doses that 'up' and 'down' go along, ascending")
     doses: DosesEntry = Field(DosesEntry(), description="What can be given")
+
+
+class HabitsEntry(Closed):
+    """What people make of a plan."""
+
+    taken: Quantity | None = Field(None, description="The share of doses that are taken: '80 %'")
+    spread: Number | None = Field(None, ge=0, le=10, description="How people differ: the SD of the logit of taken")
+    holidays: Number | None = Field(
+        None, ge=1, description="How many doses are forgotten in a row, on average; each for itself if left out"
+    )
+    doubled: Quantity | None = Field(None, description="The share of doses that are taken twice: '3 %'")
+    late: Quantity | None = Field(None, description="How late doses are, as a standard deviation: '2 h'")
+    leave: Quantity | None = Field(None, description="The rate of giving treatment up: '10 %/year'")

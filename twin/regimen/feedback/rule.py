@@ -1,8 +1,8 @@
 """Feedback as it is written, and bound to a model: when to read, what to do, what can be given.
 
-    feedback = read_feedback({"measure": "inr", "at": "day 3", "rules": [{"above": 4, "dose": "x 0.9"}, {"dose": "same"}]})
-    feedback.check(model)          # sentences
-    rules = feedback.bind(model)   # numbers in the model's units
+    rules = [{"above": 4, "dose": "x 0.9"}, {"dose": "same"}]
+    feedback = read_feedback({"measure": "inr", "at": "day 3", "rules": rules})
+    feedback.bind(model, [0])   # numbers in the model's units
 
 Nothing in it is run as code: words are parsed here and in `condition`.
 """
@@ -216,9 +216,8 @@ class _Binder:
         names = list(self.model.treatments())
         if self.entry.treatment is not None:
             if self.entry.treatment not in names:
-                raise TwinError(
-                    f"feedback.treatment: unknown treatment '{self.entry.treatment}'; {suggest(self.entry.treatment, names)}"
-                )
+                hint = suggest(self.entry.treatment, names)
+                raise TwinError(f"feedback.treatment: unknown treatment '{self.entry.treatment}'; {hint}")
             index = names.index(self.entry.treatment)
             if index not in self.given:
                 raise TwinError(f"feedback.treatment: the start gives no '{self.entry.treatment}'; add it to start")

@@ -9,5 +9,6 @@ from .gradient import make_differentiable
 from .problem import Problem, Setup
 
 __all__ = [
-    "Problem", "Setup", "Solved", "Stop", "advance", "make_differentiable", "one_by_one", "solve", "solve_batch", "windows",
+    "Problem", "Setup", "Solved", "Stop", "advance", "make_differentiable", "one_by_one", "solve",
+    "solve_batch", "windows",
 ]  # fmt: skip
