@@ -31,7 +31,7 @@ def cores() -> int:
 
 def each(work: Callable[[Given], Found], parts: Sequence[Given]) -> list[Found]:
     """What `work` finds of each part, on every core."""
-    wide = jax.config.jax_enable_x64
+    wide = jax.config.values["jax_enable_x64"]
 
     def call(part: Given) -> Found:
         with jax.enable_x64(wide):  # the setting belongs to a thread

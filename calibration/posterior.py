@@ -214,7 +214,7 @@ class Posterior:
         draws = {CHAIN: [0], DRAW: np.arange(self.draws)}
         declared = self.model.parameters()
         dims = (CHAIN, DRAW, PATIENT)
-        posterior = {
+        posterior: dict[str, tuple[tuple[str, ...], np.ndarray, dict[str, str]]] = {
             name: (dims, values.T[None], dataset.about(declared[name])) for name, values in self.parameters.items()
         }
         for name, values in self.covariates.items():
@@ -257,13 +257,14 @@ class Posterior:
         tree = xr.open_datatree(path, engine="zarr", consolidated=False).load()
         if tree.attrs["model"] != target.model.name:
             raise TwinError(f"{path}: holds a posterior of model '{tree.attrs['model']}', not '{target.model.name}'")
-        if list(tree["posterior"][PATIENT].values) != [p.id for p in target.patients]:
+        posterior, told = tree["posterior"].to_dataset(), tree["calibration"].to_dataset()
+        if list(posterior[PATIENT].values) != [p.id for p in target.patients]:
             raise TwinError(f"{path}: holds other patients; load it with those it was calibrated for, in their order")
-        if list(tree["posterior"][UNKNOWN].values) != list(target.prior.unknowns):
+        if list(posterior[UNKNOWN].values) != list(target.prior.unknowns):
             raise TwinError(f"{path}: was found under a prior with other unknowns")
-        stats = {n: tree["calibration"][n].values for n in STATS if n in tree["calibration"]}
-        u = np.swapaxes(tree["posterior/u"].values[0], 0, 1)
-        return cls(target, u, tuple(map(str, tree["calibration/method"].values)), stats, int(tree.attrs["seed"]))
+        stats = {n: told[n].values for n in STATS if n in told}
+        u = np.swapaxes(posterior["u"].values[0], 0, 1)
+        return cls(target, u, tuple(map(str, told["method"].values)), stats, int(tree.attrs["seed"]))
 
     def _verdicts(self) -> dict[str, Any]:
         return {

@@ -124,7 +124,7 @@ class Prior:
         """The own values of parameters and the deviations of others, from numbers (..., unknown)."""
         own = u[..., : len(self.names)]
         z = jnp.einsum("ij,...j->...i", jnp.asarray(self.lower, u.dtype), own) * jnp.asarray(self.widths, u.dtype)
-        values = {n: spread.value(jnp.asarray(typical, u.dtype), u[..., self.names.index(n)])
+        values = {n: jnp.asarray(spread.value(jnp.asarray(typical, u.dtype), u[..., self.names.index(n)]))
                   for n, (typical, spread) in self.replaced.items()}  # fmt: skip
         deviations = {n: z[..., i] for i, n in enumerate(self.names) if n not in self.replaced}
         return values, deviations
@@ -135,14 +135,14 @@ class Prior:
         import numpyro.distributions as distributions
 
         def model() -> dict[str, Array]:
-            u = numpyro.sample("u", distributions.Normal(0.0, 1.0).expand([self.size]).to_event(1))
+            u = jnp.asarray(numpyro.sample("u", distributions.Normal(0.0, 1.0).expand([self.size]).to_event(1)))
             values, deviations = self.split(u)
             declared, typical = self.model.parameters(), self.model.typical()
             for name, z in deviations.items():
                 spread = declared[name].spread
                 assert spread is not None  # else it could not deviate
-                values[name] = spread.value(jnp.asarray(getattr(typical, name), u.dtype), z)
-            return {name: numpyro.deterministic(name, value) for name, value in values.items()}
+                values[name] = jnp.asarray(spread.value(jnp.asarray(getattr(typical, name), u.dtype), z))
+            return {name: jnp.asarray(numpyro.deterministic(name, value)) for name, value in values.items()}
 
         return model
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from twin.errors import TwinError
 from twin.model import DiseaseModel
-from twin.model.noise import Seen
+from twin.model.noise import Noise, Seen
 from twin.patient import BoundPatient
 from twin.population.individual import Draw, individual_at, with_covariates, with_own
 from twin.population.keys import fold, patient_key
@@ -131,7 +131,7 @@ class Target:
         found = self.courses(values, deviations, data.courses or None, covariates=covariates)
         solved = found.pop("status") == 0
         held = {n: jnp.where(solved[..., None], v, 1.0) for n, v in found.items()}
-        true = {n: {m: _take(held[m], data.read[n].place) for m in held} for n in self.seen}
+        true = {n: {m: _take(held[m], jnp.asarray(data.read[n].place)) for m in held} for n in self.seen}
         person = self.person(u, data)
         if self.is_selective and not anybody:  # nobody has what the model says nobody has
             solved = solved & jnp.broadcast_to(self.model.admissible(person), (*solved.shape, 1))[..., 0]
@@ -142,7 +142,7 @@ class Target:
         found = {}
         for name in self.seen:
             seen = self._measurements(name, features, data)
-            density = self.model.observables()[name].noise.log_density(seen)
+            density = self._noise(name).log_density(seen)
             found[name] = jnp.where(data.read[name].real[:, None], density, 0.0)
         return found
 
@@ -246,7 +246,7 @@ class Target:
         """
         found = {}
         for i, name in enumerate(self.seen):
-            seen, noise = self._measurements(name, features, data), self.model.observables()[name].noise
+            seen, noise = self._measurements(name, features, data), self._noise(name)
             shape = seen.true.shape
             person = jax.tree.map(lambda x, shape=shape: jnp.broadcast_to(x[..., 0], shape[:2]), seen.p)
             each = jax.vmap(lambda key, i=i, n=shape[1]: jax.random.split(jax.random.fold_in(key, i), n))(keys)
@@ -256,9 +256,10 @@ class Target:
                     return noise.sample(true, times, p, key=k)
                 return noise.continue_from(Seen(measured, bound, true, times, p, {}), times < since, key=k)
 
-            read = [jnp.broadcast_to(x, shape) for x in (seen.measured, seen.bound, seen.true, seen.times)]
+            drawn = (seen.measured, seen.bound, seen.true, seen.times)
+            measured, bound, true, times = (jnp.broadcast_to(x, shape) for x in drawn)
             since = jnp.broadcast_to(data.since[:, None], shape[:2])
-            found[name] = jax.vmap(jax.vmap(one))(*read, since, person, each)
+            found[name] = jax.vmap(jax.vmap(one))(measured, bound, true, times, since, person, each)
         return found
 
     def replicated_likelihood(self, features: dict[str, Any], data: Data, keys: Array) -> Array:
@@ -272,15 +273,20 @@ class Target:
             seen = self._measurements(name, features, data)._replace(
                 measured=jnp.where(cut != 0, limit, new[name]), bound=cut
             )
-            density = self.model.observables()[name].noise.log_density(seen)
+            density = self._noise(name).log_density(seen)
             total = total + jnp.sum(jnp.where(here.real[:, None], density, 0.0), -1)
         return jnp.where(features["solved"], total, _FAILED)
 
     # --- arrays ----------------------------------------------------------------------------------------------
 
+    def _noise(self, name: str) -> Noise:
+        noise = self.model.observables()[name].noise
+        assert noise is not None  # else its measurements were refused
+        return noise
+
     def _measurements(self, name: str, features: dict[str, Any], data: Data) -> Seen:
         here, true = data.read[name], features["true"][name]
-        measured, bound, times = (x[:, None] for x in (here.value, here.bound, here.time))
+        measured, bound, times = (jnp.asarray(x)[:, None] for x in (here.value, here.bound, here.time))
         return Seen(measured, bound, true[name], times, features["person"], true)
 
     def covariates(self, u: Array, data: Data) -> dict[str, Array]:

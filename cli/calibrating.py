@@ -92,7 +92,7 @@ def _written_steps(replayed: Replay, model: Any, folder: Path) -> str:
     for i, name in enumerate(unknowns):
         table |= {f"{name}_{word}": steps[word].values[:, i] for word in ("mean", "sd", "q5", "median", "q95")}
     _csv(folder / "replay.csv", table)
-    _csv(folder / "forecasts.csv", {name: forecasts[name].values for name in forecasts})
+    _csv(folder / "forecasts.csv", {str(name): forecasts[name].values for name in forecasts})
     draw(replayed, model, folder / "replay.png")
     unit, scale = readable_time(model.time_unit, float(np.ptp(steps["time"].values)))
     lines = [f"{'patient':16}{unit:>9}{'known':>7}{'drift p':>9}  " + "".join(f"{f'sd {n}':>24}" for n in unknowns)]

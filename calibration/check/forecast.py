@@ -71,8 +71,8 @@ def _skill(target: Target, name: str, after: np.ndarray, before: np.ndarray) -> 
     values = here.value[kept]
     draws, prior = (np.moveaxis(x, 1, -1)[kept] for x in (after, before))
     low, high = np.quantile(draws, (0.25, 0.75), axis=1), np.quantile(draws, (0.05, 0.95), axis=1)
-    inside = [float(np.mean((values >= a) & (values <= b))) for a, b in (low, high)]
-    return Skill(*inside, crps(values, draws), crps(values, prior), len(values))
+    half, most = (float(np.mean((values >= a) & (values <= b))) for a, b in (low, high))
+    return Skill(half, most, crps(values, draws), crps(values, prior), len(values))
 
 
 def crps(values: np.ndarray, draws: np.ndarray) -> float:

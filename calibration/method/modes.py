@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -100,7 +101,7 @@ def climb(
         count = min(cores(), -(-len(u) // slots))
         each(lambda lines: _climb(target, who, u, fixed, turns, lines, found), [[line] * slots] * count)
     else:  # by diffrax, histories are compiled in, so a row of slots belongs to each patient
-        lines = [collections.deque(np.flatnonzero(who == i)) for i in range(len(target))]
+        lines = [collections.deque(np.flatnonzero(who == i).tolist()) for i in range(len(target))]
         _climb(target, who, u, fixed, turns, [line for line in lines for _ in range(STARTS)], found)
     return found
 
@@ -134,7 +135,7 @@ def _climb(
         settled = np.einsum("si,si->s", slope * free, step) < _SETTLED
         length = np.linalg.norm(step, axis=1, keepdims=True)
         tried = at + step * np.minimum(1.0, _FARTHEST / np.maximum(length, 1e-30))
-        for slot in np.flatnonzero((own >= 0) & (settled | (left == 0))):
+        for slot in np.flatnonzero((own >= 0) & (settled | (left == 0))).tolist():
             job = own[slot]
             found.u[job], found.height[job], found.settled[job] = at[slot], height[slot], settled[slot]
             found.covariance[job] = np.linalg.inv(_make_definite(curve[slot]))
@@ -183,7 +184,7 @@ def _expand(target: Target, u: Array, data: Data) -> tuple[Array, Array, Array]:
     def dot(a: Any, b: Any) -> Array:
         """Over everything but patients and draws; what all draws share counts for each."""
         terms = jax.tree.map(lambda x, y: jnp.sum(jnp.broadcast_to(x * y, (*u.shape[:2], x.shape[-1])), -1), a, b)
-        return sum(jax.tree.leaves(terms))
+        return functools.reduce(jnp.add, jax.tree.leaves(terms))
 
     slope = jax.vmap(lambda move: dot(slopes, move))(moves)
     curve = -jax.vmap(lambda bend: jax.vmap(lambda move: dot(bend, move))(moves))(bends)

@@ -83,7 +83,8 @@ def _sample(
     u = found.u[patient, places].reshape(2, half, size)
     height = target.evaluate(u.reshape(1, -1, size), np.array([patient]))[0].reshape(2, half)
     parts = _parts(guess)
-    crowd = _Crowd(u, height, guess.log_density(u.reshape(1, -1, size)).reshape(2, half))
+    guessed = guess.log_density(u.reshape(1, -1, size)).reshape(2, half)
+    crowd = _Crowd(*(jnp.asarray(x) for x in (u, height, guessed)))
     run = target.compile_once("walk", functools.partial(_stage, target))
     records: list[np.ndarray] = []
     for stage in range(1, _STAGES + 1):

@@ -63,7 +63,7 @@ def _courses(posterior: Posterior, i: int) -> tuple[Any, Any, Any]:
     begun = min([0.0, *(dose.time.within(posterior.model.time_unit) for dose in patient.doses)])  # as simulate has it
     times = np.linspace(begun, max(last, begun) * 1.05 + 1e-9 or 1.0, _POINTS)
     draws = min(300, posterior.draws)
-    own = {
+    own: dict[str, Any] = {
         word: {name: values[i : i + 1, :draws] for name, values in found.items()}
         for word, found in posterior.individuals.items()
     }

@@ -110,7 +110,7 @@ def solve(
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def _solve(
     kind: type[DiseaseModel], choice: Choice, question: Question, schedule: Schedule, population: dict[str, Array],
-    own: dict[str, Array], given: dict[str, Array],
+    own: dict[str, Array], given: dict[str, Any],
 ) -> Course:  # fmt: skip
     """Compiled once for a model, a question and the number of doses and samples, whatever their times and sizes."""
     model = kind()
@@ -147,11 +147,15 @@ def _person(
     model: DiseaseModel, covariates: Mapping[str, Any], inputs: Mapping[str, Any], start: float
 ) -> BoundPatient:
     """Who is followed, as a patient is read; a bare value of an input holds from the start."""
-    held = {n: [Change(start, v)] if isinstance(v, numbers.Number | str) else v for n, v in inputs.items()}
+    held = {n: [Change(start, v)] if _is_bare(v) else v for n, v in inputs.items()}
     person = Patient("individual", covariates=covariates, inputs=held).bind(model)
     for name in person.chances:
         raise TwinError(f"covariate '{name}' has chances, and solve follows one individual; give its value")
     return person
+
+
+def _is_bare(value: Any) -> bool:
+    return isinstance(value, numbers.Number | str)
 
 
 def _with_amounts(schedule: Schedule, amounts: Array) -> Schedule:

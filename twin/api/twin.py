@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ class Twin:
         return path
 
 
-def load_twin(folder: str | Path) -> Twin:
+def load_twin(folder: str | os.PathLike[str]) -> Twin:
     """A stored twin; a result's folder holds that of the patients who were calibrated for it."""
     path = Path(folder)
     path = path if path.suffix == ".zarr" else path / FILE
@@ -135,4 +136,5 @@ def _as_patient(plain: dict[str, Any]) -> BoundPatient:
 
 
 def _as_dose(plain: dict[str, Any]) -> Dose:
-    return Dose(**plain | {name: Span(**plain[name]) for name in _SPANS if plain[name] is not None})
+    spans: dict[str, Any] = {name: Span(**plain[name]) for name in _SPANS if plain[name] is not None}
+    return Dose(**plain | spans)

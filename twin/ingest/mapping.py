@@ -135,7 +135,7 @@ _KEYS = ("to", "unit", "levels", "each", "molar_mass", "take")
 def _entries(code: tuple[str, str], words: Any, model: DiseaseModel) -> Iterator[Entry]:
     if words is None:
         return
-    said = {"to": words} if isinstance(words, str) else dict(words)
+    said: dict[str, Any] = {"to": words} if isinstance(words, str) else dict(words)
     for key in said:
         if key not in _KEYS:
             raise TwinError(f"unknown key '{shorten(str(key))}'; {suggest(str(key), _KEYS)}")

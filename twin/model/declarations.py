@@ -85,6 +85,11 @@ class CategoryDeclaration:
     source: str
     codes: Codes = dataclasses.field(default_factory=dict)
     molar_mass: ClassVar[None] = None  # a level is no concentration
+    unit: ClassVar[str] = ""
+    low: ClassVar[float] = -math.inf  # each level is one that was studied
+    high: ClassVar[float] = math.inf
+    refuse: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
+    subject: ClassVar[str] = "patients"
 
     @property
     def standard(self) -> float:

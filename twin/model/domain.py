@@ -9,9 +9,10 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from ..errors import TwinError
+from .declarations import CategoryDeclaration, Covariate, Exogenous
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,19 +28,8 @@ class Domain:
     largest_dose: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
-class Ranged(Protocol):
-    """A declaration with ranges: a covariate (a category has none) or an input."""
-
-    unit: str
-    meaning: str
-    low: float
-    high: float
-    refuse: tuple[float, float]
-    levels: tuple[str, ...]
-    subject: str  # what a model is not for where it refuses a value
-
-    def number(self, name: str, given: Any) -> float:
-        """What an author wrote, as a number."""
+# A declaration with ranges. Those of a category are never asked: each of its levels is one that was studied.
+Ranged = Covariate | CategoryDeclaration | Exogenous
 
 
 def admit(name: str, given: Any, declared: Ranged, model: str, warn: Callable[[str], None]) -> float:

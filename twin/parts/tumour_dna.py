@@ -12,6 +12,7 @@ Cells that die shed fragments which plasma clears within the hour, so that their
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
 import numpy as np
 
@@ -24,6 +25,8 @@ CELL_FREE_DNA = (1.86, 3.38)  # ng/mL in plasma: shape and scale of a gamma dist
 PLASMA_CLEARANCE = 48 * math.log(2)  # 1/day: a half-life of 30 minutes
 SAMPLED = 0.0015  # 15 mL of 5 L of blood, of which sequencing reads half
 MISREAD = 1e-5  # of a base
+
+Amount = TypeVar("Amount", Scalar, np.ndarray)  # a person's, or those of many at once
 
 
 def sphere_cells(diameter: Scalar) -> Scalar:
@@ -38,12 +41,12 @@ def shed_into_plasma(
     return death * shedding * cells / (growth + clearance)
 
 
-def wild_type_fragments(cell_free_dna: Scalar) -> Scalar:
+def wild_type_fragments(cell_free_dna: Amount) -> Amount:
     """Copies of a locus in all plasma that are not of the tumour, at this much cell-free DNA (ng/mL)."""
     return 2 * cell_free_dna / GENOME_MASS * PLASMA
 
 
-def allele_fraction(shed: Scalar, wild_type: Scalar) -> Scalar:
+def allele_fraction(shed: Amount, wild_type: Amount) -> Amount:
     """Share of mutated copies of a locus where every tumour cell has one mutated of two."""
     return shed / (wild_type + 2 * shed)
 

@@ -155,7 +155,7 @@ class _Binding:
         if self.birth == float("-inf") and "age" in self.content.covariates and "age" in values:
             declared = self.model.covariates()["age"]
             with contextlib.suppress(TwinError):  # an age that is not a time says nothing
-                years = units.convert(values["age"], getattr(declared, "unit", ""), "year")
+                years = units.convert(values["age"], declared.unit, "year")
                 self.birth = units.convert(-years - 1, "year", self.model.time_unit)
 
     def changes(self, place: tuple[str, ...], entries: list[ChangeEntry], declared: Any) -> Changes:

@@ -310,7 +310,7 @@ def write(tree: xr.DataTree, store: str | Path) -> None:
 
 
 def _index(store: str | Path) -> None:
-    import zarr
+    import zarr.errors
 
     with warnings.catch_warnings():  # that the index is not part of Zarr 3 yet: readers without it look into each group
         warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)

@@ -38,8 +38,8 @@ def keep_programs(folder: Path | None = None) -> Path | None:
     """
     import jax
 
-    chosen = jax.config.jax_compilation_cache_dir
-    if chosen or not jax.config.jax_enable_compilation_cache:
+    chosen = jax.config.values["jax_compilation_cache_dir"]
+    if chosen or not jax.config.values["jax_enable_compilation_cache"]:
         return Path(chosen) if chosen else None
     base = folder or cache_folder()
     own = base / _machine()

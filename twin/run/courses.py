@@ -172,7 +172,7 @@ def _each(
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def _draws(
     kind: type[DiseaseModel], choice: Choice, question: Question, schedule: Schedule, population: dict[str, Array],
-    own: dict[str, Array], given: dict[str, Array],
+    own: dict[str, Array], given: dict[str, Any],
 ) -> Course:  # fmt: skip
     """A patient's draws, each by itself."""
     model = kind()

@@ -46,7 +46,9 @@ def course_span(
     start, last = min(first for first, _ in spans), max(last for _, last in spans)
     if not any(repeats(regimen) for regimen, _ in followed):
         last = max(last, horizon)
-    first, latest = (float(times.min()), float(times.max())) if times is not None and times.size else (start, start)
+    first, latest = math.inf, -math.inf
+    if times is not None and times.size:
+        first, latest = float(times.min()), float(times.max())
     if early:
         start = min(start, first)
     end = max(last, latest) if until is None else parse_time(until, unit)

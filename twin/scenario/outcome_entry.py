@@ -37,11 +37,14 @@ class _OutcomeEntry(Closed):
     until: Quantity | None = Field(None, description="Look until this time: '10 day'")
 
 
+_Observed = Name | None  # what a kind names: an observable
+
+
 def _kinds() -> dict[str, Any]:
     """A key for each kind of outcome, which names an observable."""
     told = {word: (kind.__doc__ or "").split("\n")[0] for word, kind in outcome_kinds().items()}
     told |= {short: f"The same as {word}: {told[word][0].lower()}{told[word][1:]}" for short, word in SHORT.items()}
-    return {word: (Name | None, Field(None, description=text)) for word, text in told.items()}
+    return {word: (_Observed, Field(None, description=text)) for word, text in told.items()}
 
 
 _WORDS = tuple(_kinds())  # those of Python programs that are made later have no key

@@ -46,7 +46,7 @@ class Reading:
         permit: Permit,
     ):
         self.document, self.folder, self.file, self.examined = document, folder, file, examined
-        self.permit, self.reach = permit, Reach(folder, tuple(map(os.fspath, permit.allow)))
+        self.permit, self.reach = permit, Reach(folder, tuple(os.fspath(one) for one in permit.allow))
         self.found: dict[str, int] = {}  # sentences, and the line of this file each belongs to
         self.listed: dict[Path, list[str]] = {}
         self.warnings: list[str] = []

@@ -52,6 +52,15 @@ def mapped_rows(x: Any, table: Any) -> Any:
     return jax.vmap(lambda i: jax.lax.dynamic_index_in_dim(square, i, keepdims=False))(which)
 
 
+def listed(x: Any, table: Any) -> Any:
+    """Entries whose places a loop reads from a list, without a sign: else JAX would first look for one below zero."""
+
+    def add(total: Any, place: Any) -> tuple[Any, None]:
+        return total + x * jax.lax.dynamic_slice(table, (place,), (1,))[0], None
+
+    return jax.lax.scan(add, jnp.zeros_like(x), jnp.asarray([4, 0, 2], jnp.uint32))[0]
+
+
 OPERATIONS = {
     "arithmetic": lambda x, t: (x + 1) * (2 - x) / (x + 3) - jnp.abs(-x) + x**3 + x**-2 + x**7,
     "exponentials": lambda x, t: jnp.exp(x) + jnp.log(x) + jnp.expm1(x) + jnp.log1p(x) + jnp.power(x, 0.3),
@@ -63,6 +72,7 @@ OPERATIONS = {
     "arrays": lambda x, t: jnp.sum(jnp.stack([x, 2 * x, x * x]) * t[:3]) + jnp.max(t[::2] * x),
     "rows": lambda x, t: jax.lax.dynamic_index_in_dim(t, (x * 9).astype(jnp.int32), keepdims=False),
     "mapped rows": mapped_rows,
+    "listed entries": listed,
     "loops": sum_of_roots,
     "values that trade places": swapped,
     "a derivative": lambda x, t: jax.jvp(functools.partial(sum_of_roots, table=t), (x,), (jnp.ones_like(x),)),

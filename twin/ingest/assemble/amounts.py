@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -145,6 +146,7 @@ def flag_overlaps(doses: Sequence[DoseRecord], time_unit: str, flag: Callable[[s
     for dose in sorted(doses, key=lambda d: d.time):
         if dose.every is None or dose.doses is None or dose.doses < 2:
             continue
+        assert not isinstance(dose.time, datetime.datetime)  # `record` counts times from time 0
         name, start = str(dose.treatment), float(dose.time)
         if start < ends.get(name, -math.inf):
             flag(f"{name}: two repeated doses overlap in time")

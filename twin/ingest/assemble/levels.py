@@ -23,6 +23,14 @@ class Held(NamedTuple):
     take: str
 
 
+class Dated(NamedTuple):
+    """The same where the time is known."""
+
+    time: float
+    value: Any
+    take: str
+
+
 def level_of(reading: Reading, entry: Entry, levels: Sequence[str], note: Note) -> Any:
     """The level that a reading names, or levels with probabilities; None, with a note, where there is none."""
     if isinstance(reading.value, Mapping):
@@ -96,7 +104,7 @@ def constant_or_series(
 
     Dated values come before undated ones. Of values before the start only the last matters.
     """
-    timed = _in_order(name, [h for h in held if h.time is not None], note)
+    timed = _in_order(name, [Dated(h.time, h.value, h.take) for h in held if h.time is not None], note)
     undated = [h for h in held if h.time is None]
     if not timed:
         for other in undated[1:]:
@@ -115,9 +123,9 @@ def constant_or_series(
     return Series([Change(h.time, h.value) for h in kept], carry)
 
 
-def _in_order(name: str, timed: Sequence[Held], note: Note) -> list[Held]:
+def _in_order(name: str, timed: Sequence[Dated], note: Note) -> list[Dated]:
     """By time, one value a time."""
-    found: dict[float, Held] = {}
+    found: dict[float, Dated] = {}
     for one in timed:
         if one.time in found:
             _note_repeat(name, found[one.time].value == one.value, note)
@@ -133,14 +141,14 @@ def _note_repeat(name: str, same: bool, note: Note) -> None:
         note(DROPPED, f"{name}: another value at the same time; the first is kept")
 
 
-def _from_start(name: str, timed: list[Held], start: float, note: Note) -> list[Held]:
+def _from_start(name: str, timed: list[Dated], start: float, note: Note) -> list[Dated]:
     before = sum(h.time <= start for h in timed)
     for _ in timed[: max(before - 1, 0)]:
         note(UNUSED, f"{name}: a later value holds when the course starts")
     return timed[max(before - 1, 0) :]
 
 
-def _at_start(name: str, timed: list[Held], note: Note) -> list[Held]:
+def _at_start(name: str, timed: list[Dated], note: Note) -> list[Dated]:
     """The last at or before time 0; the first after it, flagged, where there is none."""
     before = [h for h in timed if h.time <= 0]
     if not before:

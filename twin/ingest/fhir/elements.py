@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime
 import math
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
 
 from ..chart import Code, Said
 from ..report import FLAGGED
@@ -28,7 +28,13 @@ KINDS = frozenset({
 # What a resource that is built otherwise than FHIR says may raise anywhere.
 WRONG_SHAPE = (AttributeError, KeyError, TypeError, ValueError, IndexError, OverflowError)
 Json = Mapping[str, Any]
-Note = Callable[[str, str], None]
+
+
+class Note(Protocol):
+    """Counts what became of a record, and why."""
+
+    def __call__(self, how: str, reason: str, count: int = 1, /) -> None: ...
+
 
 # What readers and mappings call the vocabularies that FHIR names by URI.
 SYSTEMS = {
@@ -126,7 +132,7 @@ def quantity(said: Json) -> Value:
         raise Unreadable("a comparator that is not <, <=, > or >=")
     if said.get("value") is None:
         raise Unreadable("a quantity without a number")
-    return Value(number(said["value"]), unit_of(said), _SIDES.get(comparator, 0))
+    return Value(number(said["value"]), unit_of(said), 0 if comparator is None else _SIDES[comparator])
 
 
 def text(said: Any) -> Value:

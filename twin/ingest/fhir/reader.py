@@ -285,7 +285,7 @@ def _day(text: Any, note: Note) -> datetime.date | None:
     if text is None:
         return None
     try:
-        return moment(text, "Patient: a date", lambda how, why: note(how, why) if "only" in why else None).date()
+        return moment(text, "Patient: a date", lambda how, why, *_: note(how, why) if "only" in why else None).date()
     except Unreadable:
         note(DROPPED, "Patient: a date that is none")
         return None

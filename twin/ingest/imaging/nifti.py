@@ -88,7 +88,7 @@ def _grid(path: str | os.PathLike[str], name: str) -> _Grid:
     import numpy as np
 
     try:
-        import nibabel
+        import nibabel.imageglobals
     except ImportError:
         raise TwinError("NIfTI files need nibabel; pip install 'patient-twin[ingest]'") from None
     with _explain_damage(name), nibabel.imageglobals.ErrorLevel(_DOUBTFUL), _silence(nibabel.imageglobals.logger):

@@ -152,7 +152,7 @@ class Columns:
         changes = len(set(column.values[known].tolist())) > 1
         for row in known if changes else known[:1]:
             time = self._when(row) if changes else None
-            yield Reading(codes, column.decode(column.values[row]), time, where=self._where(row))
+            yield Reading(codes, column.decode(float(column.values[row])), time, where=self._where(row))
 
     def _when(self, row: int) -> When:
         return float(self.time[row]) if self.calendar is None else moment(float(self.calendar[row]))

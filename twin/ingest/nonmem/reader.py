@@ -108,7 +108,7 @@ def _people(sheet: Sheet, recurring: str, single: bool, keep_ids: bool) -> tuple
     starts = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
     seen: dict[int, int] = {}
     ids: list[str] = []
-    for start, code in zip(starts, codes[starts].tolist(), strict=True):
+    for start, code in zip(starts.tolist(), codes[starts].tolist(), strict=True):
         seen[code] = seen.get(code, 0) + 1
         said = words.levels[code] if keep_ids else pseudonym(words.levels[code])
         if seen[code] > 1 and recurring == "refuse":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import io
 import os
 import re
 import zlib
@@ -36,7 +37,7 @@ def lines(path: str | os.PathLike[str], most: int = MOST_BYTES) -> Iterator[tupl
         with open(path, "rb") as raw:
             packed = raw.read(2) == b"\x1f\x8b"
             raw.seek(0)
-            source: IO[bytes] = gzip.GzipFile(fileobj=raw) if packed else raw
+            source: io.BufferedIOBase = gzip.GzipFile(fileobj=raw) if packed else raw
             yield from _decode_lines(source, raw, packed, name, most)
     except OSError as problem:  # a broken gzip too
         raise TwinError(f"{name}: {_why(problem)}") from problem
@@ -44,7 +45,9 @@ def lines(path: str | os.PathLike[str], most: int = MOST_BYTES) -> Iterator[tupl
         raise TwinError(f"{name}: the compressed file is cut off or damaged; copy it again") from problem
 
 
-def _decode_lines(source: IO[bytes], raw: IO[bytes], packed: bool, name: str, most: int) -> Iterator[tuple[int, str]]:
+def _decode_lines(
+    source: io.BufferedIOBase, raw: IO[bytes], packed: bool, name: str, most: int
+) -> Iterator[tuple[int, str]]:
     total, number = 0, 0
     while line := source.readline(MOST_IN_LINE + 1):
         number, total = number + 1, total + len(line)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import itertools
-import statistics
 import zoneinfo
 from collections.abc import Callable, Mapping, Sequence
 
@@ -112,7 +111,8 @@ def _count_gaps(samples: Sequence[Sample], rules: Rules, note: Note) -> None:
         steps = [later - earlier for earlier, later in itertools.pairwise(times)]
         if len(steps) < LEAST_FOR_GAPS:
             continue
-        pace = statistics.median(steps)
+        ordered, middle = sorted(steps), len(steps) // 2
+        pace = (ordered[middle] + ordered[~middle]) / 2  # the median
         longest = rules.longest_gap or 3 * pace
         if pace <= _HOUR and (count := sum(step > longest for step in steps)):
             note(FLAGGED, f"{name}: a gap longer than {_minutes(longest)} min", count)

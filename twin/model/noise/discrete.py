@@ -130,7 +130,8 @@ class Ordinal(_Whole):
 
     def sample(self, true: Array, times: Array, p: Any, *, key: Array) -> Array:
         u = jax.random.uniform(key, true.shape, true.dtype)
-        return sum((u < jax.nn.sigmoid(true - getattr(p, cut))).astype(true.dtype) for cut in self.cuts)
+        passed = ((u < jax.nn.sigmoid(true - getattr(p, cut))).astype(true.dtype) for cut in self.cuts)
+        return sum(passed, jnp.zeros_like(true))
 
     def log_density(self, seen: Seen) -> Array:
         here = self._at_least(seen.measured, seen.true, seen.p)

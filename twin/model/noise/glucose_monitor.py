@@ -59,14 +59,14 @@ def expected_reading(glucose: Scalar, day: Scalar, sensor: Sensor = TYPICAL) -> 
     return (sensor.gain + sensor.gain_slope * day + sensor.gain_curve * day**2) * glucose + sensor.offset
 
 
-def stationary_sd(sensor: Sensor = TYPICAL) -> Scalar:
+def stationary_sd(sensor: Sensor = TYPICAL) -> Array:
     """The standard deviation of the error of a sensor worn for long (mg/dL)."""
     first, second = sensor.first_memory, sensor.second_memory
     tie = first**2 / (1 - second)
     return jnp.sqrt(sensor.innovation**2 / (1 - tie - second * (tie + second)))
 
 
-def is_acceptable(sensor: Sensor) -> Scalar:
+def is_acceptable(sensor: Sensor) -> Array:
     """Whether the error dies out with a margin and stays small; other draws are drawn again."""
     first, second = sensor.first_memory, sensor.second_memory
     fades = (second >= -1) & (second <= 1 - jnp.abs(first) - 0.02)
@@ -124,7 +124,7 @@ def _errors(worn: Sensor, reading: Array, *, key: Array) -> Array:
 def _expect(true: Array, times: Array) -> tuple[Array, Array]:
     """What a typical sensor is expected to show, and how alike the errors of neighbouring readings are."""
     number = jnp.floor(times / INTERVAL + 1e-6) // _READINGS
-    expected = expected_reading(true, (times - number * LIFE) / 1440)
+    expected = jnp.asarray(expected_reading(true, (times - number * LIFE) / 1440))
     neighbours = TYPICAL.first_memory / (1 - TYPICAL.second_memory)
     alike = neighbours ** (jnp.abs(jnp.diff(times, axis=-1)) / INTERVAL)
     return expected, jnp.where(number[..., 1:] == number[..., :-1], alike, 0.0)

@@ -168,7 +168,7 @@ class Body:
         status = now.status
         if self.setup.question.resets:
             y = [jnp.where(kind == DO_RESET, new, old) for new, old in zip(self.initial(p), y, strict=True)]
-        if self.steady is not None:
+        if self.steady is not None and self.steady_kind is not None:
             record = jnp.where(kind == DO_STEADY, events.index.pick(now.pointer), 0)
             adds = self.steady_kind.pick(record) == 2
             for i in range(len(y)):

@@ -79,10 +79,9 @@ def solve_in_kernel(
     names = setup.question.observables if size else ()
     if not size:  # memory has no tables without entries
         samples = jnp.full((count, 1), jnp.inf, number)
-    row = jax.ShapeDtypeStruct((lanes,), number)
-    whole = jax.ShapeDtypeStruct((lanes,), jnp.int32)
+    row, whole = _shape((lanes,), number), _shape((lanes,), jnp.int32)
     results = Solved(
-        {name: jax.ShapeDtypeStruct((count * size, lanes), number) for name in names},
+        {name: _shape((count * size, lanes), number) for name in names},
         {name: row for name, _ in setup.question.outcomes},
         whole,
         whole,
@@ -130,6 +129,11 @@ def solve_in_kernel(
         name="course",
     )(*inputs, samples, bounds)
     return jax.tree.unflatten(shape, flattened)
+
+
+def _shape(shape: tuple[int, ...], number: Any) -> Any:
+    """What stands for an array until there is one."""
+    return jax.ShapeDtypeStruct(shape, number)
 
 
 def _of(values: tuple[Array, ...], j: Any) -> Array:

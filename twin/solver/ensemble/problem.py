@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, Protocol
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -19,10 +19,18 @@ from .method.rodas4 import Rosenbrock
 from .method.tsit5 import Explicit
 
 
+class People(Protocol):
+    """Individuals in memory, as a kernel has them."""
+
+    def pick(self, change: Array) -> Any:
+        """Each lane's individual after so many changes."""
+        ...
+
+
 class Problem(eqx.Module):
     """A block of trajectories; the last axis of everything is the lane."""
 
-    persons: Individual  # (change, lane): the individual from each change of covariates on
+    persons: Individual | People  # (change, lane): the individual from each change of covariates on
     events: Events  # (event, lane)
     steady: tuple[Array, ...] | None  # (record, lane) for each state
     steady_kind: Array | None  # (record, lane)

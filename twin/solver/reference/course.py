@@ -250,7 +250,7 @@ def steady_states(
     choice: Choice,
     question: Question,
     schedule: Schedule,
-    person_at: Callable[[Scalar], Individual],
+    person_at: Callable[[Array], Individual],
 ) -> Array | None:
     """The steady state (record, state) of every record of a wholly linear model's schedule; None without records."""
     if not schedule.sizes[1]:
@@ -264,7 +264,7 @@ def steady_states(
     return _steady_states(engine, schedule, person_at, engine.initial(person_at(schedule.time[0]), dtype))
 
 
-def _steady_states(engine: _Engine, schedule: Schedule, person_at: Callable[[Scalar], Individual], y0: Array) -> Array:
+def _steady_states(engine: _Engine, schedule: Schedule, person_at: Callable[[Array], Individual], y0: Array) -> Array:
     """The steady state of every record that asks for one."""
     given = engine.given
 

@@ -137,7 +137,7 @@ class Writer:
         held = dict(zip([*traced.constvars, *traced.invars], given, strict=True))
 
         def read(v: Any) -> Value:
-            return constants(np.asarray(v.val, v.aval.dtype)) if isinstance(v, core.Literal) else held[v]
+            return _literal(v) if isinstance(v, core.Literal) else held[v]
 
         for equation in traced.eqns:
             results = self._equation(equation, [read(v) for v in equation.invars])
@@ -193,7 +193,8 @@ class Writer:
     def _dynamic_slice(self, equation: Any, given: list[Value]) -> list[np.ndarray]:
         aval, sizes = equation.invars[0].aval, equation.params["slice_sizes"]
         table = self._table(given[0], aval)
-        starts = [self._begin(s[()], z, n) for s, z, n in zip(given[1:], sizes, aval.shape, strict=True)]
+        places = self._read(given[1:], [v.aval for v in equation.invars[1:]])
+        starts = [self._begin(s.item(), z, n) for s, z, n in zip(places, sizes, aval.shape, strict=True)]
         return [self._each(equation.outvars[0].aval, lambda place: self._entry(table, aval.shape, starts, place))]
 
     def _gather(self, equation: Any, given: list[Value]) -> list[np.ndarray]:
@@ -227,7 +228,8 @@ class Writer:
         second = first + parameters["body_nconsts"]
         carry = self.variables(avals, self._read(given[second:], avals))
         self.line("for (;;) {")
-        (going,) = self.write(parameters["cond_jaxpr"], [*given[:first], *carry])
+        test = parameters["cond_jaxpr"]
+        (going,) = self._read(self.write(test, [*given[:first], *carry]), test.out_avals)
         self.line(f"if (!{going[()]}) break;")
         after = self.write(parameters["body_jaxpr"], [*given[first:second], *carry])
         self.assign(carry, self._read(after, avals), avals)
@@ -280,6 +282,10 @@ class Writer:
             seen.update(names)
             kept.append(line)
         return kept[::-1]
+
+
+def _literal(v: Any) -> np.ndarray:
+    return constants(np.asarray(v.val, v.aval.dtype))
 
 
 _NAMES = re.compile(r"\b[a-z]+\d+\b")

@@ -25,7 +25,7 @@ class Verdict(NamedTuple):
     finite: Array
 
 
-def state_error(error: Lanes, before: Lanes, after: Lanes, relative: float, absolute: float) -> Any:
+def state_error(error: Lanes, before: Lanes, after: Lanes, relative: Array, absolute: Array) -> Any:
     """The squared error in units of the tolerance, averaged over states; 0 if there is none."""
     total: Any = 0.0
     for e, a, b in zip(error, before, after, strict=True):
@@ -34,7 +34,7 @@ def state_error(error: Lanes, before: Lanes, after: Lanes, relative: float, abso
     return total / max(len(error), 1)
 
 
-def seen_error(defects: Mapping[str, Array], scales: Mapping[str, Array], relative: float) -> Any:
+def seen_error(defects: Mapping[str, Array], scales: Mapping[str, Array], relative: Array) -> Any:
     """The squared error of the cubics that outcomes are taken on, in units of its tolerance; the largest counts.
 
     The defect is that of one cubic over the whole step, at its middle; two over its halves are 16 times closer.
@@ -46,7 +46,7 @@ def seen_error(defects: Mapping[str, Array], scales: Mapping[str, Array], relati
     return total
 
 
-def allowed_defect(scale: Array, relative: float) -> Array:
+def allowed_defect(scale: Array, relative: Array) -> Array:
     """How far one cubic over a step may be off in its middle."""
     return 16 * _SEEN * relative * scale + 1e-30
 
