@@ -42,7 +42,7 @@ OUTCOMES, PREDICTIONS, MEASUREMENTS = "outcomes", "predictions", "measurements"
 PRIOR, POSTERIOR, CHAIN = "prior", "posterior", "chain"
 STATS, COVARIATES, OBSERVED = "sample_stats", "constant_data", "observed_data"
 INGEST, NOTE = "ingest", "note"
-DECISIONS, DOSES = ledger.DECISIONS, ledger.DOSES
+DECISIONS, DOSES, STOPS = ledger.DECISIONS, ledger.DOSES, ledger.STOPS
 _GROUPS = (
     OUTCOMES,
     PREDICTIONS,
@@ -54,6 +54,7 @@ _GROUPS = (
     OBSERVED,
     DECISIONS,
     DOSES,
+    STOPS,
     INGEST,
 )  # as they are listed
 STATUS = "status"

@@ -13,7 +13,7 @@ from ..regimen.feedback.controller import HELD, MISSED, RELEASED, WHY
 if TYPE_CHECKING:
     from ..run.batch import Batch
 
-DECISIONS, DOSES = "decisions", "doses"
+DECISIONS, DOSES, STOPS = "decisions", "doses", "stops"
 _READ, _DOSE, _TIME = "reading", "dose", "time"
 _DECISIONS = {  # what a column is, and what kind of unit it has
     "read_at": (_TIME, "when it was read"),
@@ -37,11 +37,12 @@ _DOSES = {
     "mode": ("", "how it enters: 0 at once, 1 at a rate, 2 over a time, 3 and 4 as the model says"),
     "length": ("", "the rate or the time, by mode"),
 }
+_STOPS = {"halt": (_TIME, "where the solver stopped to be told what is given next; a replay stops there, too")}
 NO_RULE = {MISSED: "missed", HELD: "still held", RELEASED: "released"}
 
 
 def groups(batch: Batch, values: Mapping[str, Any], lanes: Any, coordinates: Any) -> dict[str, xr.Dataset]:
-    """Both groups of a run."""
+    """The groups of a run."""
     model, reaction = batch.model, batch.reaction
     assert reaction is not None
     measured = {rules.measure for rules in reaction.rules if rules}
@@ -68,4 +69,4 @@ def groups(batch: Batch, values: Mapping[str, Any], lanes: Any, coordinates: Any
     doses = dataset(_DOSES, values["doses"], "dose_number")
     doses["why"].attrs["meanings"] = list(WHY)
     doses["treatment"].attrs["treatments"] = list(model.treatments())
-    return {DECISIONS: decisions, DOSES: doses}
+    return {DECISIONS: decisions, DOSES: doses, STOPS: dataset(_STOPS, values["stops"], "stop")}

@@ -66,7 +66,7 @@ def begin(task: Task, model: DiseaseModel, shared: dict[str, Any], own: dict[str
             "chances": lane.chances,
             "found": lane.found,
             "key": jax.random.key_data(lane.noise_key),
-            "lag": _longest_lag(model, people),
+            **_lags(model, people),
         }
 
     found = jax.vmap(one)(own)
@@ -154,11 +154,11 @@ def _events(
     return table_of(model, schedule, person, span[1], None, infused=task.question.infused, start=span[0], since=since)
 
 
-def _longest_lag(model: DiseaseModel, people: Individual) -> Array:
-    """How much later than it is given a dose may enter, by treatment."""
+def _lags(model: DiseaseModel, people: Individual) -> dict[str, Array]:
+    """How much later than it is given a dose enters, by treatment: at most and at least."""
     dtype = jax.tree.leaves(people)[0].dtype
     lags = jax.vmap(lambda p: jnp.stack([jnp.asarray(d.lag, dtype) for d in deliveries(model, p)]))(people)
-    return jnp.max(lags, axis=0)
+    return {"longest_lag": jnp.max(lags, axis=0), "shortest_lag": jnp.min(lags, axis=0)}
 
 
 def _assays(

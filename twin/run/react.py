@@ -57,14 +57,14 @@ def replay_of(
         raise TwinError("the result has no ledger to be replayed: none of its regimens reacts")
     where = {"patient": [p.id for p in people], "regimen": list(arms), "draw": list(draws)}
     try:
-        doses, decisions = (ledger[name].to_dataset().sel(where) for name in ("doses", "decisions"))
+        doses, stops = (ledger[name].to_dataset().sel(where) for name in ("doses", "stops"))
     except KeyError:
         raise TwinError("the ledger is of others; replay the patients, regimens and draws that it is of") from None
     columns = [doses[name].values for name in ("given_at", "amount", "treatment", "mode", "length")]
     given = columns[1] > 0
     order = np.argsort(np.where(given, columns[0], np.inf), axis=-1, kind="stable")
     columns = [np.take_along_axis(column, order, axis=-1) for column in columns]
-    halts = decisions["decided_at"].values
+    halts = stops["halt"].values
     return Replayed(tuple(columns), np.take_along_axis(given, order, axis=-1), np.where(np.isnan(halts), np.inf, halts))
 
 

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from ..population.keys import fold
-from ..regimen.feedback.controller import DECISION, DOSE, Controller, Fixed, Lanes, Table
+from ..regimen.feedback.controller import DECISION, DOSE, STOP, Controller, Fixed, Lanes, Table
 from ..regimen.schedule import Mode
 from ..solver.status import Status
 from .batch import Batch, Replayed
@@ -22,8 +22,8 @@ from .epochs import Doses, Epoch, begin, call, finish, go_on
 from .program import compile_rows, own_of_each, shared_by_all
 from .task import Task
 
-Ledgers = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]  # decisions and doses, name -> (trajectory, row)
-LedgerPart = tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]  # of these trajectories
+Ledgers = tuple[dict[str, np.ndarray], ...]  # decisions, doses and stops, name -> (trajectory, row)
+LedgerPart = tuple[np.ndarray, Ledgers]  # of these trajectories
 
 SLOTS = 16  # doses of a lane in an epoch; a lane with more stops in between, at a dose
 _LUCK = 0x7EAC7  # folded into a draw's key: what happens to whoever is treated, not what they are
@@ -33,23 +33,29 @@ class Arms:
     """The lanes of a call, each in the hands of its arm's controller."""
 
     def __init__(self, batch: Batch, patient: np.ndarray, arm: np.ndarray, draw: np.ndarray):
+        self.batch, self.where = batch, (patient, arm, draw)
+        self.rows: list[np.ndarray] = []
+        self.controllers: list[Controller] = []
+
+    def begin(self, lag: np.ndarray) -> None:
+        """With each lane's own lags (lane, treatment)."""
+        batch, (patient, arm, draw) = self.batch, self.where
         reaction = batch.reaction
         assert reaction is not None
         start, end = (float(x) for x in batch.arrays["span"][:2])
         keys = fold(batch.arrays["keys"][patient], draw + int(batch.arrays["first"]))
         keys = fold(keys, np.uint32(_LUCK))
-        self.rows, self.controllers = [], []
         for k in np.unique(arm):
             rows = np.nonzero(arm == k)[0]
             of = patient[rows]
             if reaction.replayed is not None:
-                self._add_replay(reaction.replayed, rows, (of, np.full(len(of), k), draw[rows]), start, end)
+                self._add_replay(reaction.replayed, rows, (of, np.full(len(of), k), draw[rows]), lag[rows])
                 continue
             own = {name: values[of] for name, values in reaction.covariates.items()}
             for name, values in batch.arrays["covariates"].items():  # those that draws have of their own
                 drawn = values[of, draw[rows]].astype(float)
                 own[name] = np.where(np.isnan(drawn), own[name], drawn)
-            lanes = Lanes(of, {size: values[of] for size, values in reaction.sizes.items()}, own, keys[rows])
+            lanes = Lanes(of, {size: values[of] for size, values in reaction.sizes.items()}, own, keys[rows], lag[rows])
             plan = (reaction.rules[k], reaction.plans[k], reaction.fixed[k], lanes)
             self._add(rows, Controller(*plan, start=start, end=end, habits=reaction.habits[k]))
 
@@ -57,15 +63,14 @@ class Arms:
         self.rows.append(rows)
         self.controllers.append(controller)
 
-    def _add_replay(
-        self, ledger: Replayed, rows: np.ndarray, where: tuple[np.ndarray, ...], start: float, end: float
-    ) -> None:
+    def _add_replay(self, ledger: Replayed, rows: np.ndarray, where: tuple[np.ndarray, ...], lag: np.ndarray) -> None:
         """Lanes that are given what a ledger says, and stop where it decided."""
         fixed = [
             Fixed(*(column[given] for column in columns))
             for *columns, given in zip(*(column[where] for column in ledger.doses), ledger.given[where], strict=True)
         ]
-        lanes = Lanes(np.arange(len(rows)), {}, {}, np.zeros((len(rows), 2), np.uint32))
+        start, end = (float(x) for x in self.batch.arrays["span"][:2])
+        lanes = Lanes(np.arange(len(rows)), {}, {}, np.zeros((len(rows), 2), np.uint32), lag)
         self._add(rows, Controller(None, [], fixed, lanes, start=start, end=end, halts=ledger.halts[where]))
 
     def plan(self, slots: int, carried: Table) -> tuple[Table, np.ndarray, np.ndarray]:
@@ -120,8 +125,9 @@ def _by_epochs(
 ) -> dict[str, Any]:  # fmt: skip
     held = call(task, begin, shared, own, count)
     number = np.dtype(task.dtype)
-    lag = _flat(held["lag"], shape)[places]
-    carried, slots, first = Table.empty(len(lag), 0), SLOTS, True
+    longest, shortest = (_flat(held[name], shape)[places] for name in ("longest_lag", "shortest_lag"))
+    arms.begin(np.where(longest == shortest, longest, 0.0))
+    carried, slots, first = Table.empty(len(longest), 0), SLOTS, True
     end = float(shared["span"][1])
     while True:
         if carried.time.shape[1] > slots - 4:
@@ -146,7 +152,7 @@ def _by_epochs(
         arms.decide(np.asarray(time, float), alive, latent, measured)
         if not alive.any():
             break
-        carried = _still_entering(table, lag, np.asarray(time, float))
+        carried = _still_entering(table, longest, np.asarray(time, float))
     return call(task, finish, shared, held, count)
 
 
@@ -176,10 +182,10 @@ def _spread(values: np.ndarray, fill: float, shape: tuple[int, int, int], places
 
 
 def join_ledgers(parts: Sequence[LedgerPart], count: int) -> Ledgers:
-    """Ledgers of all trajectories as two tables (trajectory, row); of a trajectory that was solved twice, the last."""
+    """Ledgers of all trajectories as tables (trajectory, row); of a trajectory that was solved twice, the last."""
 
     def join(which: int, names: Sequence[str]) -> dict[str, np.ndarray]:
-        tables = [(lanes, part[which]) for lanes, *part in parts]
+        tables = [(lanes, part[which]) for lanes, part in parts]
         width = max(table[names[0]].shape[1] for _, table in tables)
         found = {}
         for name in names:
@@ -190,4 +196,4 @@ def join_ledgers(parts: Sequence[LedgerPart], count: int) -> Ledgers:
                 found[name][lanes, : table[name].shape[1]] = table[name]
         return found
 
-    return join(0, DECISION), join(1, DOSE)
+    return join(0, DECISION), join(1, DOSE), join(2, STOP)

@@ -50,7 +50,7 @@ def run(
         seconds += more
     told = {"compile_seconds": round(seconds, 3), "solved_as_stiff": len(stiff)}
     if batch.reaction is not None:
-        store = store | dict(zip(("decisions", "doses"), join_ledgers(ledgers, batch.size), strict=True))
+        store = store | dict(zip(("decisions", "doses", "stops"), join_ledgers(ledgers, batch.size), strict=True))
     return jax.tree.map(lambda x: x.reshape(*batch.shape, *x.shape[1:]), store), told
 
 
@@ -90,7 +90,7 @@ def _solve(
         with guard:
             store.make_room(solved)
             if batch.reaction is not None:
-                ledgers.extend((lane[rows], *tables) for rows, tables in arms.ledgers())
+                ledgers.extend((lane[rows], tables) for rows, tables in arms.ledgers())
         store.put(solved, lane)
         return len(lane)
 

@@ -69,6 +69,7 @@ class Lanes:
     sizes: Mapping[str, np.ndarray]  # 'kg', 'm2' -> (lane,)
     covariates: Mapping[str, np.ndarray]
     keys: np.ndarray  # (lane, 2)
+    lag: np.ndarray  # (lane, treatment) how much later doses enter; 0 where that changes over time
 
     def __len__(self) -> int:
         return len(self.patient)
@@ -124,11 +125,11 @@ class Controller:
         self.ledger = Ledger(count)
         self.rescue = Table.empty(count, 0)
         self.planned_here = [plan for plan in plans if plan is not None]
+        self.treatment = self.planned_here[0].treatment if self.planned_here else 0
         if not self.planned_here:
             self.next_time = zero + np.inf
             return
         self.plans = _pad_plans(self.planned_here)
-        self.treatment = self.planned_here[0].treatment
         self.forgot = self._luck("the first dose is forgotten", whole) < (1 - habits.taken if habits else 0.0)
         self.often = self._often()
         self.leaves = self._leaves()
@@ -174,21 +175,31 @@ class Controller:
             own = self.next_time <= fixed_time
             due = np.minimum(self.next_time, fixed_time)
             reached = due >= act
-            halt = np.where(running & reached, np.where(own & np.isfinite(due) & ~self._at_once(), due, act), halt)
+            enters = due + self._lag_of(own)  # nothing that is not given yet enters before
+            waits = own & np.isfinite(due) & ~self._at_once()
+            halt = np.where(running & reached, np.where(waits, enters, act), halt)
             running = running & ~reached & (due < self.end)
             full = running & (used >= room)
-            halt = np.where(full, due, halt)
+            halt = np.where(full, enters, halt)
             running = running & ~full
             if not running.any():
                 break
             self._give(table, used, running & own, running & ~own, due)
-        else:
-            halt = np.where(running, np.minimum(self.next_time, self._fixed("time")), halt)
+        due = np.minimum(self.next_time, self._fixed("time"))
+        halt = np.where(running, due + self._lag_of(self.next_time <= due), halt)  # forgotten doses took its turns
         halt = np.where(self._later_reading() < halt, np.minimum(halt, np.maximum(act, self.time)), halt)
         halt = np.minimum(halt, self.end)
         reading = np.where((self.read_at >= self.time) & (self.read_at <= halt), self.read_at, np.nan)
+        self.ledger.halts.append(halt)
         joined = Table(*(np.concatenate([a, b], 1) for a, b in zip(carried.columns, table.columns, strict=True)))
         return Stretch(joined, halt, reading)
+
+    def _lag_of(self, own: np.ndarray) -> np.ndarray:
+        """How much later the dose that is due enters; nothing where it may be read in between."""
+        if self.rules is not None and self.rules.visits.offset > 0:
+            return np.zeros(len(self.lanes))
+        treatment = np.where(own & bool(self.planned_here), self.treatment, self._fixed("treatment"))
+        return self.lanes.lag[np.arange(len(self.lanes)), treatment]
 
     def _at_once(self) -> bool:
         return self.rules is not None and self.rules.acts_at_once
@@ -484,13 +495,14 @@ class Controller:
         if table is None:
             return np.full(len(read), np.nan)
         inside = came & (read >= table.low) & (read <= table.high)
+        listed = self.visit + 1 < len(self.rules.visits.times)  # those come first
         since = np.where(np.isnan(self.in_range_since), self.read_at, self.in_range_since)
         self.in_range_since = np.where(came, np.where(inside, since, np.nan), self.in_range_since)
         lasted = self.read_at - since
         ahead = np.full(len(read), table.otherwise)
         for least, then in table.after:
             ahead = np.where(inside & (lasted >= least), then, ahead)
-        return ahead
+        return np.where(listed, np.nan, ahead)
 
     def _follow(
         self, rule: Rule, k: int, which: np.ndarray, asked: np.ndarray, ahead: np.ndarray
@@ -587,6 +599,7 @@ class Ledger:
         self.lanes = lanes
         self.decisions: list[tuple[np.ndarray, ...]] = []
         self.doses: list[tuple[np.ndarray, ...]] = []
+        self.halts: list[np.ndarray] = []  # (lane,) each: where the solver stopped
 
     def decision(self, rows: np.ndarray, *columns: np.ndarray) -> None:
         """Of these lanes: when it was read and decided, latent, measured, reported, the rule, doses, the next one."""
@@ -614,17 +627,19 @@ class Ledger:
             found.append(table)
         return found
 
-    def tables(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Decisions and doses, name -> (lane, row); what is not there is not a number, or -9."""
+    def tables(self) -> tuple[dict[str, np.ndarray], ...]:
+        """Decisions, doses and stops, name -> (lane, row); what is not there is not a number, or -9."""
         nan = np.nan
         decisions = self._table(self.decisions, self.lanes, (nan, nan, nan, nan, nan, -9, nan, nan, nan, nan))
         doses = self._table(self.doses, self.lanes, (nan, nan, nan, nan, -9, -9, -9, nan))
-        return dict(zip(DECISION, decisions, strict=True)), dict(zip(DOSE, doses, strict=True))
+        stops = {STOP[0]: np.stack(self.halts, axis=1)}
+        return dict(zip(DECISION, decisions, strict=True)), dict(zip(DOSE, doses, strict=True)), stops
 
 
 DECISION = (
     "read_at", "decided_at", "latent", "measured", "reported", "rule", "dose_before", "dose_asked", "dose", "next_dose",
 )  # fmt: skip
+STOP = ("halt",)
 DOSE = ("time", "given_at", "planned", "amount", "why", "treatment", "mode", "length")
 
 
