@@ -43,7 +43,7 @@ class Answer:
 
 def run_scenario(
     scenario: Scenario | str | os.PathLike[str], *, posterior: Twin | str | os.PathLike[str] | None = None,
-    progress: Callable[[int, int], None] | None = None, **changes: Any,
+    ledger: xr.DataTree | None = None, progress: Callable[[int, int], None] | None = None, **changes: Any,
 ) -> Answer:  # fmt: skip
     """Answers a scenario as `twin simulate` does.
 
@@ -51,6 +51,7 @@ def run_scenario(
         scenario: a file, or what `load_scenario` made of one.
         posterior: a twin of the patients, or the folder of one (what `twin calibrate` and `twin simulate` leave), whose
             draws are used instead of calibrating again.
+        ledger: a result of the scenario whose doses are given again, where its regimens react.
         progress: called with (done, total) trajectories.
         changes: settings to use instead of the scenario's, such as `draws=200`.
 
@@ -69,7 +70,7 @@ def run_scenario(
         found = calibrate_patients(loaded)
         held = found.twin
     own = {} if held is None else {n: getattr(held, n) for n in ("individuals", "deviations", "covariates")}
-    tree = simulate(**loaded.arguments, **own, progress=progress)
+    tree = simulate(**loaded.arguments, **own, ledger=ledger, progress=progress)
     if found is not None:
         tree = dataset.with_posterior(tree, found.to_tree())
     elif held is not None:

@@ -16,6 +16,8 @@ COMMANDS = {
     "calibrate": "Fit patients to their observations: posteriors, and whether to trust them.",
     "check": "Check scenario files without solving anything.",
     "diagnose": "Check a calibration: predictive checks, NPDE, forecasts of hidden measurements, SBC.",
+    "ledger": "Show what a regimen with feedback measured, decided and gave, for one trajectory.",
+    "replay": "Give a result's doses again, and check that every number comes out the same.",
     "models": "List the disease models, or show one in full.",
     "schema": "Print the JSON Schema of scenario (or patient) files, for editors.",
 }

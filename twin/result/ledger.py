@@ -65,7 +65,12 @@ def groups(batch: Batch, values: Mapping[str, Any], lanes: Any, coordinates: Any
         return xr.Dataset(variables, coordinates)
 
     decisions = dataset(_DECISIONS, values["decisions"], "decision")
-    decisions["rule"].attrs |= {"rules": rules, "no_rule": {str(k): text for k, text in NO_RULE.items()}}
+    measures = {arm: one.measure for arm, one in zip(batch.regimens, reaction.rules, strict=True) if one}
+    decisions["rule"].attrs |= {
+        "rules": rules,
+        "measures": measures,
+        "no_rule": {str(k): text for k, text in NO_RULE.items()},
+    }
     doses = dataset(_DOSES, values["doses"], "dose_number")
     doses["why"].attrs["meanings"] = list(WHY)
     doses["treatment"].attrs["treatments"] = list(model.treatments())

@@ -1,0 +1,68 @@
+"""One trajectory's ledger as people read it: readings and decisions, then doses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .text import align, readable_time, shown_unit
+
+
+def to_text(tree: Any, patient: str, regimen: str, draw: int) -> str:
+    """Both tables of a trajectory."""
+    where = {"patient": patient, "regimen": regimen, "draw": draw}
+    decisions, doses = (tree[name].to_dataset().sel(where) for name in ("decisions", "doses"))
+    unit, scale = readable_time(str(tree.attrs["time_unit"]), float(tree.attrs["end"]) - float(tree.attrs["start"]))
+    lines = [f"{patient}, {regimen}, draw {draw}"]
+    rows = _decisions(decisions, regimen, unit, scale)
+    lines += ["", *align(rows)] if len(rows) > 1 else ["", "no reading"]
+    rows = _doses(doses, unit, scale)
+    lines += ["", *align(rows)] if len(rows) > 1 else ["", "no dose"]
+    return "\n".join(lines)
+
+
+def rule_name(decisions: Any, regimen: str, code: int) -> str:
+    """What the ledger calls a decision."""
+    attributes = decisions["rule"].attrs
+    return attributes["no_rule"].get(str(code)) or attributes["rules"][regimen][code]
+
+
+def _number(value: float) -> str:
+    return "" if np.isnan(value) else f"{value:.4g}"
+
+
+def _decisions(decisions: Any, regimen: str, unit: str, scale: float) -> list[list[str]]:
+    reading, dose = (shown_unit(str(decisions[name].attrs["unit"])) for name in ("reported", "dose"))
+    head = [f"read ({unit})", f"true {reading}".strip(), "measured", "told", "rule"]
+    rows = [[*head, f"dose {dose}".strip(), "asked", "becomes"]]
+    for k in range(decisions.sizes["decision"]):
+        one = {name: values.values[k] for name, values in decisions.data_vars.items()}
+        if np.isnan(one["read_at"]):
+            continue
+        numbers = [_number(one[name]) for name in ("latent", "measured", "reported")]
+        doses = [_number(one[name]) for name in ("dose_before", "dose_asked", "dose")]
+        rows.append(
+            [_number(one["read_at"] / scale), *numbers, rule_name(decisions, regimen, int(one["rule"])), *doses]
+        )
+    return rows
+
+
+def _doses(doses: Any, unit: str, scale: float) -> list[list[str]]:
+    """Doses, those in a row that are the same in one line."""
+    meanings, treatments = list(doses["why"].attrs["meanings"]), list(doses["treatment"].attrs["treatments"])
+    amount_unit = shown_unit(str(doses["amount"].attrs["unit"]))
+    rows = [[f"due ({unit})", "to", "doses", f"given {amount_unit}".strip(), "why", "treatment"]]
+    before: tuple[Any, ...] | None = None
+    order = np.argsort(doses["time"].values, kind="stable")
+    for k in order:
+        time, amount = float(doses["time"].values[k]), float(doses["amount"].values[k])
+        if np.isnan(time):
+            continue
+        same = (amount, int(doses["why"].values[k]), int(doses["treatment"].values[k]))
+        if same == before:
+            rows[-1][1:3] = [_number(time / scale), str(int(rows[-1][2]) + 1)]
+        else:
+            rows.append([_number(time / scale), "", "1", _number(amount), meanings[same[1]], treatments[same[2]]])
+        before = same
+    return rows
