@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from ..regimen.feedback.controller import HELD, MISSED, RELEASED, WHY
+from ..run.reacting.ledger import HELD, MISSED, RELEASED, WHY
 
 if TYPE_CHECKING:
     from ..run.batch import Batch

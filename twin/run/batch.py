@@ -7,41 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
-import numpy as np
 
 from ..model import DiseaseModel
 from ..patient import BoundPatient
-from ..regimen.feedback.controller import Fixed, Habits, Plan
-from ..regimen.feedback.rule import Rules
 from ..solver.choose import Choice, compile_key
 from ..solver.question import Question
+from .reacting.reaction import Reaction
 from .task import Task
-
-
-@dataclasses.dataclass(frozen=True)
-class Replayed:
-    """A ledger to be repeated (patient, arm, draw, row): time, amount, treatment, mode, length; which; and halts."""
-
-    doses: tuple[np.ndarray, ...]
-    given: np.ndarray
-    halts: np.ndarray
-
-
-@dataclasses.dataclass(frozen=True)
-class Reaction:
-    """What decides in a run: each arm's rules, and the doses that they begin from, by arm and patient."""
-
-    rules: tuple[Rules | None, ...]
-    habits: tuple[Habits | None, ...]
-    plans: tuple[tuple[Plan | None, ...], ...]
-    fixed: tuple[tuple[Fixed, ...], ...]
-    sizes: Mapping[str, np.ndarray]  # (patient,)
-    covariates: Mapping[str, np.ndarray]  # (patient,)
-    replayed: Replayed | None = None  # what a ledger says, instead of what rules would decide
-
-    @property
-    def measured(self) -> tuple[str, ...]:
-        return tuple(sorted({rules.measure for rules in self.rules if rules is not None}))
 
 
 @dataclasses.dataclass(frozen=True)

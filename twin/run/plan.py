@@ -23,7 +23,7 @@ from ..solver.ensemble.event_table import fixed_ranks
 from .batch import Batch, Own
 from .people import bind_arms, bind_patients, find_doubts, own_covariates, schedule_all, to_numbers
 from .question import make_question, require_covered, select_outcomes
-from .react import react, replay_of, require_engine, without_doses
+from .reacting.prepare import react, replay_of, require_engine, without_doses
 from .times import course_span, look_times, resolution_of, sample_times, shown_times, time_points
 
 NOTHING_OWN = Own()
@@ -64,7 +64,7 @@ def prepare(
         reaction = react(model, people, arms, question, end)
         if ledger is not None:
             reaction = dataclasses.replace(reaction, replayed=replay_of(ledger, people, arms, draws))
-        question = dataclasses.replace(question, measured=reaction.measured)
+        question = dataclasses.replace(question, measured=reaction.observables_read)
         schedules = without_doses(schedules)
     elif ledger is not None:
         raise TwinError("a ledger is replayed under the regimens that it is of; none of these reacts")

@@ -24,7 +24,7 @@ from ..solver.choose import Choice
 from ..solver.status import Status
 from .batch import Batch
 from .program import compile_program
-from .reacting import Arms, LedgerPart, Reacting, join_ledgers
+from .reacting.loop import Arms, LedgerPart, Reacting, join_ledgers
 
 _LANES = 64  # trajectories of a block: by diffrax, too, the fastest of 32 to 1024 tried on a CPU
 _BLOCKS = 16  # of a call on a CPU at most, and two at least

@@ -9,11 +9,22 @@ from typing import TYPE_CHECKING, Any
 from ...errors import TwinError, shorten
 from ...files.schema import examine
 from ...quantity import parse_quantity, parse_time
-from .controller import Habits
 from .file import HabitsEntry
 
 if TYPE_CHECKING:
     from ...model import DiseaseModel
+
+
+@dataclasses.dataclass(frozen=True)
+class Habits:
+    """What people make of a plan: doses forgotten, alone or in a row, taken twice or late, and treatment given up."""
+
+    taken: float = 1.0
+    spread: float = 0.0  # between people, of the logit of `taken`
+    holiday: float = 0.0  # how many doses are forgotten in a row, on average; 0: each for itself
+    doubled: float = 0.0
+    late: float = 0.0  # standard deviation of how late
+    leave: float = 0.0  # rate of giving up
 
 
 @dataclasses.dataclass(frozen=True)

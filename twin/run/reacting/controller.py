@@ -18,47 +18,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ...population.keys import fold
-from .rule import Amount, Products, Rule, Rules
-
-MISSED, HELD, RELEASED = -1, -2, -3  # decisions by no rule
-GIVEN, SKIPPED, WITHHELD, ONCE, RESCUE, FIXED, FORGOTTEN, TWICE = range(8)
-WHY = ("given", "skipped", "withheld", "given once", "rescue", "fixed", "forgotten", "taken twice")
-
-
-@dataclasses.dataclass(frozen=True)
-class Plan:
-    """Doses of one treatment as the start has them, for one patient: times ascending, amounts as they enter."""
-
-    time: np.ndarray
-    amount: np.ndarray
-    every: np.ndarray  # the interval of the phase that a dose belongs to; not a number for a single dose
-    mode: np.ndarray
-    given: np.ndarray
-    open: bool  # whether the last phase goes on until the end
-    treatment: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Fixed:
-    """Doses that no rule changes: a patient's history and other treatments; times ascending."""
-
-    time: np.ndarray
-    amount: np.ndarray
-    treatment: np.ndarray
-    mode: np.ndarray
-    given: np.ndarray
-
-
-@dataclasses.dataclass(frozen=True)
-class Habits:
-    """What people make of a plan: doses forgotten, alone or in a row, taken twice or late, and treatment given up."""
-
-    taken: float = 1.0
-    spread: float = 0.0  # between people, of the logit of `taken`
-    holiday: float = 0.0  # how many doses are forgotten in a row, on average; 0: each for itself
-    doubled: float = 0.0
-    late: float = 0.0  # standard deviation of how late
-    leave: float = 0.0  # rate of giving up
+from ...regimen.feedback.habits import Habits
+from ...regimen.feedback.rule import Amount, Products, Rule, Rules
+from .ledger import FIXED, FORGOTTEN, GIVEN, HELD, MISSED, ONCE, RELEASED, RESCUE, SKIPPED, TWICE, WITHHELD, Ledger
+from .reaction import Fixed, Plan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,7 +134,7 @@ class Controller:
         if self.rescue.time.shape[1]:
             self._put_rescues(table, used)
         for _ in range(room + 1):
-            fixed_time = self._fixed("time")
+            fixed_time = self._fixed_column("time")
             own = self.next_time <= fixed_time
             due = np.minimum(self.next_time, fixed_time)
             reached = due >= act
@@ -185,7 +148,7 @@ class Controller:
             if not running.any():
                 break
             self._give(table, used, running & own, running & ~own, due)
-        due = np.minimum(self.next_time, self._fixed("time"))
+        due = np.minimum(self.next_time, self._fixed_column("time"))
         halt = np.where(running, due + self._lag_of(self.next_time <= due), halt)  # forgotten doses took its turns
         halt = np.where(self._later_reading() < halt, np.minimum(halt, np.maximum(act, self.time)), halt)
         halt = np.minimum(halt, self.end)
@@ -198,29 +161,38 @@ class Controller:
         """How much later the dose that is due enters; nothing where it may be read in between."""
         if self.rules is not None and self.rules.visits.offset > 0:
             return np.zeros(len(self.lanes))
-        treatment = np.where(own & bool(self.planned_here), self.treatment, self._fixed("treatment"))
+        treatment = np.where(own & bool(self.planned_here), self.treatment, self._fixed_column("treatment"))
         return self.lanes.lag[np.arange(len(self.lanes)), treatment]
 
     def _at_once(self) -> bool:
         return self.rules is not None and self.rules.acts_at_once
 
-    def _fixed(self, name: str) -> np.ndarray:
+    def _fixed_column(self, name: str) -> np.ndarray:
         return getattr(self.fixed, name)[self.lanes.patient, self.next_fixed]
 
     def _give(self, table: Table, used: np.ndarray, own: np.ndarray, other: np.ndarray, due: np.ndarray) -> None:
         """The next dose of each lane: of the plan where `own`, one that nothing changes where `other`."""
         if other.any():
             rows = np.nonzero(other)[0]
-            amount = self._fixed("amount")
-            _put(table, rows, used, due, amount, self._fixed("treatment"), self._fixed("mode"), self._fixed("given"))
-            how = (self._fixed(name) for name in ("treatment", "mode", "given"))
+            amount = self._fixed_column("amount")
+            _put(
+                table,
+                rows,
+                used,
+                due,
+                amount,
+                self._fixed_column("treatment"),
+                self._fixed_column("mode"),
+                self._fixed_column("given"),
+            )
+            how = (self._fixed_column(name) for name in ("treatment", "mode", "given"))
             self.ledger.dose(rows, due, due, amount, amount, FIXED, *how)
             used[rows] += 1
             self.next_fixed[rows] += 1
         if not own.any():
             return
         rows = np.nonzero(own)[0]
-        planned = self.planned()
+        planned = self.next_amount()
         amount = np.where(np.isnan(self.once[0]), planned, self.once[0])
         why = np.where(np.isnan(self.once[0]), GIVEN, ONCE)
         skipped, held = self.skip > 0, self.held_by >= 0
@@ -261,7 +233,7 @@ class Controller:
         self.next_time = np.where(which, following, self.next_time)
         self.cursor = np.where(which, cursor, self.cursor)
 
-    def planned(self) -> np.ndarray:
+    def next_amount(self) -> np.ndarray:
         """The amount of the next dose, as things stand."""
         plan = self.plans.amount[self.lanes.patient, self._place()]
         return np.where(np.isnan(self.amount), plan, self.amount)
@@ -430,7 +402,7 @@ class Controller:
         self.readings = np.where(came, self.readings + 1, self.readings)
         self.lowest = np.where(came, np.minimum(self.lowest, read), self.lowest)
         self.highest = np.where(came, np.maximum(self.highest, read), self.highest)
-        before = self.planned()
+        before = self.next_amount()
         chosen = np.where(came, self._choose(came, read), MISSED)
         held = came & (self.held_by >= 0)
         released = held & self._may_resume(read)
@@ -447,7 +419,7 @@ class Controller:
         self.rule_before = np.where(came & ~held, chosen, self.rule_before)
         self.ledger.decision(
             np.nonzero(due)[0], self.read_at, self.time, self.latent_read(), self.measured, read, chosen, before, asked,
-            self.planned(), self.next_time,
+            self.next_amount(), self.next_time,
         )  # fmt: skip
         self.before = np.where(came, read, self.before)
         if rules.visits.doses is not None:
@@ -463,7 +435,7 @@ class Controller:
         """The first rule that fits each reading."""
         assert self.rules is not None
         values = {
-            self.rules.measure: read, "last": self.before, "change": read - self.before, "dose": self.planned(),
+            self.rules.measure: read, "last": self.before, "change": read - self.before, "dose": self.next_amount(),
             "number": self.readings, "time": self.read_at, "since_dose": self.read_at - self.last_dose,
             "lowest": self.lowest, "highest": self.highest, **self.lanes.covariates,
         }  # fmt: skip
@@ -509,14 +481,14 @@ class Controller:
     ) -> tuple[np.ndarray, np.ndarray]:
         """What a rule does to the lanes it was chosen for; the doses asked for, and the time to the next reading."""
         assert self.rules is not None
-        planned = self.planned()
+        planned = self.next_amount()
         if not rule.dose.same:
             wish = self._apply(rule.dose, planned, which)
             can = possible(self.rules.products, wish, planned)
             asked = np.where(which, wish, asked)
             self.amount = np.where(which, can, self.amount)
         if rule.once is not None:
-            wish = self._apply(rule.once, self.planned(), which)
+            wish = self._apply(rule.once, self.next_amount(), which)
             self.once[0] = np.where(
                 which, possible(dataclasses.replace(self.rules.products, change=math.inf), wish, planned), self.once[0]
             )
@@ -590,57 +562,6 @@ def possible(products: Products, wish: np.ndarray, planned: np.ndarray) -> np.nd
     count = np.ceil(found / unit - 0.5 - 1e-9)  # the nearest, the smaller of two
     most = np.floor(products.most / unit + 1e-9) if math.isfinite(products.most) else np.inf
     return np.round(np.clip(count, np.ceil(products.least / unit - 1e-9), most) * unit, 12)
-
-
-class Ledger:
-    """What was decided and given, lane by lane, row by row as it came."""
-
-    def __init__(self, lanes: int):
-        self.lanes = lanes
-        self.decisions: list[tuple[np.ndarray, ...]] = []
-        self.doses: list[tuple[np.ndarray, ...]] = []
-        self.halts: list[np.ndarray] = []  # (lane,) each: where the solver stopped
-
-    def decision(self, rows: np.ndarray, *columns: np.ndarray) -> None:
-        """Of these lanes: when it was read and decided, latent, measured, reported, the rule, doses, the next one."""
-        self.decisions.append((rows, *(np.asarray(column)[rows].copy() for column in columns)))
-
-    def dose(self, rows: np.ndarray, *columns: np.ndarray | int) -> None:
-        """Of these lanes: a dose that was due, when it was given, what was planned and what given, why, and of what."""
-        size = len(np.asarray(columns[0]))
-        self.doses.append((rows, *(np.broadcast_to(np.asarray(c), size)[rows].copy() for c in columns)))
-
-    @staticmethod
-    def _table(entries: list[tuple[np.ndarray, ...]], lanes: int, fills: Sequence[float]) -> list[np.ndarray]:
-        """Columns (lane, row): each lane's entries in the order in which they came."""
-        if not entries:
-            return [np.full((lanes, 0), fill) for fill in fills]
-        rows = np.concatenate([entry[0] for entry in entries])
-        order = np.argsort(rows, kind="stable")
-        counts = np.bincount(rows, minlength=lanes)
-        place = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-        found = []
-        for k, fill in enumerate(fills, 1):
-            column = np.concatenate([entry[k] for entry in entries])[order]
-            table = np.full((lanes, counts.max()), fill, np.result_type(column.dtype, type(fill)))
-            table[rows[order], place] = column
-            found.append(table)
-        return found
-
-    def tables(self) -> tuple[dict[str, np.ndarray], ...]:
-        """Decisions, doses and stops, name -> (lane, row); what is not there is not a number, or -9."""
-        nan = np.nan
-        decisions = self._table(self.decisions, self.lanes, (nan, nan, nan, nan, nan, -9, nan, nan, nan, nan))
-        doses = self._table(self.doses, self.lanes, (nan, nan, nan, nan, -9, -9, -9, nan))
-        stops = {STOP[0]: np.stack(self.halts, axis=1)}
-        return dict(zip(DECISION, decisions, strict=True)), dict(zip(DOSE, doses, strict=True)), stops
-
-
-DECISION = (
-    "read_at", "decided_at", "latent", "measured", "reported", "rule", "dose_before", "dose_asked", "dose", "next_dose",
-)  # fmt: skip
-STOP = ("halt",)
-DOSE = ("time", "given_at", "planned", "amount", "why", "treatment", "mode", "length")
 
 
 def _put(table: Table, rows: np.ndarray, used: np.ndarray, *columns: np.ndarray) -> None:

@@ -8,18 +8,17 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
-from ..errors import TwinError
-from ..model import DiseaseModel
-from ..model.noise.base import Noise
-from ..patient import BoundPatient
-from ..regimen import Regimen
-from ..regimen.dose import SIZES, Dose, find_treatment
-from ..regimen.feedback.controller import Fixed, Plan
-from ..regimen.feedback.rule import Rules
-from ..regimen.schedule import Schedule, write_out
-from ..solver.choose import Choice
-from ..solver.question import Question
-from .batch import Reaction, Replayed
+from ...errors import TwinError
+from ...model import DiseaseModel
+from ...model.noise.base import Noise
+from ...patient import BoundPatient
+from ...regimen import Regimen
+from ...regimen.dose import SIZES, Dose, find_treatment
+from ...regimen.feedback.rule import Rules
+from ...regimen.schedule import Schedule, write_out
+from ...solver.choose import Choice
+from ...solver.question import Question
+from .reaction import Fixed, Plan, Reaction, Replayed
 
 
 def react(
@@ -39,7 +38,7 @@ def react(
     for arm, one in zip(arms.values(), rules, strict=True):
         own = one.treatment if one else find_treatment(arm.doses[0], model) if arm.adherence else None
         plans.append(tuple(None if own is None else _plan(model, arm, own, p, end) for p in people))
-        fixed.append(tuple(_fixed(model, arm, own, p, end) for p in people))
+        fixed.append(tuple(_fixed_doses(model, arm, own, p, end) for p in people))
     sizes = {per: np.array([p.covariates.get(name, np.nan) for p in people]) for per, name in SIZES.items()}
     covariates = {name: np.array([p.covariates[name] for p in people], float) for name in model.covariates()}
     for name, declared in model.covariates().items():
@@ -116,7 +115,7 @@ def _plan(model: DiseaseModel, arm: Regimen, treatment: int, person: BoundPatien
     )  # fmt: skip
 
 
-def _fixed(model: DiseaseModel, arm: Regimen, treatment: int | None, person: BoundPatient, end: float) -> Fixed:
+def _fixed_doses(model: DiseaseModel, arm: Regimen, treatment: int | None, person: BoundPatient, end: float) -> Fixed:
     """What no rule changes: the history, and what the arm gives besides."""
     own = [dose for dose in arm.doses if find_treatment(dose, model) != treatment]
     rows = [one for dose in (*person.doses, *own) for one in _write_out(dose, model, person, end)]

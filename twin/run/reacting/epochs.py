@@ -16,18 +16,18 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ..model import DiseaseModel, Individual
-from ..regimen.schedule import DOSE, Schedule
-from ..solver.doses import deliveries
-from ..solver.ensemble import Problem, Setup, Solved, Stop, advance, one_by_one
-from ..solver.ensemble.backend import backend_name, in_turn
-from ..solver.ensemble.body import Body
-from ..solver.ensemble.event_table import Events, table_of
-from ..solver.status import Status
-from ..types import Array
-from .processor import compiler_options
-from .program import at_once, draw_lane, look_up, number_of, on_every_device, results_of, shapes_key
-from .task import Task
+from ...model import DiseaseModel, Individual
+from ...regimen.schedule import DOSE, Schedule
+from ...solver.doses import deliveries
+from ...solver.ensemble import Problem, Setup, Solved, Stop, advance, one_by_one
+from ...solver.ensemble.backend import backend_name, in_turn
+from ...solver.ensemble.body import Body
+from ...solver.ensemble.event_table import Events, table_of
+from ...solver.status import Status
+from ...types import Array
+from ..processor import compiler_options
+from ..program import at_once, draw_lane, look_up, number_of, on_every_device, results_of, shapes_key
+from ..task import Task
 
 
 class Doses(NamedTuple):

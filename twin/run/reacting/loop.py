@@ -13,14 +13,16 @@ from typing import Any
 import jax
 import numpy as np
 
-from ..population.keys import fold
-from ..regimen.feedback.controller import DECISION, DOSE, STOP, Controller, Fixed, Lanes, Table
-from ..regimen.schedule import Mode
-from ..solver.status import Status
-from .batch import Batch, Replayed
+from ...population.keys import fold
+from ...regimen.schedule import Mode
+from ...solver.status import Status
+from ..batch import Batch
+from ..program import compile_rows, own_of_each, shared_by_all
+from ..task import Task
+from .controller import Controller, Lanes, Table
 from .epochs import Doses, Epoch, begin, call, finish, go_on
-from .program import compile_rows, own_of_each, shared_by_all
-from .task import Task
+from .ledger import DECISION, DOSE, STOP
+from .reaction import Fixed, Replayed
 
 Ledgers = tuple[dict[str, np.ndarray], ...]  # decisions, doses and stops, name -> (trajectory, row)
 LedgerPart = tuple[np.ndarray, Ledgers]  # of these trajectories

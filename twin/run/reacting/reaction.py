@@ -1,0 +1,61 @@
+"""What decides in a run: rules, habits, and the doses that they begin from."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+
+from ...regimen.feedback.habits import Habits
+from ...regimen.feedback.rule import Rules
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """Doses of one treatment as the start has them, for one patient: times ascending, amounts as they enter."""
+
+    time: np.ndarray
+    amount: np.ndarray
+    every: np.ndarray  # the interval of the phase that a dose belongs to; not a number for a single dose
+    mode: np.ndarray
+    given: np.ndarray
+    open: bool  # whether the last phase goes on until the end
+    treatment: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Fixed:
+    """Doses that no rule changes: a patient's history and other treatments; times ascending."""
+
+    time: np.ndarray
+    amount: np.ndarray
+    treatment: np.ndarray
+    mode: np.ndarray
+    given: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Replayed:
+    """A ledger to be repeated (patient, arm, draw, row): time, amount, treatment, mode, length; which; and halts."""
+
+    doses: tuple[np.ndarray, ...]
+    given: np.ndarray
+    halts: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Reaction:
+    """What decides in a run: each arm's rules, and the doses that they begin from, by arm and patient."""
+
+    rules: tuple[Rules | None, ...]
+    habits: tuple[Habits | None, ...]
+    plans: tuple[tuple[Plan | None, ...], ...]
+    fixed: tuple[tuple[Fixed, ...], ...]
+    sizes: Mapping[str, np.ndarray]  # (patient,)
+    covariates: Mapping[str, np.ndarray]  # (patient,)
+    replayed: Replayed | None = None  # what a ledger says, instead of what rules would decide
+
+    @property
+    def observables_read(self) -> tuple[str, ...]:
+        return tuple(sorted({rules.measure for rules in self.rules if rules is not None}))
