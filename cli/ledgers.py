@@ -23,14 +23,14 @@ def show_ledger(folder: Path, patient: str | None, regimen: str | None, draw: in
 
     tree = _load(folder)
     patient = patient or str(tree["outcomes"]["patient"].values[0])
+    known = {word: [str(one) for one in tree["outcomes"][word].values] for word in ("patient", "regimen")}
     regimen = regimen or next(
         iter(tree["decisions"]["rule"].attrs["measures"]), str(tree["outcomes"]["regimen"].values[0])
     )
     draws = tree["outcomes"]["draw"].values
     for word, name in (("patient", patient), ("regimen", regimen)):
-        known = [str(one) for one in tree["outcomes"][word].values]
-        if name not in known:
-            raise TwinError(f"{folder}: unknown {word} '{name}'; {suggest(name, known)}")
+        if name not in known[word]:
+            raise TwinError(f"{folder}: unknown {word} '{name}'; {suggest(name, known[word])}")
     if draw not in draws:
         raise TwinError(f"{folder}: no draw {draw}; they are {draws[0]} to {draws[-1]}")
     click.echo(to_text(tree, patient, regimen, draw))
@@ -61,13 +61,11 @@ def replay_result(folder: Path, permitted: Mapping[str, Any]) -> None:
     settings = {name: first.attrs[name] for name in ("seed", "dtype")} | {"draws": first["outcomes"].sizes["draw"]}
     posterior = folder if (folder / TWIN).exists() else None
     second = run_scenario(scenario, posterior=posterior, ledger=first, **settings).result
-    different = [
-        f"{group}/{name}"
-        for group in ("outcomes", "predictions", "sample_stats")
-        if group in first.children
-        for name in first[group].data_vars
-        if not np.array_equal(first[group][name].values, second[group][name].values, equal_nan=True)
-    ]
+    different = []
+    for group in ("outcomes", "predictions", "sample_stats"):
+        if group in first.children:
+            before, now = first[group].to_dataset(), second[group].to_dataset()
+            different += [f"{group}/{n}" for n in before if not np.array_equal(before[n], now[n], equal_nan=True)]
     if different:
         raise TwinError(
             f"{folder}: not the same when replayed: {', '.join(different)}; another machine or version rounds otherwise"

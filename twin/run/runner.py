@@ -23,7 +23,7 @@ import numpy as np
 from ..solver.choose import Choice
 from ..solver.status import Status
 from .batch import Batch
-from .program import compile_program
+from .program import Program, compile_program
 from .reacting.loop import Arms, LedgerPart, Reacting, join_ledgers
 
 _LANES = 64  # trajectories of a block: by diffrax, too, the fastest of 32 to 1024 tried on a CPU
@@ -66,8 +66,11 @@ def _solve(
     wide = batch.dtype == np.float64
     with jax.enable_x64(wide):
         began = time.perf_counter()
-        make = compile_program if batch.reaction is None else Reacting.of
-        program = make(batch.task(choice), batch.arrays, shape)
+        program: Program | Reacting
+        if batch.reaction is None:
+            program = compile_program(batch.task(choice), batch.arrays, shape)
+        else:
+            program = Reacting.of(batch.task(choice), batch.arrays, shape)
         seconds = time.perf_counter() - began
         placed = program.place(batch.arrays)
 
@@ -80,16 +83,17 @@ def _solve(
         patient, arm, draw = (i.astype(np.int32).reshape(shape) for i in np.unravel_index(padded, batch.shape))
         which = patient * np.int32(batch.shape[1]) + arm
         with jax.enable_x64(wide):  # the setting belongs to a thread
-            if batch.reaction is None:
-                solved = program(placed, (which, patient, draw), count)
-            else:
+            arms = None
+            if isinstance(program, Reacting):
                 arms = Arms(batch, *np.unravel_index(lane, batch.shape))
                 solved = program(placed, (which, patient, draw), count, arms, places)
+            else:
+                solved = program(placed, (which, patient, draw), count)
             solved = jax.device_get(solved)
         solved = jax.tree.map(lambda x: x.reshape(-1, *x.shape[3:])[places], solved)
         with guard:
             store.make_room(solved)
-            if batch.reaction is not None:
+            if arms is not None:
                 ledgers.extend((lane[rows], tables) for rows, tables in arms.ledgers())
         store.put(solved, lane)
         return len(lane)

@@ -111,7 +111,10 @@ class FeedbackEntry(Closed):
 
     measure: Name = Field(description="The observable that is read")
     latent: bool = Field(False, description="Whether it is read without the error of a measurement")
-    reading: ReadingEntry = Field(ReadingEntry(), description="How a measurement is rounded, limited, late or missed")
+    reading: ReadingEntry = Field(
+        default_factory=lambda: ReadingEntry.model_validate({}),
+        description="How a measurement is rounded, limited, late or missed",
+    )
     at: Annotated[
         Annotated[list[Visit], Field(min_length=1), Tag("<list>")] | Annotated[Visit, Tag("<one>")],
         Discriminator(_list_or_one),
@@ -120,7 +123,7 @@ class FeedbackEntry(Closed):
     next: NextEntry | None = Field(None, description="How long until the next reading, by the time in range")
     treatment: Name | None = Field(None, description="Which treatment is changed, if the start has several")
     levels: list[Text] | None = Field(None, min_length=2, description="Doses that 'up' and 'down' go along, ascending")
-    doses: DosesEntry = Field(DosesEntry(), description="What can be given")
+    doses: DosesEntry = Field(default_factory=lambda: DosesEntry.model_validate({}), description="What can be given")
 
 
 class HabitsEntry(Closed):

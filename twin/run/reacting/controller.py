@@ -378,7 +378,7 @@ class Controller:
 
     def _luck(self, what: str, number: np.ndarray) -> np.ndarray:
         """A number between 0 and 1 of each lane's own for this and that."""
-        own = fold(fold(self.lanes.keys, np.uint32(zlib.crc32(what.encode()))), number.astype(np.uint32))
+        own = fold(fold(self.lanes.keys, zlib.crc32(what.encode())), number.astype(np.uint32))
         return own[..., 0] / 2.0**32
 
     def _report(self) -> np.ndarray:

@@ -151,7 +151,7 @@ def _events(
         row = 0 if task.question.constant else jnp.sum(held["changes"] <= time)
         return jax.tree.map(lambda x: x[row], held["people"])
 
-    return table_of(model, schedule, person, span[1], None, infused=task.question.infused, start=span[0], since=since)
+    return table_of(model, schedule, person, span[1], None, infused=task.question.infused, gone_on=(span[0], since))
 
 
 def _lags(model: DiseaseModel, people: Individual) -> dict[str, Array]:

@@ -24,7 +24,7 @@ class Ledger:
         """Of these lanes: when it was read and decided, latent, measured, reported, the rule, doses, the next one."""
         self.decisions.append((rows, *(np.asarray(column)[rows].copy() for column in columns)))
 
-    def dose(self, rows: np.ndarray, *columns: np.ndarray | int) -> None:
+    def dose(self, rows: np.ndarray, *columns: np.ndarray | float) -> None:
         """Of these lanes: a dose that was due, when it was given, what was planned and what given, why, and of what."""
         size = len(np.asarray(columns[0]))
         self.doses.append((rows, *(np.broadcast_to(np.asarray(c), size)[rows].copy() for c in columns)))

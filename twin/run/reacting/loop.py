@@ -46,7 +46,7 @@ class Arms:
         assert reaction is not None
         start, end = (float(x) for x in batch.arrays["span"][:2])
         keys = fold(batch.arrays["keys"][patient], draw + int(batch.arrays["first"]))
-        keys = fold(keys, np.uint32(_LUCK))
+        keys = fold(keys, _LUCK)
         for k in np.unique(arm):
             rows = np.nonzero(arm == k)[0]
             of = patient[rows]

@@ -129,16 +129,16 @@ def table_of(
     rank: Array | None,
     *,
     infused: bool,
-    start: Array | None = None,
-    since: Array | None = None,
+    gone_on: tuple[Array, Array] | None = None,
 ) -> Events:
     """One lane's events in order; `rank` is their order if it is known.
 
-    Where `since` is given, what has happened by then is left out: a course that began at `start` goes on from there.
+    `gone_on` are when a course began and from when it goes on: what has happened by then is left out.
     """
     given = give(model, schedule, person, schedule.time.dtype)
     events, order = list_events(schedule, given, end, infused=infused)
-    if since is not None:
+    if gone_on is not None:
+        start, since = gone_on
         gone = (events.time < since) | (comes_first(events.kind) & (events.time <= since))
         gone = gone | ((events.kind == DO_CHANGE) & (events.time <= start))
         events = eqx.tree_at(lambda e: e.time, events, jnp.where(gone, jnp.inf, events.time))
