@@ -24,9 +24,8 @@ def show_ledger(folder: Path, patient: str | None, regimen: str | None, draw: in
     tree = _load(folder)
     patient = patient or str(tree["outcomes"]["patient"].values[0])
     known = {word: [str(one) for one in tree["outcomes"][word].values] for word in ("patient", "regimen")}
-    regimen = regimen or next(
-        iter(tree["decisions"]["rule"].attrs["measures"]), str(tree["outcomes"]["regimen"].values[0])
-    )
+    if regimen is None:  # the first that reacts
+        regimen = str(next(iter(tree["decisions"]["rule"].attrs["measures"]), known["regimen"][0]))
     draws = tree["outcomes"]["draw"].values
     for word, name in (("patient", patient), ("regimen", regimen)):
         if name not in known[word]:
