@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from jax.scipy.special import ndtri
+from scipy.special import ndtri
 
 from twin.errors import TwinError
 from twin.patient import BoundPatient
@@ -95,7 +95,7 @@ def _mix(
     inside = generator.uniform(0.001, 0.999, (draws, len(target.prior.drawn)))
     for j, name in enumerate(target.prior.drawn):
         spans = np.array([branches[b].shares.get(name, (0.0, 1.0)) for b in chosen])
-        u[:, known + j] = np.asarray(ndtri(spans[:, 0] + (spans[:, 1] - spans[:, 0]) * inside[:, j]))
+        u[:, known + j] = ndtri(spans[:, 0] + (spans[:, 1] - spans[:, 0]) * inside[:, j])
     return u
 
 

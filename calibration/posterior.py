@@ -81,14 +81,15 @@ class Posterior:
     def parameters(self) -> dict[str, np.ndarray]:
         """Every unknown parameter (patient, draw), at each patient's first covariates."""
         with jax.enable_x64(True):
-            person = self.target.person(jax.numpy.asarray(self.u), self.target.data)
-        return {name: np.asarray(getattr(person, name)[..., 0]) for name in self.prior.names}
+            person = self.target.compile_once("person", lambda u, data: self.target.person(u, data).parameters)
+            found = person(self.u, self.target.data)
+        return {name: np.asarray(getattr(found, name))[..., 0] for name in self.prior.names}
 
     @property
     def individuals(self) -> dict[str, dict[str, np.ndarray]]:
         """What `twin.simulate` takes: `simulate(..., **posterior.individuals, draws=posterior.draws)`."""
         with jax.enable_x64(True):
-            values, deviations = self.prior.split(jax.numpy.asarray(self.u))
+            values, deviations = self.target.compile_once("split", self.prior.split)(self.u)
         as_numpy = lambda found: {n: np.asarray(v) for n, v in found.items()}  # noqa: E731
         found = {"individuals": as_numpy(values), "deviations": as_numpy(deviations)}
         return found | ({"covariates": self.covariates} if self.covariates else {})
@@ -97,7 +98,7 @@ class Posterior:
     def covariates(self) -> dict[str, np.ndarray]:
         """Covariates that are not certain (patient, draw); not a number for patients whose own is."""
         with jax.enable_x64(True):
-            found = self.target.covariates(jax.numpy.asarray(self.u), self.target.data)
+            found = self.target.compile_once("covariates", self.target.covariates)(self.u, self.target.data)
         return {name: np.asarray(values) for name, values in found.items()}
 
     @property

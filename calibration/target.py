@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -52,6 +53,7 @@ class Data(NamedTuple):
 
 
 _PROGRAMS: dict[Any, dict[Any, Any]] = {}
+_KEEPING = threading.Lock()  # threads ask together: each would make a program of its own
 _MOST_PROGRAMS = 8  # kinds of targets whose programs are kept
 _FAILED = -1e300  # the log likelihood of a course that could not be solved
 POSSIBLE = -1e200  # whoever can be has a log posterior above it
@@ -218,12 +220,13 @@ class Target:
 
         `careful` undoes what `twin.fast_cpu` asks of XLA, which aborts on some reverse-mode programs.
         """
-        programs = _PROGRAMS.setdefault(self._kind, {})
-        if name not in programs:
-            programs[name] = Once(jax.jit(function, compiler_options=compiler_options(careful=careful)))
-            while len(_PROGRAMS) > _MOST_PROGRAMS:
-                del _PROGRAMS[next(iter(_PROGRAMS))]
-        return programs[name]
+        with _KEEPING:
+            programs = _PROGRAMS.setdefault(self._kind, {})
+            if name not in programs:
+                programs[name] = Once(jax.jit(function, compiler_options=compiler_options(careful=careful)))
+                while len(_PROGRAMS) > _MOST_PROGRAMS:
+                    del _PROGRAMS[next(iter(_PROGRAMS))]
+            return programs[name]
 
     @functools.cached_property
     def _kind(self) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 import xarray as xr
+from scipy.special import ndtri
 
 from ..posterior import Posterior
 from ..target import Target
@@ -95,8 +96,6 @@ def vpc(target: Target, *, bins: int = 8, corrected: bool = False, simulations: 
 
 def _npde(values: np.ndarray, among: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """Normalised prediction distribution errors of one patient: values (n,) among replicates (draw, n)."""
-    from jax.scipy.special import ndtri
-
     mean = among.mean(0)
     cover = np.cov(among, rowvar=False).reshape(len(values), len(values))
     size = np.trace(cover) / len(values)
@@ -104,5 +103,4 @@ def _npde(values: np.ndarray, among: np.ndarray, generator: np.random.Generator)
     own = np.linalg.solve(root, values - mean)
     others = np.linalg.solve(root, (among - mean).T)
     share = (np.sum(others < own[:, None], axis=1) + generator.uniform(size=len(values))) / (among.shape[0] + 1)
-    with jax.enable_x64(True):
-        return np.asarray(ndtri(share))
+    return ndtri(share)

@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.scipy.special import gammaincc
+from scipy.special import gammaincc
 
 from twin.errors import TwinError
 from twin.library import as_model

@@ -47,13 +47,14 @@ def test_the_posterior_of_w4(whole):
     assert whole.verdict == ("trusted",)
 
 
-# Four times the spread over 20 seeds (0.024 and 0.024 of walkers, 0.027 and 0.033 of NUTS).
+# Four times the spread over 20 seeds of 2,000 draws (0.024 and 0.024 of walkers, 0.027 and 0.033 of NUTS). As many are
+# asked for as below, where a wall is left out afterwards: both are one program.
 CHAINS = {"walkers": {"mean": 0.1, "sd": 0.1}, "nuts": {"mean": 0.11, "sd": 0.13}}
 
 
 @pytest.mark.parametrize("method", CHAINS)
 def test_chains_and_importance_sampling_agree(method, whole):
-    found = calibration.calibrate(LogOral(), w4(), priors=W4_PRIORS, draws=2000, method=method)
+    found = calibration.calibrate(LogOral(), w4(), priors=W4_PRIORS, draws=4000, method=method)
     alike(found, whole, **CHAINS[method])
     assert found.method == (method,)
     assert found.verdict == ("trusted",)
@@ -110,11 +111,12 @@ def test_measurements_that_do_not_fit_raise_the_drift_flag():
 def test_nobodys_draws_depend_on_who_else_is_there(whole):
     """Others have more measurements, fewer, or none: the same random numbers, 1e-8 for sums in another order."""
     few = dataclasses.replace(w4(), id="few", observations=w4().observations[::3])
-    found = calibration.calibrate(LogOral(), [few, w4(), Patient("none")], priors=W4_PRIORS, draws=4000)
+    crowd = [dataclasses.replace(few, id=f"few {i}") for i in range(19)]  # as many climb at once as of 200 (`sbc`)
+    found = calibration.calibrate(LogOral(), [few, w4(), Patient("none"), *crowd], priors=W4_PRIORS, draws=4000)
     for name in whole.prior.names:
         np.testing.assert_allclose(found.parameters[name][1], whole.parameters[name][0], rtol=1e-8)
-    assert found.method == ("importance", "importance", "prior")
-    assert found.verdict == ("trusted", "trusted", "caution")
+    assert found.method[:3] == ("importance", "importance", "prior")
+    assert found.verdict[:3] == ("trusted", "trusted", "caution")
     assert found.parameters["clearance"][2].std() > 3 * whole.parameters["clearance"][0].std()
 
 
@@ -190,12 +192,6 @@ def test_hidden_measurements_fall_into_their_bands():
     assert skill.crps < 0.8 * skill.crps_before
 
 
-def test_npde_of_the_models_own_patients_are_standard_normal():
-    found = calibration.checks(calibration.calibrate(LogOral(), cohort(60, 2), draws=300))
-    assert found["npde"].values.mean() == pytest.approx(0.0, abs=0.15)
-    assert found["npde"].values.std() == pytest.approx(1.0, abs=0.12)
-
-
 def changed(**values):
     return dataclasses.replace(w4(), **values)
 
@@ -216,14 +212,23 @@ HARD = {
 
 
 @pytest.fixture(scope="module")
-def hard():
+def many():
+    """Sixty of the model's own patients and after them the hard ones, who all share what is compiled."""
     people = [dataclasses.replace(patient, id=name) for name, patient in HARD.items()]
-    return calibration.calibrate(LogOral(), people, draws=500)
+    return calibration.calibrate(LogOral(), [*cohort(60, 2), *people], draws=500)
 
 
-def test_hard_patients_get_a_sensible_posterior_or_a_flag(hard):
-    verdicts = dict(zip(HARD, hard.verdict, strict=True))
-    assert all(np.isfinite(v).all() for v in hard.parameters.values())
+def test_npde_of_the_models_own_patients_are_standard_normal(many):
+    found = calibration.checks(many)
+    npde = found["npde"].values[~np.isin(found["of_patient"].values, list(HARD))]
+    assert len(npde) == 600
+    assert npde.mean() == pytest.approx(0.0, abs=0.15)
+    assert npde.std() == pytest.approx(1.0, abs=0.12)
+
+
+def test_hard_patients_get_a_sensible_posterior_or_a_flag(many):
+    verdicts = dict(zip([patient.id for patient in many.patients], many.verdict, strict=True))
+    assert all(np.isfinite(v).all() for v in many.parameters.values())
     assert verdicts["one observation"] == verdicts["below the limit"] == "trusted"
     for name in ("an outlier", "doses not taken", "flat data", "far from everybody"):
         assert verdicts[name] != "trusted", name
@@ -237,7 +242,7 @@ def test_an_observable_without_noise_is_refused_in_a_sentence():
 
 def test_library_code_sets_no_global_precision():
     before = jax.config.jax_enable_x64
-    calibration.calibrate(LogOral(), w4(), method="map", draws=1)
+    calibration.calibrate(LogOral(), w4(), priors=W4_PRIORS, method="map", draws=1)
     assert jax.config.jax_enable_x64 == before
 
 
