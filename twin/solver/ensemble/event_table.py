@@ -104,12 +104,17 @@ def times_are_fixed(model: DiseaseModel, schedules: Schedule) -> bool:
 
 def fixed_ranks(model: DiseaseModel, schedules: Schedule, end: float, *, infused: bool) -> np.ndarray:
     """The order of every schedule's events, (schedule, event), where times are fixed."""
-    with jax.ensure_compile_time_eval(), jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
-        return np.asarray(_ranks(type(model), infused)(schedules, np.float64(end)))
+    leaves, tree = jax.tree.flatten(schedules)
+    shapes = tuple(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in leaves)
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
+        ranks = _ranks(type(model), infused, tree, shapes)
+        with jax.ensure_compile_time_eval():  # it may be asked for while something else is traced
+            return np.asarray(ranks(schedules, np.float64(end)))
 
 
 @functools.lru_cache(maxsize=64)
-def _ranks(kind: type[DiseaseModel], infused: bool) -> Callable[..., Array]:
+def _ranks(kind: type[DiseaseModel], infused: bool, tree: Any, shapes: tuple[Any, ...]) -> Callable[..., Array]:
+    """Compiled before it is asked: traced where values are computed at once, every constant would be a program."""
     model = kind()
 
     def rank(schedule: Schedule, end: Array) -> Array:
@@ -118,7 +123,8 @@ def _ranks(kind: type[DiseaseModel], infused: bool) -> Callable[..., Array]:
             *list_events(schedule, give(model, schedule, lambda _: p, schedule.time.dtype), end, infused=infused)
         )
 
-    return jax.jit(jax.vmap(rank, in_axes=(0, None)))
+    end = jax.ShapeDtypeStruct((), np.dtype("float64"))
+    return jax.jit(jax.vmap(rank, in_axes=(0, None))).lower(jax.tree.unflatten(tree, shapes), end).compile()
 
 
 def table_of(

@@ -64,35 +64,40 @@ def _has_closed_form(kind: type[DiseaseModel], coupled: Any, states: Sequence[in
 
 
 def _typical_matrix(kind: type[DiseaseModel]) -> np.ndarray:
-    model = kind()
+    model, rates = kind(), _rates(kind)
     with _plainly():
         person = Individual(model.individual(kind.Parameters(), kind.Covariates()), kind.Covariates(), kind.Inputs())
-        return np.asarray(_rates(kind)(jax.tree.leaves(person))[0])
+        return np.asarray(rates([np.float64(v) for v in jax.tree.leaves(person)])[0])
 
 
 def systems_at_random(kind: type[DiseaseModel]) -> list[tuple[np.ndarray, np.ndarray]]:
     """A and b of the block at two random sets of parameters: what holds for both holds by structure."""
     leaves = jax.tree.leaves(Individual(kind.Parameters(), kind.Covariates(), kind.Inputs()))
     generator = np.random.default_rng(0)
-    found = []
+    found, rates = [], _rates(kind)
     with _plainly():
         for _ in range(2):
             values = [v * generator.uniform(0.8, 1.2) + generator.uniform(1e-3, 1e-2) for v in leaves]
-            matrix, constant = _rates(kind)(values)
+            matrix, constant = rates([np.float64(v) for v in values])
             found.append((np.asarray(matrix), np.asarray(constant)))
     return found
 
 
 @functools.cache
 def _rates(kind: type[DiseaseModel]) -> Callable[[list[Any]], tuple[Array, Array]]:
-    """A and b from the leaves of an individual, compiled."""
+    """A and b from the leaves of an individual, compiled before it is asked.
+
+    Traced where values are computed at once, every constant would be a program of its own.
+    """
     tree = jax.tree.structure(Individual(kind.Parameters(), kind.Covariates(), kind.Inputs()))
 
     def system(leaves: list[Any]) -> tuple[Array, Array]:
         person = jax.tree.unflatten(tree, [jnp.asarray(v, jnp.float64) for v in leaves])
         return rate_matrix(kind(), person, jnp.float64)
 
-    return jax.jit(system)
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
+        number = jax.ShapeDtypeStruct((), np.dtype("float64"))
+        return jax.jit(system).lower([number] * tree.num_leaves).compile()
 
 
 @contextlib.contextmanager
