@@ -31,6 +31,7 @@ def result() -> xr.DataTree:
     )
 
 
+OTHER = {"regimens": {"none": None}, "outcomes": ["final"], "draws": 2, "until": 5.0, "times": []}
 GROUPS = ("outcomes", "predictions", "measurements", "prior", "sample_stats", "constant_data", "observed_data")
 
 
@@ -87,7 +88,7 @@ def test_what_is_loaded_does_not_need_the_file(result, tmp_path):
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_infinite_and_missing_numbers_survive(dtype, tmp_path):
-    found = twin.simulate(Turnover(), BEN, regimens={"none": None}, draws=2, until=5.0, times=[], dtype=dtype)
+    found = twin.simulate(OralOne(), BEN, dtype=dtype, **OTHER)
     found["outcomes"]["final"][0, 0, :] = [np.nan, np.inf]
     twin.save_result(found, tmp_path)
     again = twin.load_result(tmp_path)
@@ -99,7 +100,7 @@ def test_infinite_and_missing_numbers_survive(dtype, tmp_path):
 def test_a_result_replaces_the_one_before_it_whole(result, tmp_path):
     twin.save_result(result, tmp_path)
     (tmp_path / "notes.txt").write_text("mine")
-    other = twin.simulate(Turnover(), BEN, regimens={"none": None}, draws=1, until=5.0, times=[])
+    other = twin.simulate(OralOne(), BEN, **OTHER)
     twin.save_result(other, tmp_path)
     equal(other, twin.load_result(tmp_path))
     assert (tmp_path / "notes.txt").read_text() == "mine", "nothing else in the folder is touched"

@@ -14,32 +14,39 @@ K = 5.0 / 50.0  # clearance over volume of the toys, 1/h
 AFTER = np.exp(-K * 12.0)
 
 
-def both(model, regimen, until, **outcomes):
-    """Each outcome by the ensemble engine and by the reference solver."""
-    many = twin.simulate(
-        model, ANA, regimens={"one": regimen}, outcomes=outcomes, until=until, draws=1, spread=False, times=[]
-    )
-    one = twin.solve(model, regimen, [until], outcomes=outcomes, solver="ode", rtol=1e-10, atol=1e-12)
-    return {name: (float(many[f"outcomes/{name}"].squeeze()), float(one[name])) for name in outcomes}
+def both(model, regimens, until, **outcomes):
+    """Of each regimen, each outcome by the ensemble engine and by the reference solver."""
+    named = {str(i): regimen for i, regimen in enumerate(regimens)}
+    many = twin.simulate(model, ANA, regimens=named, outcomes=outcomes, until=until, draws=1, spread=False, times=[])
+    for i, regimen in named.items():
+        one = twin.solve(model, regimen, [until], outcomes=outcomes, solver="ode", rtol=1e-10, atol=1e-12)
+        found = many["outcomes"].sel(regimen=i)
+        yield {name: (float(found[name].squeeze()), float(one[name])) for name in outcomes}
 
 
-def test_a_trough_is_the_value_before_the_last_dose_of_its_window():
-    """Boluses of 100 mg q12h into 50 L: before dose n the level is 2 (a + ... + a^(n-1)) with a = exp(-12 k)."""
+@pytest.fixture(scope="module")
+def troughs():
+    """Of boluses, and of infusions beside a bolus: four doses each, which share a program."""
     outcomes = {
         "last": Trough(of="concentration"), "second": Trough(of="concentration", until=12.0),
         "first": Trough(of="concentration", until=6.0),
     }  # fmt: skip
-    found = both(One(), "100 mg q12h x4", 48.0, **outcomes)
+    regimens = "100 mg q12h x4", ["100 mg over 2 h q12h x3", "50 mg at 12 h"]
+    return list(both(One(), regimens, 48.0, **outcomes))
+
+
+def test_a_trough_is_the_value_before_the_last_dose_of_its_window(troughs):
+    """Boluses of 100 mg q12h into 50 L: before dose n the level is 2 (a + ... + a^(n-1)) with a = exp(-12 k)."""
+    found = troughs[0]
     expected = {"last": 2 * (AFTER + AFTER**2 + AFTER**3), "second": 2 * AFTER, "first": np.nan}
     for name, value in expected.items():
         assert found[name] == pytest.approx((value, value), rel=1e-6, nan_ok=True), name
 
 
-def test_a_trough_waits_for_an_infusion_and_counts_doses_at_one_time_once():
-    found = both(One(), ["100 mg over 2 h q12h x3", "50 mg at 12 h"], 36.0, trough=Trough(of="concentration"))
+def test_a_trough_waits_for_an_infusion_and_counts_doses_at_one_time_once(troughs):
     infused = (100 / 2) / 5.0 * (1 - np.exp(-K * 2)) * np.exp(-K * 10)
     expected = infused * (1 + AFTER) + 50 / 50 * AFTER
-    assert found["trough"] == pytest.approx((expected, expected), rel=1e-6)
+    assert troughs[1]["last"] == pytest.approx((expected, expected), rel=1e-6)
 
 
 def test_tmax_and_half_life_of_an_oral_dose():
@@ -49,7 +56,7 @@ def test_tmax_and_half_life_of_an_oral_dose():
         "tmax": Tmax(of="concentration", since=24.0), "half_life": HalfLife(of="concentration"),
         "rising": HalfLife(of="concentration", until=24.5), "highest": Highest(of="concentration"),
     }  # fmt: skip
-    found = both(OralOne(), "20 mg oral from 24 h", 44.0, **outcomes)
+    (found,) = both(OralOne(), ["20 mg oral from 24 h"], 44.0, **outcomes)
     when = np.log(ka / K) / (ka - K)
     assert found["tmax"] == pytest.approx((when, when), rel=1e-4)  # `solve` looks every 0.2 h; a flat maximum
     assert found["half_life"] == pytest.approx((np.log(2) / K,) * 2, rel=1e-6)

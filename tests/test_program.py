@@ -119,11 +119,13 @@ def test_another_regimen_compiles_nothing_in_solve(door, compilations):
 
 def test_only_so_many_programs_are_kept(monkeypatch):
     monkeypatch.setattr(program, "_SOLVERS", {})
-    monkeypatch.setattr(program, "_MOST_PROGRAMS", 2)
-    for count in range(3):
-        times = np.arange(1.0, 2.0 + count)
+    monkeypatch.setattr(program, "_MOST_PROGRAMS", 1)
+    held = []
+    for times in ([1.0], [1.0, 2.0]):
         twin.simulate(One(), twin.Patient("ana"), regimens={"none": None}, outcomes=[], draws=2, times=times)
-    assert len(program._SOLVERS) == 2
+        held.append(set(program._SOLVERS))
+    assert [len(keys) for keys in held] == [1, 1]
+    assert held[0] != held[1], "the newer one"
 
 
 # --- size ---------------------------------------------------------------------------------------------

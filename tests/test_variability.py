@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -55,24 +57,38 @@ SPREADS = {
 }
 
 
-def value_of(spread):
-    """Its values at the typical value, as one program."""
-    return jax.jit(lambda z: spread.value(TYPICAL, z))
+EVERY = {name: spread for name, (spread, _) in SPREADS.items()} | {"square root": SquareRootNormal(0.3)}
+PLACES = np.array([-2.5, -1e-9, 0.0, 1e-9, 0.7, 2.5])  # where slopes are compared
 
 
-@pytest.mark.parametrize(("spread", "quantile"), SPREADS.values(), ids=SPREADS)
-def test_a_spread_maps_normal_quantiles_to_its_own(spread, quantile):
+@functools.cache
+def course(name, dtype=jnp.float64):
+    """Values at Z, at PLACES and at 5,000 draws of one seed, each also as the gradient has it, and slopes by z and by
+    the typical value: one program, for a spread costs a second to compile.
+    """
+
+    def at(z, typical):
+        same, slopes = jax.value_and_grad(lambda z, typical: EVERY[name].value(typical, z), (0, 1))(z, typical)
+        return EVERY[name].value(typical, z), same, *slopes
+
+    z = np.concatenate([Z, PLACES, jax.random.normal(jax.random.key(11), (5000,))])
+    found = jax.jit(jax.vmap(at, (0, None)))(jnp.asarray(z, dtype), jnp.asarray(TYPICAL, dtype))
+    parts = np.cumsum([len(Z), len(PLACES)])
+    return dict(zip(("far", "places", "drawn"), zip(*(np.split(x, parts) for x in found), strict=True), strict=True))
+
+
+@pytest.mark.parametrize("name", SPREADS)
+def test_a_spread_maps_normal_quantiles_to_its_own(name):
     """Within 4 standard deviations: beyond, the share itself has lost digits to rounding, in scipy's quantile too."""
     inside = np.abs(Z) <= 4
-    ours = np.asarray(value_of(spread)(jnp.asarray(Z)))[inside]
-    np.testing.assert_allclose(ours, quantile(SHARE[inside]), rtol=1e-9, atol=1e-12)
+    for ours in course(name)["far"][:2]:
+        np.testing.assert_allclose(ours[inside], SPREADS[name][1](SHARE[inside]), rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize(("spread", "quantile"), SPREADS.values(), ids=SPREADS)
-def test_drawn_values_have_the_distribution(spread, quantile):
+@pytest.mark.parametrize("name", SPREADS)
+def test_drawn_values_have_the_distribution(name):
     """Kolmogorov-Smirnov on 5,000 draws of one seed; without a defect p is below 1e-3 for one seed in a thousand."""
-    z = jax.random.normal(jax.random.key(11), (5000,))
-    drawn = np.asarray(value_of(spread)(z))
+    drawn, quantile = course(name)["drawn"][0], SPREADS[name][1]
     table = quantile(np.linspace(1e-9, 1 - 1e-9, 200_001))
 
     def cdf(x: np.ndarray) -> np.ndarray:
@@ -84,11 +100,11 @@ def test_drawn_values_have_the_distribution(spread, quantile):
 def test_square_root_normal_is_a_noncentral_chi_square():
     """((sqrt(typical) + sd z) / sd)^2 has one degree of freedom and noncentrality typical / sd^2."""
     spread, sd = SquareRootNormal(0.3), 0.3
-    drawn = np.asarray(spread.value(TYPICAL, jax.random.normal(jax.random.key(5), (5000,)))) / sd**2
+    assert EVERY["square root"] == spread
+    drawn = course("square root")["drawn"][0] / sd**2
     assert scipy.stats.kstest(drawn, scipy.stats.ncx2(1, TYPICAL / sd**2).cdf).pvalue > 1e-3
 
 
-EVERY = {name: spread for name, (spread, _) in SPREADS.items()} | {"square root": SquareRootNormal(0.3)}
 FREE = ("uniform", "normal in limits", "normal above a limit", "beta", "beta with two horns", "beta, narrow")
 CENTRED = [name for name in EVERY if name not in FREE]
 
@@ -96,37 +112,30 @@ CENTRED = [name for name in EVERY if name not in FREE]
 @pytest.mark.parametrize("name", CENTRED)
 def test_the_typical_value_is_the_median(name):
     """Limits that do not lie evenly move a truncated normal's median; a uniform has its own middle."""
-    assert float(EVERY[name].value(TYPICAL, jnp.asarray(0.0))) == pytest.approx(TYPICAL, rel=1e-12)
+    assert float(course(name)["places"][0][PLACES == 0.0][0]) == pytest.approx(TYPICAL, rel=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [jnp.float64, jnp.float32])
 @pytest.mark.parametrize("name", EVERY)
 def test_values_and_slopes_are_finite_far_out(name, dtype):
     """A draw beyond 6 comes once in a billion: there and at 0 a gradient must still be a number."""
-    spread = EVERY[name]
-
-    def value(z, typical):
-        return spread.value(typical, z)
-
-    course = jax.jit(jax.vmap(jax.value_and_grad(value, (0, 1)), (0, None)))  # Z begins at -6, passes 0, ends at 6
-    values, (slopes, by_typical) = course(jnp.asarray(Z, dtype), jnp.asarray(TYPICAL, dtype))
-    assert values.dtype == dtype
-    for found in (values, slopes, by_typical):
+    values, same, slopes, by_typical = course(name, dtype)["far"]  # Z begins at -6, passes 0, ends at 6
+    for found in (values, same, slopes, by_typical):
+        assert found.dtype == dtype
         assert np.all(np.isfinite(found))
     if name != "square root":  # which turns where sqrt(typical) + sd z passes zero
         assert np.all(np.asarray(slopes) >= 0), "a larger z is a larger parameter"
 
 
-@pytest.mark.parametrize(("spread", "quantile"), SPREADS.values(), ids=SPREADS)
-def test_slopes_are_those_of_the_quantile(spread, quantile):
+@pytest.mark.parametrize("name", SPREADS)
+def test_slopes_are_those_of_the_quantile(name):
     """By central differences of 5e-5, over the slope: 3e-7 of curvature, 5e-7 of SciPy's rounding (2e-11, Student's t).
 
     With 1e-5 that rounding showed: 2.7e-6 at the median, where the slope is 0.3 phi(0) / t(0) and ours exact.
     """
-    places = np.array([-2.5, -1e-9, 0.0, 1e-9, 0.7, 2.5])
-    ours = jax.jit(jax.vmap(jax.grad(spread.value, 1), (None, 0)))(TYPICAL, jnp.asarray(places))
-    shares = scipy.stats.norm.cdf(places[:, None] + np.array([-5e-5, 5e-5]))
-    np.testing.assert_allclose(ours, np.diff(quantile(shares))[:, 0] / 1e-4, rtol=1e-6)
+    shares = scipy.stats.norm.cdf(PLACES[:, None] + np.array([-5e-5, 5e-5]))
+    known = np.diff(SPREADS[name][1](shares))[:, 0] / 1e-4
+    np.testing.assert_allclose(course(name)["places"][2], known, rtol=1e-6)
 
 
 @pytest.mark.parametrize(("name", "low", "high"), [
@@ -136,8 +145,8 @@ def test_slopes_are_those_of_the_quantile(spread, quantile):
 ])  # fmt: skip
 def test_limits_hold_for_every_draw(name, low, high):
     for dtype in (jnp.float64, jnp.float32):
-        values = np.asarray(EVERY[name].value(jnp.asarray(TYPICAL, dtype), jnp.asarray(Z, dtype)))
-        assert np.all((values >= low) & (values <= high))
+        for values in course(name, dtype)["far"][:2]:
+            assert np.all((values >= low) & (values <= high))
 
 
 def test_what_a_paper_prints():

@@ -66,7 +66,10 @@ def typical() -> dict[str, float]:
         MODEL,
         [twin.Patient(who, covariates={"tumour_before": 89.6, **told}) for who, told in PEOPLE.items()],
         regimens={"one": "200 mg q21d x18"},
-        outcomes=MODEL.outcomes | {"exposure": Area(of="pembrolizumab", since=336.0, until=378.0)},
+        outcomes={
+            "growth_time": MODEL.outcomes["growth_time"],
+            "exposure": Area(of="pembrolizumab", since=336.0, until=378.0),
+        },
         draws=1,
         spread=False,
         times=DAYS,

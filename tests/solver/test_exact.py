@@ -162,6 +162,7 @@ def test_steady_state_equals_a_long_run_in(what, kind, dose, parameters):
     every, cycles = float(dose["every"].split()[0]), round(6000 / float(dose["every"].split()[0]))
     if "treatment" not in dose:
         dose = dose | {"treatment": "blood"}
+    parameters = complete(kind, {"lag": 0.0} | parameters)
     begin = every * cycles
     times = np.linspace(0.25, 3 * every, 25)
     steady = twin.solve(kind(), [dose | {"doses": 4, "steady_state": True}], times, parameters=parameters)
