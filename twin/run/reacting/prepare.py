@@ -82,8 +82,8 @@ def require_readings(outcomes: Sequence[tuple[str, Outcome]], reaction: Reaction
     for name, outcome in outcomes:
         if reaction is None or outcome.of not in reaction.observables_read:
             raise TwinError(
-                f"outcome '{name}' is of readings of '{outcome.of}', which no regimen takes; add feedback that measures it "
-                "(with rules: [{dose: same}] it changes nothing), or ask for time_share, of the true course"
+                f"outcome '{name}' is of readings of '{outcome.of}', which no regimen takes; add feedback that "
+                "measures it (with rules: [{dose: same}] it changes nothing), or ask for time_share, of the true course"
             )
 
 
