@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
+import numpy as np
 
 from ..errors import TwinError
 from ..types import Scalar
@@ -41,6 +42,7 @@ class Outcome(ABC):
     needs_area: ClassVar[bool] = False  # whether it uses the area under its observable
     at_ends: ClassVar[bool] = False  # whether it looks at the ends of pieces alone
     at_doses: ClassVar[bool] = False  # whether it looks at the moments before doses
+    of_readings: ClassVar[bool] = False  # whether it is of what regimens that react have read, not of the course
 
     def __init_subclass__(cls, **options: Any):
         super().__init_subclass__(**options)
@@ -80,6 +82,10 @@ class Outcome(ABC):
     @abstractmethod
     def result(self, so_far: Any) -> Scalar:
         """The outcome's value at the end."""
+
+    def result_of_readings(self, times: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """The values (trajectory,) of an outcome of readings (trajectory, reading)."""
+        raise NotImplementedError
 
     def describe(self) -> str:
         """A few words for tables: what it is, of which observable."""
@@ -361,6 +367,56 @@ class TimeShare(Duration):
 
     def unit(self, observable: str, time: str) -> str:
         return "1"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Rosendaal(Outcome):
+    """The share of days in a range by straight lines between readings, as trials report time in range.
+
+    It is of what was read, not of the true course: of regimens that read this observable. Two readings more than
+    `longest` apart say nothing of the days between them.
+    """
+
+    low: float = -math.inf
+    high: float = math.inf
+    longest: float = math.inf
+
+    levels = ("low", "high")
+    of_readings = True
+
+    def check(self) -> None:
+        _need_range(self)
+
+    def start(self) -> tuple[float, ...]:
+        return ()
+
+    def add(self, so_far: Any, piece: Piece, chance: Scalar) -> Any:
+        return so_far
+
+    def result(self, so_far: Any) -> Scalar:
+        return jnp.nan
+
+    def words(self) -> str:
+        return f"The share of days {_within(self.low, self.high)}, by straight lines between readings"
+
+    def unit(self, observable: str, time: str) -> str:
+        return "1"
+
+    def result_of_readings(self, times: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Of readings (trajectory, reading) in order of time; what is not a number was not read."""
+        known = np.isfinite(times) & np.isfinite(values) & (times >= self.since) & (times <= self.until)
+        order = np.argsort(~known, axis=1, kind="stable")
+        times, values, known = (np.take_along_axis(x, order, axis=1) for x in (times, values, known))
+        span, rise = np.diff(times, axis=1), np.diff(values, axis=1)
+        counts = known[:, 1:] & (span > 0) & (span <= self.longest)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            bounds = (np.array([self.low, self.high])[:, None, None] - values[:, :-1]) / rise
+        enter, leave = np.clip(np.minimum(*bounds), 0, 1), np.clip(np.maximum(*bounds), 0, 1)
+        level = (values[:, :-1] >= self.low) & (values[:, :-1] <= self.high)
+        inside = np.where(rise == 0, level, leave - enter)
+        total = np.sum(np.where(counts, span, 0.0), axis=1)
+        with np.errstate(invalid="ignore"):
+            return np.sum(np.where(counts, inside * span, 0.0), axis=1) / total
 
 
 def _need_range(outcome: Any) -> None:

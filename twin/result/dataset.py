@@ -154,7 +154,7 @@ def _stats(values: Mapping[str, Any], lanes: Any, coordinates: Any) -> xr.Datase
 def _outcomes(batch: Batch, values: Mapping[str, Any], lanes: Any, coordinates: Any) -> xr.Dataset:
     observables = batch.model.observables()
     variables = {}
-    for name, outcome in batch.question.outcomes:
+    for name, outcome in batch.outcomes:
         attributes = {
             "unit": outcome.unit(observables[outcome.of].unit, batch.model.time_unit),
             "description": outcome.meaning or outcome.describe(),

@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 
-from ..model import DiseaseModel
+from ..model import DiseaseModel, Outcome
 from ..patient import BoundPatient
 from ..solver.choose import Choice, compile_key
 from ..solver.question import Question
@@ -33,7 +33,13 @@ class Batch:
     uncertainty: bool
     now: float | None = None  # in model time, if some of the course is history
     reaction: Reaction | None = None  # what decides, where a regimen reacts
+    of_readings: tuple[tuple[str, Outcome], ...] = ()  # outcomes of what was read
     doubts: tuple[str, ...] = ()  # where the model is used outside what it was studied or meant for
+
+    @property
+    def outcomes(self) -> tuple[tuple[str, Outcome], ...]:
+        """All that a result has, those of the course first."""
+        return (*self.question.outcomes, *self.of_readings)
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -23,7 +23,7 @@ from ..solver.ensemble.event_table import fixed_ranks
 from .batch import Batch, Own
 from .people import bind_arms, bind_patients, find_doubts, own_covariates, schedule_all, to_numbers
 from .question import make_question, require_covered, select_outcomes
-from .reacting.prepare import react, replay_of, require_engine, without_doses
+from .reacting.prepare import react, replay_of, require_engine, require_readings, without_doses
 from .times import course_span, look_times, resolution_of, sample_times, shown_times, time_points
 
 NOTHING_OWN = Own()
@@ -55,6 +55,8 @@ def prepare(
     start, end = course_span(model, histories, times, settings.until, horizon=model.horizon, early=False)
     check_length(end - start, model.resolution, model.time_unit)
     require_covered(asked, end, model.time_unit)
+    of_readings = tuple((name, outcome) for name, outcome in asked.items() if outcome.of_readings)
+    asked = {name: outcome for name, outcome in asked.items() if not outcome.of_readings}
     schedules = schedule_all(model, [(person, arm, end) for person, arm in pairs])
     samples = shown_times(schedules, start, end) if times is None else sample_times(times, start, model.time_unit)
     seen = tuple(model.observables()) if samples.size else ()
@@ -66,7 +68,8 @@ def prepare(
             reaction = dataclasses.replace(reaction, replayed=replay_of(ledger, people, arms, draws))
         question = dataclasses.replace(question, measured=reaction.observables_read)
         schedules = without_doses(schedules)
-    elif ledger is not None:
+    require_readings(of_readings, reaction)
+    if reaction is None and ledger is not None:
         raise TwinError("a ledger is replayed under the regimens that it is of; none of these reacts")
     choice = choose(
         model,
@@ -107,7 +110,7 @@ def prepare(
     return Batch(
         model, choice, question, tuple(people), tuple(arms), draws, number, arrays | keys,
         noise=settings.noise, spread=settings.spread, uncertainty=settings.uncertainty,
-        doubts=doubts, now=now, reaction=reaction,
+        doubts=doubts, now=now, reaction=reaction, of_readings=of_readings,
     )  # fmt: skip
 
 

@@ -45,13 +45,13 @@ def select_outcomes(model: DiseaseModel, asked: Sequence[str] | Mapping[str, Out
 
 def _in_numbers(name: str, outcome: Outcome, model: DiseaseModel) -> Outcome:
     """The outcome with its window and its levels as numbers, where they were written with units."""
-    said = {key: getattr(outcome, key, None) for key in ("since", "until", "low", "high", "above", "below")}
+    said = {key: getattr(outcome, key, None) for key in ("since", "until", "longest", "low", "high", "above", "below")}
     unit = outcome.level_unit(model.observables()[outcome.of].unit, model.time_unit)
     found: dict[str, float] = {}
     for key, text in said.items():
         if isinstance(text, str):
             try:
-                window = key in ("since", "until")
+                window = key in ("since", "until", "longest")
                 found[key] = parse_time(text, model.time_unit) if window else parse_quantity(text, unit)
             except TwinError as problem:
                 raise TwinError(f"outcome '{name}', {key}: {problem}") from None
@@ -72,6 +72,8 @@ def require_no_chance(outcomes: Mapping[str, Outcome]) -> None:
     for name, outcome in outcomes.items():
         if isinstance(outcome, EventTime):
             raise TwinError(f"outcome '{name}' is when an event happens, which is drawn; ask simulate for it")
+        if outcome.of_readings:
+            raise TwinError(f"outcome '{name}' is of readings, which regimens with feedback take; ask simulate")
 
 
 def require_covered(outcomes: Mapping[str, Outcome], end: float, unit: str) -> None:

@@ -24,7 +24,7 @@ from ..solver.choose import Choice
 from ..solver.status import Status
 from .batch import Batch
 from .program import Program, compile_program
-from .reacting.loop import Arms, LedgerPart, Reacting, join_ledgers
+from .reacting.loop import Arms, LedgerPart, Reacting, join_ledgers, outcomes_of_readings
 
 _LANES = 64  # trajectories of a block: by diffrax, too, the fastest of 32 to 1024 tried on a CPU
 _BLOCKS = 16  # of a call on a CPU at most, and two at least
@@ -51,6 +51,7 @@ def run(
     told = {"compile_seconds": round(seconds, 3), "solved_as_stiff": len(stiff)}
     if batch.reaction is not None:
         store = store | dict(zip(("decisions", "doses", "stops"), join_ledgers(ledgers, batch.size), strict=True))
+        store["outcomes"] = store["outcomes"] | outcomes_of_readings(batch, store["decisions"], store["status"])
     return jax.tree.map(lambda x: x.reshape(*batch.shape, *x.shape[1:]), store), told
 
 

@@ -33,6 +33,7 @@ class _OutcomeEntry(Closed):
     high: Quantity | None = Field(None, description="Upper end of the range (duration, time_share, area_within)")
     above: Quantity | None = Field(None, description="The level to be reached (first_time, recovery, crossings)")
     below: Quantity | None = Field(None, description="The level to fall to (first_time, recovery)")
+    longest: Quantity | None = Field(None, description="The longest time between readings that counts (rosendaal)")
     since: Quantity | None = Field(None, description="Look from this time on: '3 day'")
     until: Quantity | None = Field(None, description="Look until this time: '10 day'")
 
@@ -89,10 +90,11 @@ def _required_levels(kind: type[Outcome]) -> list[str]:
 def _limits(word: str, kind: type[Outcome], entry: Any, unit: str, time_unit: str, at: At) -> dict[str, float] | None:
     """The outcome's numbers in the unit of its levels and in model time, if this kind takes them."""
     found: dict[str, float] = {}
-    asked = [key for key in ("since", "until", "low", "high", "above", "below") if getattr(entry, key) is not None]
+    known = ("since", "until", "longest", "low", "high", "above", "below")
+    asked = [key for key in known if getattr(entry, key) is not None]
     for key in asked:
         with at(key):
-            if key in ("since", "until"):
+            if key in ("since", "until") or (key == "longest" and kind.of_readings):
                 found[key] = parse_time(getattr(entry, key), time_unit)
             elif key in kind.levels:
                 found[key] = parse_quantity(getattr(entry, key), unit)

@@ -199,3 +199,18 @@ def join_ledgers(parts: Sequence[LedgerPart], count: int) -> Ledgers:
         return found
 
     return join(0, DECISION), join(1, DOSE), join(2, STOP)
+
+
+def outcomes_of_readings(
+    batch: Batch, decisions: Mapping[str, np.ndarray], status: np.ndarray
+) -> dict[str, np.ndarray]:  # fmt: skip
+    """Outcomes (trajectory,) of what was read; not a number where a regimen reads something else, or nothing."""
+    assert batch.reaction is not None
+    found = {}
+    _, arm, _ = np.unravel_index(np.arange(batch.size), batch.shape)
+    reads = [rules.measure if rules else "" for rules in batch.reaction.rules]
+    for name, outcome in batch.of_readings:
+        ours = np.array([measure == outcome.of for measure in reads])[arm] & (status == Status.OK)
+        values = outcome.result_of_readings(decisions["read_at"], decisions["reported"])
+        found[name] = np.where(ours, values, np.nan)
+    return found

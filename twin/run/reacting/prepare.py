@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from ...errors import TwinError
-from ...model import DiseaseModel
+from ...model import DiseaseModel, Outcome
 from ...model.noise.base import Noise
 from ...patient import BoundPatient
 from ...regimen import Regimen
@@ -75,6 +75,16 @@ def require_engine(model: DiseaseModel, choice: Choice, arms: Mapping[str, Regim
             f"regimen '{name}' reacts, which needs the ensemble engine, and that cannot solve '{model.name}' "
             f"here: {choice.reason}; leave solver out, or feedback"
         )
+
+
+def require_readings(outcomes: Sequence[tuple[str, Outcome]], reaction: Reaction | None) -> None:
+    """Refuse an outcome of readings that no regimen takes."""
+    for name, outcome in outcomes:
+        if reaction is None or outcome.of not in reaction.observables_read:
+            raise TwinError(
+                f"outcome '{name}' is of readings of '{outcome.of}', which no regimen takes; add feedback that "
+                "measures it (with rules: [{dose: same}] it changes nothing), or ask for time_share, of the true course"
+            )
 
 
 def without_doses(schedules: Schedule) -> Schedule:
