@@ -50,8 +50,9 @@ def run(
         seconds += more
     told = {"compile_seconds": round(seconds, 3), "solved_as_stiff": len(stiff)}
     if batch.reaction is not None:
-        store = store | dict(zip(("decisions", "doses", "stops"), join_ledgers(ledgers, batch.size), strict=True))
-        store["outcomes"] = store["outcomes"] | outcomes_of_readings(batch, store["decisions"], store["status"])
+        decisions, doses, stops = join_ledgers(ledgers, batch.size)
+        read = outcomes_of_readings(batch, decisions, store["status"])
+        store |= {"outcomes": store["outcomes"] | read, "decisions": decisions, "doses": doses, "stops": stops}
     return jax.tree.map(lambda x: x.reshape(*batch.shape, *x.shape[1:]), store), told
 
 
