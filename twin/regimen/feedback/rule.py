@@ -443,7 +443,7 @@ class _Binder:
         multiple = size(e.multiple_of, "multiple_of", 0.0)
         if least > most:
             raise TwinError(f"feedback.doses: the least, {least:g}, is more than the most, {most:g}")
-        if multiple and math.floor(most / multiple + 1e-9) * multiple < least:
+        if multiple and math.isfinite(most) and math.floor(most / multiple + 1e-9) * multiple < least:
             raise TwinError(f"feedback.doses: no multiple of {multiple:g} lies between {least:g} and {most:g}")
         return Products(multiple, least, most, self._share(e.change, "doses.change", math.inf, 100.0))
 

@@ -1,0 +1,72 @@
+"""Files with rules that somebody, or something, has spoilt: each is refused with its line, or valid; nothing else."""
+
+from __future__ import annotations
+
+import random
+import re
+from pathlib import Path
+
+import pytest
+
+from twin.scenario import check
+
+TEXT = (Path(__file__).parents[2] / "scenarios" / "warfarin" / "titrated.yaml").read_text(encoding="utf-8")
+MORE = """
+    adherence: {taken: 80 %, holidays: 3, late: 2 h}
+"""
+TOKENS = [
+    "above", "below", "from", "to", "when", "dose", "hold", "skip", "every", "next", "give", "levels", "again", "stop",
+    "x 1.1", "-5 %", "up", "5", "-1", "1e999", ".nan", "true", "null", "[]", "{}", "day 3", "then every 7 day",
+    "inr > 4", "a.b.c()", "(((((((((", "x" * 300, "5 mg", "2 h", "110 %", "'*'",
+    "!!python/object:os.system", "&a", "*a", "\\0",
+]  # fmt: skip
+
+
+def mutants(count: int, seed: int) -> list[str]:
+    """The scenario with one to three words changed, moved, doubled or lost, mostly in its rules."""
+    rng = random.Random(seed)
+    whole = TEXT.replace("compare:", MORE.strip("\n") + "\ncompare:")
+    begin = whole.index("feedback:")
+    found = []
+    for _ in range(count):
+        text = whole
+        for _ in range(rng.randint(1, 3)):
+            words = [
+                m.span() for m in re.finditer(r"[\w.%]+|[{}\[\],:]", text) if m.start() > begin or rng.random() < 0.1
+            ]
+            a, b = rng.choice(words)
+            c, d = rng.choice(words)
+            change = rng.randrange(5)
+            if change == 0:
+                text = text[:a] + rng.choice(TOKENS) + text[b:]
+            elif change == 1:
+                text = text[:a] + text[b:]
+            elif change == 2:
+                text = text[:a] + text[c:d] + text[b:]
+            elif change == 3:
+                text = text[:b] + " " + text[c:d] + text[b:]
+            else:
+                lines = text.split("\n")
+                i, j = rng.randrange(len(lines)), rng.randrange(len(lines))
+                lines[i], lines[j] = lines[j], lines[i]
+                text = "\n".join(lines)
+        found.append(text)
+    return found
+
+
+@pytest.mark.parametrize(("count", "seed"), [(60, 1), pytest.param(2000, 2, marks=pytest.mark.slow)])
+def test_a_spoilt_file_is_refused_or_valid(tmp_path, count, seed):
+    refused = 0
+    for number, text in enumerate(mutants(count, seed)):
+        path = tmp_path / f"{number}.yaml"
+        path.write_text(text, encoding="utf-8")
+        checked = check(path)
+        if checked.problems:
+            refused += 1
+            for sentence in checked.problems:
+                assert re.match(rf"{re.escape(str(path))}(:\d+)?: ", sentence), sentence
+                assert "\n" not in sentence.strip()
+                assert "Traceback" not in sentence
+        else:
+            assert checked.scenario is not None
+    assert refused > count / 3
