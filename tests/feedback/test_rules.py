@@ -188,6 +188,18 @@ def test_doses_are_what_there_is():
     )
 
 
+def test_a_dose_in_proportion_reaches_its_aim_in_a_linear_model():
+    """The next steady trough is the aim; clipped to the largest change that is allowed."""
+    at = {"dose": [20], "before": 0}
+    rules = arm([{"dose": "aim 10 mg/L"}], start="500 mg q24h x40", at=at)
+    slow = arm([{"dose": "aim 10"}], start="500 mg q24h x40", at=at, doses={"change": "20 %"})
+    result = simulate({"rules": rules, "slow": slow}, draws=5, until="960 h")
+    final = result["outcomes/final"]
+    np.testing.assert_allclose(final.sel(regimen="rules").values, 10.0, rtol=1e-3)
+    dose = result["decisions"]["dose"].sel(regimen="slow").values[0, :, 0]
+    assert set(np.round(dose)) <= {400, 600}
+
+
 def test_skipped_and_withheld_doses_are_said_to_be():
     skip = [{"when": "number == 2", "dose": "x 0.5", "skip": 2}, *SAME]
     result = simulate({"rules": arm(skip)})
@@ -381,6 +393,7 @@ def test_a_covariate_changes_between_decisions():
         ({"rules": [{"dose": "5"}]}, "'5' has no unit; write '5 mg'"),
         ({"rules": [{"dose": "up"}]}, "goes along levels, and there are none"),
         ({"rules": [{"dose": "x -1"}]}, "makes a dose negative"),
+        ({"rules": [{"dose": "aim -1"}]}, "aims at nothing"),
         ({"rules": [{"give": "5 mg heparin", "dose": "same"}]}, "names no treatment"),
         ({"levels": ["2 mg", "1 mg"]}, "do not ascend"),
         ({"levels": ["1 mg", "9 g"], "doses": {"most": "1 g"}}, "is not between the least and the most"),

@@ -57,7 +57,7 @@ class RuleEntry(Closed):
     in_a_row: Whole | None = Field(None, ge=1, description="Fits only at so many readings in a row")
     lasting: Quantity | None = Field(None, description="Fits only where it has fitted for so long")
     dose: Text | None = Field(
-        None, description="'5 mg', 'x 1.1', '+2 mg', '-10 %', 'up' and 'down' the levels, or 'same'"
+        None, description="'5 mg', 'x 1.1', '+2 mg', '-10 %', 'aim 10' in proportion, 'up', 'down' the levels, 'same'"
     )
     once: Text | None = Field(None, description="The next dose alone: 'x 2', '2.5 mg'")
     every: Quantity | None = Field(None, description="Another interval from the next dose on")

@@ -39,12 +39,16 @@ KNOWN = {  # what conditions may ask besides the reading and covariates
 
 @dataclasses.dataclass(frozen=True)
 class Amount:
-    """What becomes of a dose: `factor` times it plus `plus`, or a step along the levels, or `to` an amount."""
+    """What becomes of a dose: `factor` times it plus `plus`, a step along the levels, `to` an amount, or in proportion.
+
+    In proportion, it changes as a reading would have to for it to be the `aim`.
+    """
 
     factor: float = 1.0
     plus: float = 0.0
     step: int = 0
     to: float = math.nan
+    aim: float = 0.0
     per: str | None = None  # covariate that `to` and `plus` are multiplied by: kg, m2
 
     @property
@@ -387,6 +391,11 @@ class _Binder:
             return Amount(plus=value if match[1] == "+" else -value, per=per)
         if said == "none":
             return Amount(to=0.0)
+        if said.startswith("aim "):
+            aim = self._reading(_number_or_text(said[4:]), where, 0.0)
+            if not aim > 0:
+                raise TwinError(f"feedback.{where}: '{shorten(text)}' aims at nothing; write one such as 'aim 10'")
+            return Amount(aim=aim)
         value, per = self._amount(said, where)
         return Amount(to=value, per=per)
 
@@ -446,6 +455,11 @@ class _Binder:
         if multiple and math.isfinite(most) and math.floor(most / multiple + 1e-9) * multiple < least:
             raise TwinError(f"feedback.doses: no multiple of {multiple:g} lies between {least:g} and {most:g}")
         return Products(multiple, least, most, self._share(e.change, "doses.change", math.inf, 100.0))
+
+
+def _number_or_text(text: str) -> float | str:
+    """A bare number, in the unit of whatever it is; else text with a unit."""
+    return float(text) if re.fullmatch(NUMBER, text) else text
 
 
 def _not_negative(value: float, where: str, text: str) -> float:

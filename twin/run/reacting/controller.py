@@ -412,7 +412,7 @@ class Controller:
         for k, rule in enumerate(rules.rules):
             which = due & (chosen == k)
             if which.any():
-                asked, ahead = self._follow(rule, k, which, asked, ahead)
+                asked, ahead = self._follow(rule, k, which, asked, ahead, read)
         waits = due & (self.held_by >= 0)
         again = np.array([rule.hold[2] if rule.hold else np.nan for rule in rules.rules] + [np.nan])[self.held_by]
         ahead = np.where(waits & ~np.isnan(again), again, ahead)
@@ -477,18 +477,18 @@ class Controller:
         return np.where(listed, np.nan, ahead)
 
     def _follow(
-        self, rule: Rule, k: int, which: np.ndarray, asked: np.ndarray, ahead: np.ndarray
+        self, rule: Rule, k: int, which: np.ndarray, asked: np.ndarray, ahead: np.ndarray, read: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """What a rule does to the lanes it was chosen for; the doses asked for, and the time to the next reading."""
         assert self.rules is not None
         planned = self.next_amount()
         if not rule.dose.same:
-            wish = self._apply(rule.dose, planned, which)
+            wish = self._apply(rule.dose, planned, which, read)
             can = possible(self.rules.products, wish, planned)
             asked = np.where(which, wish, asked)
             self.amount = np.where(which, can, self.amount)
         if rule.once is not None:
-            wish = self._apply(rule.once, self.next_amount(), which)
+            wish = self._apply(rule.once, self.next_amount(), which, read)
             self.once[0] = np.where(
                 which, possible(dataclasses.replace(self.rules.products, change=math.inf), wish, planned), self.once[0]
             )
@@ -509,8 +509,10 @@ class Controller:
             self._rescue(rule, which)
         return asked, np.where(which & ~np.isnan(rule.next), rule.next, ahead)
 
-    def _apply(self, change: Amount, planned: np.ndarray, which: np.ndarray) -> np.ndarray:
+    def _apply(self, change: Amount, planned: np.ndarray, which: np.ndarray, read: np.ndarray) -> np.ndarray:
         assert self.rules is not None
+        if change.aim:  # of a reading of nothing nothing follows
+            return planned * change.aim / np.where(read > 0, read, change.aim)
         if change.step:
             self.level = np.where(which, np.clip(self.level + change.step, 0, len(self.rules.levels) - 1), self.level)
             return self._levels()[np.arange(len(planned)), self.level]
