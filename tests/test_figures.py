@@ -98,7 +98,7 @@ def test_a_diagnosis_of_more_people_than_the_terminal_shows_says_so():
     people = [types.SimpleNamespace(id=f"p{i}") for i in range(30)]
     prior = types.SimpleNamespace(names=("clearance", "volume"))
     found = types.SimpleNamespace(patients=people, prior=prior, u=draws, contraction=np.full((30, 2), 0.5))
-    *shown, last = diagnosing._identified(found)[1:]
+    *shown, last = diagnosing._identifiability(found)[1:]
     assert len(shown) == 20
     assert last == "20 of 30 patients; 'twin calibrate' stores what was learned of all as posterior.csv"
 

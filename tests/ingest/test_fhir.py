@@ -82,7 +82,7 @@ def test_a_real_order_without_a_dose_says_that_somebody_is_on_a_drug(shared_data
     (patient,), report = read_patients("fhir", path, load_model("docetaxel"), mapping=told)
     assert patient.covariates["prior_chemotherapy"] == "treated"
     assert count(report, DROPPED, "MedicationRequest") == 3
-    assert not report.lost()
+    assert not report.losses()
 
 
 def test_a_folder_of_bundles_and_conditions(shared_data):

@@ -72,7 +72,7 @@ def solve(
     model = as_model(model)
     built = bind_regimen(model, regimen)
     samples, after = _samples(built, times, model.time_unit)
-    start, end = course_span(model, [(built, ())], samples, until)
+    start, end = course_span(model, [(built, ())], samples, until, moment=True)
     person = _person(model, covariates or {}, inputs or {}, start)
     for doubt in find_doubts(model, [person], {"": built}):
         warnings.warn(doubt, DomainWarning, stacklevel=2)

@@ -34,12 +34,12 @@ def time_points(given: Times, unit: str) -> np.ndarray:
 
 def course_span(
     model: DiseaseModel, followed: Iterable[tuple[Regimen, Sequence[Dose]]], times: np.ndarray | None, until: Any, *,
-    horizon: float = 0.0, early: bool = True,
+    horizon: float = 0.0, early: bool = True, moment: bool = False,
 ) -> tuple[float, float]:  # fmt: skip
     """From the first event or time 0 to `until`, or to when the last dose has had its interval and all times have come.
 
     `followed` are regimens with what was given before. `horizon` is for where no regimen repeats a dose; `early` lets
-    the first of the times begin the course.
+    the first of the times begin the course, and a `moment` is a course of no length with times in it.
     """
     followed, unit = list(followed), model.time_unit
     spans = [span_of(regimen, doses, unit) for regimen, doses in followed]
@@ -54,6 +54,8 @@ def course_span(
     end = max(last, latest) if until is None else parse_time(until, unit)
     if latest > end:
         raise TwinError(f"times end at {latest:g}, after until {end:g} {unit}")
+    if moment and end == start == latest:
+        return start, end
     if until is None and end == start:
         remedy = "give times, or set until, such as until='7 day'"
         raise TwinError(f"no regimen says how long it goes on, as a repeated dose or an infusion does; {remedy}")
