@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import twin
-from twin.errors import TwinErrors
+from twin.errors import TwinError, TwinErrors
 from twin.model import Category, Delivery, DiseaseModel, Domain, category, covariate, exogenous, observable, treatment
 from twin.model import state as declare_state
 from twin.patient import BoundPatient, Change, DoseRecord, Observation, Patient, Series, load_patient
@@ -270,3 +270,17 @@ def test_moles_become_mass_where_the_molar_mass_is_declared():
     assert first.value == second.value == pytest.approx(5.5 * 18.016, rel=1e-3)
     with pytest.raises(TwinErrors, match="cannot be converted to 'kg'"):
         Patient("eva", covariates={"weight": "70 mmol"}).bind(twin.load_model("vancomycin"))
+
+
+def test_doses_may_be_written_as_in_a_regimen():
+    """Text, a list with text in it, or mappings: the same doses."""
+    written = DoseRecord("5 mg", time="1 day", treatment="tablet", every="24 h", doses=3)
+    (dose,) = bound(doses=[written]).doses
+    for doses in ("5 mg tablet q24h x3 from day 1", ["5 mg tablet q24h x3 from day 1"]):
+        (same,) = bound(doses=doses).doses
+        assert (same.amount, same.count, same.time.within("h"), same.every.within("h")) == (5, 3, 24, 24)
+        assert (dose.amount, dose.count, dose.time.within("h"), dose.every.within("h")) == (5, 3, 24, 24)
+    two = bound(doses=["10 mg tablet q24h x2 then 5 mg q24h x3", written]).doses
+    assert [one.amount for one in two] == [10, 5, 5]
+    with pytest.raises(TwinError, match="unknown treatment 'tablt'"):
+        bound(doses="5 mg tablt q24h x3")

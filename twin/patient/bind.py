@@ -201,24 +201,30 @@ class _Binding:
 
     def doses(self) -> tuple[Dose, ...]:
         found: list[Dose] = []
-        for i, entry in enumerate(self.content.doses):
-            with self.at("doses", i):
-                found.append(self.dose(i, entry))
+        given = self.content.doses
+        for i, entry in enumerate([given] if isinstance(given, str) else given):
+            with self.at("doses", *([] if isinstance(given, str) else [i])):
+                found += self.dose(i, entry)
         return tuple(dataclasses.replace(dose, record=i) for i, dose in enumerate(found))
 
-    def dose(self, i: int, entry: DoseEntry) -> Dose:
-        said = entry.model_dump(exclude_none=True, exclude={"time"})
+    def dose(self, i: int, entry: DoseEntry | str) -> tuple[Dose, ...]:
+        """One entry's doses: text may hold several phases."""
+        said = entry if isinstance(entry, str) else entry.model_dump(exclude_none=True, exclude={"time"})
         try:
-            (dose,) = parse_doses([said])
+            read = parse_doses([said])
         except TwinError as problem:
             raise TwinError(str(problem).removeprefix("dose 1: ")) from None
-        treatment = list(self.model.treatments().values())[find_treatment(dose, self.model)]
-        amount = units.convert(dose.amount, dose.unit or treatment.unit, treatment.unit)
-        if dose.per is None and not is_meant(treatment.name, amount, self.model):
-            self.warn(f"dose {i + 1}, {entry.amount}, {not_meant(treatment.name, self.model)}")
+        for dose in read:
+            treatment = list(self.model.treatments().values())[find_treatment(dose, self.model)]
+            amount = units.convert(dose.amount, dose.unit or treatment.unit, treatment.unit)
+            if dose.per is None and not is_meant(treatment.name, amount, self.model):
+                shown = entry if isinstance(entry, str) else entry.amount
+                self.warn(f"dose {i + 1}, {shown}, {not_meant(treatment.name, self.model)}")
+        if isinstance(entry, str):
+            return read
         with self.at("doses", i, "time"):
-            dose = dataclasses.replace(dose, time=Span(self.time(entry.time)))
-        return dose
+            read = tuple(dataclasses.replace(dose, time=Span(self.time(entry.time))) for dose in read)
+        return read
 
     def observations(self) -> tuple[Measured, ...]:
         found: dict[tuple[str, float], tuple[float, int]] = {}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, PlainValidator, Tag, WithJsonSchema
 
-from ..files.schema import Closed, Name, Quantity, Text, Whole
+from ..errors import show
+from ..files.schema import Closed, Name, Quantity, Text, Whole, complaint
 
 
 class ChangeEntry(Closed):
@@ -57,6 +58,33 @@ class DoseEntry(Closed):
     steady_state: bool = Field(False, description="Whether a steady state had been reached before the first")
 
 
+def _dose_form(given: Any) -> str:
+    return "<mapping>" if isinstance(given, Mapping) else "<text>"
+
+
+def _text(given: Any) -> Any:
+    if not isinstance(given, str):
+        raise complaint(f"{show(given)} is no regimen; write one such as '5 mg q24h x14'")
+    return given
+
+
+DoseText = Annotated[
+    Any,
+    PlainValidator(_text),  # read by `Regimen.build`
+    WithJsonSchema({"type": "string", "examples": ["5 mg q24h x14", "75 mg/m2 over 1 h q3week x4"]}),
+]
+DoseList = list[
+    Annotated[Annotated[DoseText, Tag("<text>")] | Annotated[DoseEntry, Tag("<mapping>")], Discriminator(_dose_form)]
+]
+
+
+def _list_or_text(given: Any) -> str:
+    return "<list>" if isinstance(given, list | Mapping) else "<text>"
+
+
+Doses = Annotated[Annotated[DoseText, Tag("<text>")] | Annotated[DoseList, Tag("<list>")], Discriminator(_list_or_text)]
+
+
 class ObservationEntry(Closed):
     """A measurement."""
 
@@ -96,5 +124,8 @@ class PatientFile(Closed):
         description="By name: a number, text with a unit, a level, a list of changes, or {chances: {level: share}}",
     )
     inputs: dict[Name, list[ChangeEntry]] = Field(default_factory=dict, description="The model's inputs, by name")
-    doses: list[DoseEntry] = Field(default_factory=list, description="What has been given so far")
+    doses: Doses = Field(
+        default_factory=list,
+        description="What has been given so far: '5 mg q24h x10', or a list of such and of mappings",
+    )
     observations: list[ObservationEntry] = Field(default_factory=list, description="What has been measured so far")

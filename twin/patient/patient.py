@@ -84,7 +84,7 @@ class Patient:
     id: str
     covariates: Mapping[str, Value | Series | Sequence[Change] | Chances] = dataclasses.field(default_factory=dict)
     inputs: Mapping[str, Sequence[Change]] = dataclasses.field(default_factory=dict)
-    doses: Sequence[DoseRecord] = ()
+    doses: Sequence[DoseRecord | str] | str = ()  # text as in a regimen: '5 mg q24h x10'
     observations: Sequence[Observation] = ()
     birth_date: str | datetime.date | None = None
     time_zero: When | None = None

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Discriminator, Field, PlainValidator, Tag, WithJsonSchema
+from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from ..catalogue import installed_names
-from ..errors import show
-from ..files.schema import Closed, Name, Number, Quantity, Text, Whole, complaint
-from ..patient.file import ChangeEntry, DoseEntry, PatientFile
+from ..files.schema import Closed, Name, Number, Quantity, Text, Whole
+from ..patient.file import ChangeEntry, DoseList, Doses, DoseText, PatientFile
 from ..regimen.feedback.file import FeedbackEntry, HabitsEntry
 from ..settings import MOST_DRAWS, SOLVERS
 from .outcome_entry import OutcomeEntry
@@ -89,33 +88,10 @@ def _list_or_mapping(given: Any) -> str:
     return "<list>" if isinstance(given, list) else "<mapping>"
 
 
-def _list_or_text(given: Any) -> str:
-    return "<list>" if isinstance(given, list) else "<text>"
-
-
 def _regimen_form(given: Any) -> str:
     if given is None or isinstance(given, Mapping):
         return "<mapping>" if given is not None else "<nothing>"
     return "<list>" if isinstance(given, list) else "<text>"
-
-
-def _text(given: Any) -> Any:
-    if not isinstance(given, str):
-        raise complaint(f"{show(given)} is no regimen; write one such as '5 mg q24h x14'")
-    return given
-
-
-DoseText = Annotated[
-    Any,
-    PlainValidator(_text),  # read by `Regimen.build`
-    WithJsonSchema({"type": "string", "examples": ["5 mg q24h x14", "75 mg/m2 over 1 h q3week x4"]}),
-]
-DoseList = list[
-    Annotated[
-        Annotated[DoseText, Tag("<text>")] | Annotated[DoseEntry, Tag("<mapping>")], Discriminator(_mapping_or_text)
-    ]
-]
-Doses = Annotated[Annotated[DoseText, Tag("<text>")] | Annotated[DoseList, Tag("<list>")], Discriminator(_list_or_text)]
 
 
 class RegimenParts(Closed):
