@@ -71,7 +71,7 @@ def on(target: Target) -> Iterator[None]:
     platform = {"cuda": "gpu"}.get(target.topology["platform"], "tpu")
     with (
         mock.patch.object(jax, "default_backend", return_value=platform),
-        mock.patch.object(backend, "chosen", return_value=target.backend),
+        mock.patch.object(backend, "backend_name", return_value=target.backend),
         card(),
     ):
         yield
