@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import importlib.util
 import re
 import subprocess
 import sys
@@ -56,6 +58,22 @@ def test_nothing_imports_the_face_it_is_handed_on_by():
     """`twin` itself hands on names from everywhere, so whoever imports it from inside goes in a circle."""
     inside = [name for name, several in imports.graph().items() if "twin" in several and name.startswith("twin.")]
     assert inside == []
+
+
+def test_scripts_import_what_there_is():
+    """Benchmarks and the pages' programs, which no test runs: a name that has moved would break them unseen."""
+    scripts = [file for folder in ("benchmarks", "docs") for file in sorted((ROOT / folder).rglob("*.py"))]
+    assert len(scripts) > 10
+    lost = []
+    for script in scripts:
+        for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.ImportFrom) or (node.module or "").split(".")[0] not in imports.PACKAGES:
+                continue
+            home = importlib.import_module(str(node.module))
+            for name in node.names:
+                if not hasattr(home, name.name) and importlib.util.find_spec(f"{node.module}.{name.name}") is None:
+                    lost.append(f"{script.relative_to(ROOT)}:{node.lineno}: {node.module}.{name.name}")
+    assert not lost, "\n".join(lost)
 
 
 def test_few_files_stand_loose():
