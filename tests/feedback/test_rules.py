@@ -10,6 +10,7 @@ from tests.toys import One, OralOne
 from twin.errors import TwinError
 from twin.model import Final
 from twin.patient import Change, DoseRecord
+from twin.run.reacting import epochs
 
 from .models import Platelets, Vancomycin
 
@@ -85,6 +86,19 @@ def test_a_replay_is_the_course_it_repeats_to_the_last_bit():
     for group in ("outcomes", "predictions"):
         for name, values in first[group].items():
             np.testing.assert_array_equal(values.values, second[group][name].values)
+
+
+def test_an_accelerator_is_given_all_lanes_at_once(monkeypatch):
+    """Blocks side by side, as where XLA has a whole card: the same numbers to rounding."""
+    rules = {"rules": arm([{"below": 10, "dose": "+25 %"}, *SAME], latent=False), "plain": "500 mg over 1 h q24h"}
+    how = {"draws": 70, "times": np.linspace(0, 240, 11)}
+    in_turn = simulate(rules, **how)
+    monkeypatch.setattr(epochs, "in_turn", lambda: False)
+    monkeypatch.setattr(epochs, "_PROGRAMS", {})
+    at_once = simulate(rules, **how)
+    for group in ("outcomes", "predictions", "decisions", "doses"):
+        for name, values in in_turn[group].items():
+            np.testing.assert_allclose(values.values, at_once[group][name].values, rtol=1e-9)
 
 
 def test_company_and_observation_change_nobodys_course():

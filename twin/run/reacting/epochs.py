@@ -73,7 +73,7 @@ def begin(task: Task, model: DiseaseModel, shared: dict[str, Any], own: dict[str
     now = Body(setup, _problem(shared, found, None)).begin(0)
     count = len(shared["samples"])
     size = shared["windows"].shape[0] * shared["windows"].shape[1]
-    nothing = jnp.full((size if count else 0, len(found["found"])), jnp.nan, task.dtype)
+    nothing = jnp.full((len(found["found"]), size if count else 0), jnp.nan, task.dtype)
     caught = dict.fromkeys(task.question.observables if count else (), nothing)
     return found | {"now": dataclasses.replace(now, caught={}), "caught": caught}
 
@@ -89,9 +89,9 @@ def go_on(
     events = jax.vmap(functools.partial(_events, task, model, shared["span"]))(who, epoch.doses, since)
     problem = _problem(shared, held, jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), events))
     stop = Stop(epoch.halt, tuple(jnp.moveaxis(epoch.readings, -1, 0)))
-    now, caught = advance(
-        setup, problem, held["now"], stop, shared["windows"], shared["bounds"], held["caught"]
-    )  # fmt: skip
+    so_far = {name: values.T for name, values in held["caught"].items()}
+    now, caught = advance(setup, problem, held["now"], stop, shared["windows"], shared["bounds"], so_far)
+    caught = {name: values.T for name, values in caught.items()}
     latent = {name: jnp.stack(values, -1) for name, values in now.read.items()}
     measured = jax.vmap(functools.partial(_assays, task, model))(who, latent, epoch.readings)
     left = held | {"now": dataclasses.replace(now, read={}), "caught": caught}
@@ -102,7 +102,7 @@ def finish(task: Task, model: DiseaseModel, shared: dict[str, Any], held: dict[s
     """Results of lanes (lane, ...) that have come to the end."""
     setup = Setup(model, task.choice, task.question)
     outcomes, status = Body(setup, _problem(shared, held, None)).results(held["now"])
-    samples = {name: values[: len(shared["samples"])].T for name, values in held["caught"].items()}
+    samples = {name: values[:, : len(shared["samples"])] for name, values in held["caught"].items()}
     status = jnp.where(held["found"], status, Status.NO_PATIENT)
 
     def results(solved: Solved, people: Individual, key: Array) -> dict[str, Any]:
