@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import operator
+import numbers
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -76,10 +76,7 @@ def find_treatment(dose: Dose, model: DiseaseModel) -> int:
 
 def is_count(value: Any) -> bool:
     """Whether it is a whole number of doses, of whatever integer type."""
-    try:
-        return not isinstance(value, bool) and 1 <= operator.index(value) <= MOST_DOSES
-    except TypeError:
-        return False
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and 1 <= value <= MOST_DOSES
 
 
 def doses_before(doses: Sequence[Dose], now: float, unit: str) -> tuple[Dose, ...]:

@@ -61,9 +61,16 @@ def read_events(columns: Mapping[str, Sequence[float]]) -> EventRows:
     return EventRows(tuple(doses), tuple(resets), tuple(samples))
 
 
+def _to_float(value: Any) -> float:
+    """A number, or text of one; not what holds several, of which older NumPys make a number with a warning."""
+    if getattr(value, "shape", ()):
+        raise ValueError("a list within the list")
+    return float(value)
+
+
 def _event_column(name: str, column: Any) -> list[float]:
     try:
-        values = [float(value) for value in column]
+        values = [_to_float(value) for value in column]
     except (TypeError, ValueError, OverflowError) as problem:
         raise TwinError(f"event column {name} is no list of numbers ({shorten(problem)})") from None
     whole = name.upper() in ("EVID", "ADDL", "SS", "CMT")
