@@ -76,7 +76,7 @@ def find_treatment(dose: Dose, model: DiseaseModel) -> int:
 
 def is_count(value: Any) -> bool:
     """Whether it is a whole number of doses, of whatever integer type."""
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and 1 <= value <= MOST_DOSES
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and 1 <= int(value) <= MOST_DOSES
 
 
 def doses_before(doses: Sequence[Dose], now: float, unit: str) -> tuple[Dose, ...]:

@@ -269,17 +269,16 @@ class Program:
 
 def compile_program(task: Task, arrays: dict[str, Any], shape: tuple[int, int, int]) -> Program:
     """The programs for calls of `shape` (devices, blocks, lanes of a block), each made once for all it can serve."""
-    _, to_solver = argument_shapes(arrays, shape)
+    to_rows, to_solver = argument_shapes(arrays, shape)
     options = compiler_options(careful=not task.choice.method)
     return Program(
-        compile_rows(arrays, shape),
+        compile_rows(to_rows),
         look_up(_SOLVERS, (task, backend_name(), shapes_key(to_solver)), lambda: solver(task), to_solver, options),
     )
 
 
-def compile_rows(arrays: dict[str, Any], shape: tuple[int, int, int]) -> Any:
-    """`rows_of` for calls of this shape."""
-    given, _ = argument_shapes(arrays, shape)
+def compile_rows(given: Any) -> Any:
+    """`rows_of` for arguments of these shapes."""
     return look_up(_ROWS, shapes_key(given), lambda: on_every_device(rows_of), given, {})
 
 

@@ -56,12 +56,13 @@ def restarts(model: DiseaseModel) -> dict[int, tuple[int, ...]]:
     return {into: states for into, states in every.items() if states}
 
 
-def delivery_shapes(kind: type[DiseaseModel]) -> list[Delivery]:
+@functools.lru_cache(maxsize=64)
+def delivery_shapes(kind: type[DiseaseModel]) -> tuple[Delivery, ...]:
     """Each treatment's delivery with numbers where it says one number for all, and shapes where individuals differ."""
     model = kind()
     person = Individual(model.typical(), kind.Covariates(), kind.Inputs())
     drawn = jax.tree.map(lambda x: np.asarray(x) if isinstance(x, float) else x, person)
-    return eqx.filter_eval_shape(lambda p: deliveries(model, p), drawn)
+    return tuple(eqx.filter_eval_shape(lambda p: deliveries(model, p), drawn))
 
 
 def targets(model: DiseaseModel) -> list[int]:

@@ -17,7 +17,7 @@ from ...population.keys import fold
 from ...regimen.schedule import Mode
 from ...solver.status import Status
 from ..batch import Batch
-from ..program import compile_rows, own_of_each, shared_by_all
+from ..program import argument_shapes, compile_rows, own_of_each, shared_by_all
 from ..task import Task
 from .controller import Controller, Lanes, Table
 from .epochs import Doses, Epoch, begin, call, finish, go_on
@@ -111,7 +111,7 @@ class Reacting:
 
     @classmethod
     def of(cls, task: Task, arrays: dict[str, Any], shape: tuple[int, int, int]) -> Reacting:
-        return cls(task, compile_rows(arrays, shape), shape)
+        return cls(task, compile_rows(argument_shapes(arrays, shape)[0]), shape)
 
     def place(self, arrays: dict[str, Any]) -> tuple[Any, Any]:
         return jax.device_put(own_of_each(arrays)), jax.device_put(shared_by_all(arrays))
