@@ -139,7 +139,7 @@ class Controller:
             due = np.minimum(self.next_time, fixed_time)
             reached = due >= act
             enters = due + self._lag_of(own)  # nothing that is not given yet enters before
-            waits = own & np.isfinite(due) & ~self._at_once()
+            waits = own & np.isfinite(due) & (not self._at_once())
             halt = np.where(running & reached, np.where(waits, enters, act), halt)
             running = running & ~reached & (due < self.end)
             full = running & (used >= room)
