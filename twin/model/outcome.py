@@ -42,7 +42,6 @@ class Outcome(ABC):
     needs_area: ClassVar[bool] = False  # whether it uses the area under its observable
     at_ends: ClassVar[bool] = False  # whether it looks at the ends of pieces alone
     at_doses: ClassVar[bool] = False  # whether it looks at the moments before doses
-    of_readings: ClassVar[bool] = False  # whether it is of what regimens that react have read, not of the course
 
     def __init_subclass__(cls, **options: Any):
         super().__init_subclass__(**options)
@@ -82,10 +81,6 @@ class Outcome(ABC):
     @abstractmethod
     def result(self, so_far: Any) -> Scalar:
         """The outcome's value at the end."""
-
-    def result_of_readings(self, times: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """The values (trajectory,) of an outcome of readings (trajectory, reading)."""
-        raise NotImplementedError
 
     def describe(self) -> str:
         """A few words for tables: what it is, of which observable."""
@@ -382,7 +377,6 @@ class Rosendaal(Outcome):
     longest: float = math.inf
 
     levels = ("low", "high")
-    of_readings = True
 
     def check(self) -> None:
         _need_range(self)

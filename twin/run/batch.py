@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 
-from ..model import DiseaseModel, Outcome
+from ..model import DiseaseModel, Outcome, Rosendaal
 from ..patient import BoundPatient
 from ..solver.choose import Choice, compile_key
 from ..solver.question import Question
@@ -33,7 +33,7 @@ class Batch:
     uncertainty: bool
     now: float | None = None  # in model time, if some of the course is history
     reaction: Reaction | None = None  # what decides, where a regimen reacts
-    of_readings: tuple[tuple[str, Outcome], ...] = ()  # outcomes of what was read
+    of_readings: tuple[tuple[str, Rosendaal], ...] = ()  # outcomes of what was read
     doubts: tuple[str, ...] = ()  # where the model is used outside what it was studied or meant for
 
     @property

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from ..errors import TwinError, suggest
-from ..model import DiseaseModel, Outcome
+from ..model import DiseaseModel, Outcome, Rosendaal
 from ..population.keys import patient_key, study_key
 from ..quantity import parse_time
 from ..regimen.dose import doses_before
@@ -55,8 +55,8 @@ def prepare(
     start, end = course_span(model, histories, times, settings.until, horizon=model.horizon, early=False)
     check_length(end - start, model.resolution, model.time_unit)
     require_covered(asked, end, model.time_unit)
-    of_readings = tuple((name, outcome) for name, outcome in asked.items() if outcome.of_readings)
-    asked = {name: outcome for name, outcome in asked.items() if not outcome.of_readings}
+    of_readings = tuple((name, outcome) for name, outcome in asked.items() if isinstance(outcome, Rosendaal))
+    asked = {name: outcome for name, outcome in asked.items() if not isinstance(outcome, Rosendaal)}
     schedules = schedule_all(model, [(person, arm, end) for person, arm in pairs])
     samples = shown_times(schedules, start, end) if times is None else sample_times(times, start, model.time_unit)
     seen = tuple(model.observables()) if samples.size else ()

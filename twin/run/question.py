@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from ..errors import TwinError, show, suggest
-from ..model import DiseaseModel, EventTime, Outcome
+from ..model import DiseaseModel, EventTime, Outcome, Rosendaal
 from ..model.contract import check_outcome_name
 from ..quantity import parse_quantity, parse_time
 from ..regimen.schedule import SAMPLE_BEFORE, Mode, Schedule
@@ -72,7 +72,7 @@ def require_no_chance(outcomes: Mapping[str, Outcome]) -> None:
     for name, outcome in outcomes.items():
         if isinstance(outcome, EventTime):
             raise TwinError(f"outcome '{name}' is when an event happens, which is drawn; ask simulate for it")
-        if outcome.of_readings:
+        if isinstance(outcome, Rosendaal):
             raise TwinError(f"outcome '{name}' is of readings, which regimens with feedback take; ask simulate")
 
 

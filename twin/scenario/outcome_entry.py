@@ -12,7 +12,7 @@ from pydantic import Field
 
 from ..errors import TwinError, suggest
 from ..files.schema import Closed, Name, Quantity, Text
-from ..model.outcome import Outcome, outcome_kinds
+from ..model.outcome import Outcome, Rosendaal, outcome_kinds
 from ..quantity import parse_quantity, parse_time
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _limits(word: str, kind: type[Outcome], entry: Any, unit: str, time_unit: st
     asked = [key for key in known if getattr(entry, key) is not None]
     for key in asked:
         with at(key):
-            if key in ("since", "until") or (key == "longest" and kind.of_readings):
+            if key in ("since", "until") or (key == "longest" and issubclass(kind, Rosendaal)):
                 found[key] = parse_time(getattr(entry, key), time_unit)
             elif key in kind.levels:
                 found[key] = parse_quantity(getattr(entry, key), unit)

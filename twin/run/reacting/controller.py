@@ -13,59 +13,16 @@ from __future__ import annotations
 import dataclasses
 import math
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from ...population.keys import fold
 from ...regimen.feedback.habits import Habits
 from ...regimen.feedback.rule import Amount, Products, Rule, Rules
+from .lanes import Lanes, Stretch, Table, pad_fixed, pad_plans, put
 from .ledger import FIXED, FORGOTTEN, GIVEN, HELD, MISSED, ONCE, RELEASED, RESCUE, SKIPPED, TWICE, WITHHELD, Ledger
 from .reaction import Fixed, Plan
-
-
-@dataclasses.dataclass(frozen=True)
-class Lanes:
-    """What a controller knows of its lanes: whose plan and doses, which sizes and covariates, and whose luck."""
-
-    patient: np.ndarray  # (lane,) row of the plans
-    sizes: Mapping[str, np.ndarray]  # 'kg', 'm2' -> (lane,)
-    covariates: Mapping[str, np.ndarray]
-    keys: np.ndarray  # (lane, 2)
-    lag: np.ndarray  # (lane, treatment) how much later doses enter; 0 where that changes over time
-
-    def __len__(self) -> int:
-        return len(self.patient)
-
-
-@dataclasses.dataclass
-class Table:
-    """Doses of a stretch (lane, slot); what is not there has an infinite time."""
-
-    time: np.ndarray
-    amount: np.ndarray
-    treatment: np.ndarray
-    mode: np.ndarray
-    given: np.ndarray
-
-    @property
-    def columns(self) -> tuple[np.ndarray, ...]:
-        return self.time, self.amount, self.treatment, self.mode, self.given
-
-    @classmethod
-    def empty(cls, lanes: int, slots: int) -> Table:
-        shape = (lanes, slots)
-        zero = np.zeros(shape)
-        return cls(np.full(shape, np.inf), zero, zero.astype(np.int32), zero.astype(np.int32), zero.copy())
-
-
-@dataclasses.dataclass(frozen=True)
-class Stretch:
-    """What is given until each lane stops, where that is, and when it is read (not a number: not at all)."""
-
-    table: Table
-    halt: np.ndarray
-    reading: np.ndarray
 
 
 class Controller:
@@ -80,7 +37,7 @@ class Controller:
         self.habits, self.halts = habits, halts
         count = len(lanes)
         nan, zero, whole = np.full(count, np.nan), np.zeros(count), np.zeros(count, np.int64)
-        self.fixed = _pad_fixed(fixed)
+        self.fixed = pad_fixed(fixed)
         self.next_fixed = whole.copy()
         self.time = zero + start
         self.read_at, self.act_at = nan + np.inf, nan + np.inf
@@ -92,7 +49,7 @@ class Controller:
         if not self.planned_here:
             self.next_time = zero + np.inf
             return
-        self.plans = _pad_plans(self.planned_here)
+        self.plans = pad_plans(self.planned_here)
         self.forgot = self._luck("the first dose is forgotten", whole) < (1 - habits.taken if habits else 0.0)
         self.often = self._often()
         self.leaves = self._leaves()
@@ -175,7 +132,7 @@ class Controller:
         if other.any():
             rows = np.nonzero(other)[0]
             amount = self._fixed_column("amount")
-            _put(
+            put(
                 table,
                 rows,
                 used,
@@ -204,7 +161,7 @@ class Controller:
         patient, place = self.lanes.patient, self._place()
         how = (self.treatment, self.plans.mode[patient, place], self.plans.given[patient, place])
         columns = (np.broadcast_to(np.asarray(column), len(amount)) for column in (when, amount, *how))
-        _put(table, rows[amount[rows] > 0], used, *columns)
+        put(table, rows[amount[rows] > 0], used, *columns)
         self.ledger.dose(rows, due, when, planned, amount, why, *how)
         used[rows[amount[rows] > 0]] += 1
         given = own & (amount > 0)
@@ -291,7 +248,7 @@ class Controller:
     def _put_rescues(self, table: Table, used: np.ndarray) -> None:
         rows = np.nonzero(np.isfinite(self.rescue.time[:, 0]))[0]
         columns = (column[:, 0] for column in self.rescue.columns)
-        _put(table, rows, used, *columns)
+        put(table, rows, used, *columns)
         used[rows] += 1
         self.rescue = Table.empty(len(self.lanes), 0)
 
@@ -418,7 +375,7 @@ class Controller:
         ahead = np.where(waits & ~np.isnan(again), again, ahead)
         self.rule_before = np.where(came & ~held, chosen, self.rule_before)
         self.ledger.decision(
-            np.nonzero(due)[0], self.read_at, self.time, self.latent_read(), self.measured, read, chosen, before, asked,
+            np.nonzero(due)[0], self.read_at, self.time, self.latent, self.measured, read, chosen, before, asked,
             self.next_amount(), self.next_time,
         )  # fmt: skip
         self.before = np.where(came, read, self.before)
@@ -427,9 +384,6 @@ class Controller:
             moved = due & np.isin(chosen, [k for k, rule in enumerate(rules.rules) if rule.delay])
             self.decided_for = np.where(moved, self.about - 1, self.decided_for)  # and read again before it
         self._next_visit_by_time(due, ahead)
-
-    def latent_read(self) -> np.ndarray:
-        return self.latent
 
     def _choose(self, came: np.ndarray, read: np.ndarray) -> np.ndarray:
         """The first rule that fits each reading."""
@@ -564,46 +518,3 @@ def possible(products: Products, wish: np.ndarray, planned: np.ndarray) -> np.nd
     count = np.ceil(found / unit - 0.5 - 1e-9)  # the nearest, the smaller of two
     most = np.floor(products.most / unit + 1e-9) if math.isfinite(products.most) else np.inf
     return np.round(np.clip(count, np.ceil(products.least / unit - 1e-9), most) * unit, 12)
-
-
-def _put(table: Table, rows: np.ndarray, used: np.ndarray, *columns: np.ndarray) -> None:
-    """A dose into the next free slot of these lanes."""
-    for into, column in zip(table.columns, columns, strict=True):
-        into[rows, used[rows]] = column[rows]
-
-
-@dataclasses.dataclass(frozen=True)
-class _Plans:
-    """Plans of all patients, padded."""
-
-    time: np.ndarray
-    amount: np.ndarray
-    every: np.ndarray
-    mode: np.ndarray
-    given: np.ndarray
-    last: np.ndarray  # the position of the last dose
-    open: np.ndarray
-
-
-def _pad_plans(plans: Sequence[Plan]) -> _Plans:
-    size = max(len(plan.time) for plan in plans)
-
-    def column(name: str) -> np.ndarray:
-        return np.stack([np.pad(getattr(plan, name), (0, size - len(plan.time)), mode="edge") for plan in plans])
-
-    return _Plans(
-        column("time"), column("amount"), column("every"), column("mode"), column("given"),
-        np.array([len(plan.time) - 1 for plan in plans]), np.array([plan.open for plan in plans]),
-    )  # fmt: skip
-
-
-def _pad_fixed(fixed: Sequence[Fixed]) -> Fixed:
-    """Doses of all patients (patient, dose), and one that never comes after the last."""
-    size = max((len(one.time) for one in fixed), default=0) + 1
-
-    def column(name: str, fill: float) -> np.ndarray:
-        return np.stack([np.pad(getattr(one, name), (0, size - len(one.time)), constant_values=fill) for one in fixed])
-
-    return Fixed(
-        column("time", np.inf), column("amount", 0.0), column("treatment", 0), column("mode", 0), column("given", 0.0)
-    )

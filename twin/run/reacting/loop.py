@@ -19,8 +19,9 @@ from ...solver.status import Status
 from ..batch import Batch
 from ..program import argument_shapes, compile_rows, own_of_each, shared_by_all
 from ..task import Task
-from .controller import Controller, Lanes, Table
+from .controller import Controller
 from .epochs import Doses, Epoch, begin, call, finish, go_on
+from .lanes import Lanes, Table
 from .ledger import DECISION, DOSE, STOP
 from .reaction import Fixed, Replayed
 

@@ -1,0 +1,97 @@
+"""Arrays of lanes: who they are, what they are given in a stretch, and the plans of all patients side by side."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from .reaction import Fixed, Plan
+
+
+@dataclasses.dataclass(frozen=True)
+class Lanes:
+    """What a controller knows of its lanes: whose plan and doses, which sizes and covariates, and whose luck."""
+
+    patient: np.ndarray  # (lane,) row of the plans
+    sizes: Mapping[str, np.ndarray]  # 'kg', 'm2' -> (lane,)
+    covariates: Mapping[str, np.ndarray]
+    keys: np.ndarray  # (lane, 2)
+    lag: np.ndarray  # (lane, treatment) how much later doses enter; 0 where that changes over time
+
+    def __len__(self) -> int:
+        return len(self.patient)
+
+
+@dataclasses.dataclass
+class Table:
+    """Doses of a stretch (lane, slot); what is not there has an infinite time."""
+
+    time: np.ndarray
+    amount: np.ndarray
+    treatment: np.ndarray
+    mode: np.ndarray
+    given: np.ndarray
+
+    @property
+    def columns(self) -> tuple[np.ndarray, ...]:
+        return self.time, self.amount, self.treatment, self.mode, self.given
+
+    @classmethod
+    def empty(cls, lanes: int, slots: int) -> Table:
+        shape = (lanes, slots)
+        zero = np.zeros(shape)
+        return cls(np.full(shape, np.inf), zero, zero.astype(np.int32), zero.astype(np.int32), zero.copy())
+
+
+@dataclasses.dataclass(frozen=True)
+class Stretch:
+    """What is given until each lane stops, where that is, and when it is read (not a number: not at all)."""
+
+    table: Table
+    halt: np.ndarray
+    reading: np.ndarray
+
+
+def put(table: Table, rows: np.ndarray, used: np.ndarray, *columns: np.ndarray) -> None:
+    """A dose into the next free slot of these lanes."""
+    for into, column in zip(table.columns, columns, strict=True):
+        into[rows, used[rows]] = column[rows]
+
+
+@dataclasses.dataclass(frozen=True)
+class Plans:
+    """Plans of all patients, padded."""
+
+    time: np.ndarray
+    amount: np.ndarray
+    every: np.ndarray
+    mode: np.ndarray
+    given: np.ndarray
+    last: np.ndarray  # the position of the last dose
+    open: np.ndarray
+
+
+def pad_plans(plans: Sequence[Plan]) -> Plans:
+    size = max(len(plan.time) for plan in plans)
+
+    def column(name: str) -> np.ndarray:
+        return np.stack([np.pad(getattr(plan, name), (0, size - len(plan.time)), mode="edge") for plan in plans])
+
+    return Plans(
+        column("time"), column("amount"), column("every"), column("mode"), column("given"),
+        np.array([len(plan.time) - 1 for plan in plans]), np.array([plan.open for plan in plans]),
+    )  # fmt: skip
+
+
+def pad_fixed(fixed: Sequence[Fixed]) -> Fixed:
+    """Doses of all patients (patient, dose), and one that never comes after the last."""
+    size = max((len(one.time) for one in fixed), default=0) + 1
+
+    def column(name: str, fill: float) -> np.ndarray:
+        return np.stack([np.pad(getattr(one, name), (0, size - len(one.time)), constant_values=fill) for one in fixed])
+
+    return Fixed(
+        column("time", np.inf), column("amount", 0.0), column("treatment", 0), column("mode", 0), column("given", 0.0)
+    )
