@@ -29,6 +29,8 @@ from tests.reference import courses  # noqa: E402
 from twin.run import program  # noqa: E402
 from twin.run.batch import Batch  # noqa: E402
 from twin.run.plan import prepare  # noqa: E402
+from twin.run.reacting.epochs import Doses, Epoch, begin, go_on, program_of  # noqa: E402
+from twin.run.reacting.loop import SLOTS  # noqa: E402
 from twin.settings import Settings  # noqa: E402
 from twin.solver.ensemble import backend  # noqa: E402
 
@@ -50,7 +52,7 @@ class Target:
 def targets() -> dict[str, Target]:
     """By name: TPU v5e, and each NVIDIA card whose description lies in `targets/`."""
     cards = {
-        file.stem: Target("triton", {
+        file.stem: Target("cuda", {
             "platform": "cuda", "topology_name": "", "topology": "1x1x1", "target_config": file.read_text("utf-8"),
         })
         for file in sorted((ROOT / "benchmarks" / "targets").glob("*.txt"))
@@ -58,11 +60,18 @@ def targets() -> dict[str, Target]:
     return cards | {"v5e": Target("xla", {"platform": "tpu", "topology_name": "v5e:2x2"})}
 
 
-def asked(model: str, solver: str, dtype: str) -> Batch:
-    """One patient under the model's reference course, with every observable and every outcome of the model."""
+def asked(model: str, solver: str, dtype: str, *, epochs: bool = False) -> Batch:
+    """One patient under the model's reference course, with every observable and every outcome of the model.
+
+    With `epochs`, its first observable is read before each dose, so that the course has to stop there.
+    """
     regimen, times = courses()[model]
     settings = Settings(draws=8, seed=1, times=[float(t) for t in times[::8]], solver=solver, dtype=dtype)
-    return prepare(twin.load_model(model), twin.Patient("ana"), {"one": regimen}, None, settings)
+    kind = twin.load_model(model)
+    if epochs:
+        measure = {"measure": next(iter(kind.observables())), "latent": True, "at": {"dose": "each"}}
+        regimen = {"start": regimen, "feedback": {**measure, "rules": [{"dose": "same"}]}}
+    return prepare(kind, twin.Patient("ana"), {"one": regimen}, None, settings)
 
 
 @contextlib.contextmanager
@@ -77,18 +86,25 @@ def on(target: Target) -> Iterator[None]:
         yield
 
 
-def compiled(target: Target, model: str, solver: str, dtype: str) -> dict[str, Any]:
-    """Compile a run's solver: drawing individuals, sorting their events, solving; the seconds of each part."""
+def compiled(target: Target, model: str, solver: str, dtype: str, *, epochs: bool = False) -> dict[str, Any]:
+    """Compile a run's solver: drawing individuals, sorting their events, solving; the seconds of each part.
+
+    With `epochs`, what takes lanes on to where they stop.
+    """
     with jax.enable_x64(dtype == "float64"):
-        batch, place = asked(model, solver, dtype), target.place()
+        batch, place = asked(model, solver, dtype, epochs=epochs), target.place()
         _, shapes = program.argument_shapes(batch.arrays, SHAPE)
+        if epochs:
+            shapes = epoch_shapes(batch, *shapes)
 
         def there(x: Any) -> Any:
             return jax.ShapeDtypeStruct(x.shape, jax.dtypes.canonicalize_dtype(x.dtype), sharding=place)
 
         clock = [time.perf_counter()]
         with on(target):
-            traced = program.solver(batch.task(batch.choice)).trace(*jax.tree.map(there, shapes))
+            task = batch.task(batch.choice)
+            function = program_of(task, go_on) if epochs else program.solver(task)
+            traced = function.trace(*jax.tree.map(there, shapes))
             clock.append(time.perf_counter())
             lowered = traced.lower()
             clock.append(time.perf_counter())
@@ -98,6 +114,20 @@ def compiled(target: Target, model: str, solver: str, dtype: str) -> dict[str, A
     seconds = dict(zip(("trace_s", "lower_s", "compile_s"), np.diff(clock).round(2).tolist(), strict=True))
     seconds |= {"compile_cpu_s": round(_cpu() - before, 2)}
     return {"method": batch.choice.method or "diffrax", "lanes": int(np.prod(SHAPE))} | seconds
+
+
+def epoch_shapes(batch: Batch, shared: Any, given: Any) -> Any:
+    """The shapes of what `go_on` is given, found from those of what begins a course."""
+    own, count = given
+    held = jax.eval_shape(program_of(batch.task(batch.choice), begin), shared, (own, count))
+
+    def array(dtype: Any, *size: int) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct((*SHAPE, *size), dtype)
+
+    number, whole = batch.dtype, np.int32
+    doses = Doses(*(array(kind, SLOTS) for kind in (number, number, whole, whole, number)))
+    epoch = Epoch(doses, array(number), array(number, 1), array(bool))
+    return shared, ((held, epoch), count)
 
 
 def _cpu() -> float:

@@ -10,6 +10,7 @@ compiler's crash is a line, too. docs/design/accelerators.md explains what the l
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -18,7 +19,7 @@ import tempfile
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -31,31 +32,49 @@ FIGURES = ("compile_s", "compile_cpu_s", "registers", "stack_bytes", "spill_stor
 Row = tuple[str, str, str]  # model, solver, dtype
 
 
+class Asked(NamedTuple):
+    """For what to compile, and which of a run's programs."""
+
+    target: str
+    epochs: bool = False
+    backend: str | None = None
+
+    def told(self) -> dict[str, Any]:
+        """What a line says of it; of Triton, whose lines are older than there was a choice, nothing."""
+        also = {"program": "epochs"} if self.epochs else {}
+        if self.target != "v5e" and self.backend != "triton":
+            also["backend"] = self.backend or "cuda"
+        return {"benchmark": "compile_ahead", "target": self.target, "jax": version("jax")} | also
+
+
 @click.command()
 @click.option("--target", default="h100", show_default=True, help="v5e, or a file of benchmarks/targets/.")
 @click.option("--model", "models", multiple=True, help="All of the library by default.")
 @click.option("--solver", "solvers", multiple=True, default=("auto",), show_default=True)
 @click.option("--dtype", "dtypes", type=click.Choice(["float32", "float64"]), multiple=True, default=("float32",))
 @click.option("--library", is_flag=True, help="Every model: its own method in both precisions, then the other methods.")
+@click.option("--epochs", is_flag=True, help="What takes lanes on to where a rule decides, instead of whole courses.")
+@click.option("--backend", type=click.Choice(["cuda", "triton", "xla"]), help="How lanes are solved; the target's own.")
 @click.option("--into", type=click.Path(path_type=Path), help="Append lines here, and leave out what is there already.")
 @click.option("--table", "tables", type=click.Path(exists=True, path_type=Path), multiple=True, help="Fill the page.")
 @click.option("--inside", hidden=True, type=click.Path(path_type=Path), help="Compile here, dumping into a folder.")
 def main(
     target: str, models: tuple[str, ...], solvers: tuple[str, ...], dtypes: tuple[str, ...], library: bool,
-    into: Path | None, tables: tuple[Path, ...], inside: Path | None,
+    epochs: bool, backend: str | None, into: Path | None, tables: tuple[Path, ...], inside: Path | None,
 ) -> None:  # fmt: skip
     """Compile ahead and print what came out."""
     if tables:
         return fill_page(tables)
+    asked_for = Asked(target, epochs, backend)
     if inside:
-        return print(json.dumps(here(target, (models[0], solvers[0], dtypes[0]), inside)))
+        return print(json.dumps(here(asked_for, (models[0], solvers[0], dtypes[0]), inside)))
     os.environ["JAX_PLATFORMS"] = "cpu"  # of this process, too, which asks models what applies
     from tests.reference import modules
 
     names = models or [name for name, module in modules().items() if hasattr(module, "COURSE")]
     asked = [(n, s, d) for s in solvers for d in dtypes for n in names]
     for row in list(every(names, dtypes)) if library else asked:
-        line = compiled_apart(target, row, known(into))
+        line = compiled_apart(asked_for, row, known(into))
         if line is None:
             continue
         print(json.dumps(line), flush=True)
@@ -77,14 +96,15 @@ def known(file: Path | None) -> list[dict[str, Any]]:
 # --- compiling ----------------------------------------------------------------------------------------
 
 
-def compiled_apart(target: str, row: Row, lines: list[dict[str, Any]]) -> dict[str, Any] | None:
+def compiled_apart(asked: Asked, row: Row, lines: list[dict[str, Any]]) -> dict[str, Any] | None:
     """The line of one program, from a process of its own; None for what is known or a solver that does not apply."""
-    told = {"benchmark": "compile_ahead", "target": target, "jax": version("jax")}
+    told = asked.told()
     told |= dict(zip(("model", "solver", "dtype"), row, strict=True))
     if any(told.items() <= line.items() for line in lines) or not applies(row):
         return None
     with tempfile.TemporaryDirectory() as dump:
-        command = [sys.executable, __file__, "--inside", dump, "--target", target]
+        command = [sys.executable, __file__, "--inside", dump, "--target", asked.target]
+        command += ["--epochs"] * asked.epochs + (["--backend", asked.backend] if asked.backend else [])
         command += ["--model", row[0], "--solver", row[1], "--dtype", row[2]]
         try:
             ran = subprocess.run(command, capture_output=True, text=True, env=environment(dump), timeout=LONGEST)
@@ -116,12 +136,14 @@ def applies(row: Row) -> bool:
     return solver == "auto" or choice.method != own.method
 
 
-def here(target: str, row: Row, dump: Path) -> dict[str, Any]:
+def here(asked: Asked, row: Row, dump: Path) -> dict[str, Any]:
     """Compile in this process."""
     import ahead
 
     try:
-        line = ahead.compiled(ahead.targets()[target], *row)
+        target = ahead.targets()[asked.target]
+        target = dataclasses.replace(target, backend=asked.backend or target.backend)
+        line = ahead.compiled(target, *row, epochs=asked.epochs)
     except Exception as problem:  # whatever a compiler throws is the answer to the question
         return {"error": f"{type(problem).__name__}: {(str(problem) or 'nothing').splitlines()[0][:300]}"}
     return line | ahead.figures(dump)
@@ -137,7 +159,7 @@ def fill_page(files: tuple[Path, ...]) -> None:
     lines = [line for file in files for line in known(file)]
     page = PAGE.read_text("utf-8")
     for target in dict.fromkeys(line["target"] for line in lines):
-        mine = [line for line in lines if line["target"] == target]
+        mine = [line for line in lines if line["target"] == target and "program" not in line]
         versions = sorted({line["jax"] for line in mine}, key=lambda v: [int(n) for n in v.split(".")])
         rows: dict[Row, dict[str, str]] = {}
         for line in sorted(mine, key=lambda x: (x["model"], x["solver"], x["dtype"])):

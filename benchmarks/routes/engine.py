@@ -16,6 +16,7 @@ import twin
 from tests.reference import courses
 from tests.solver.ensemble.test_kernel import Case, problem, setup_of
 from twin.solver.ensemble.cuda import kernel_of, nvrtc, solve_in_cuda
+from twin.solver.ensemble.cuda.lane import solve_lane
 
 LANES = 128
 
@@ -30,7 +31,7 @@ def measured(model: str, method: str, dtype: str) -> dict:
         tables = [jax.ShapeDtypeStruct(t.shape, t.dtype) for t in (batch.arrays["windows"], batch.arrays["bounds"])]
         leaves, structure = jax.tree.flatten(shapes)
         setup = setup_of(batch)
-        (source, _), traced = timed(lambda: kernel_of(setup, shapes, *tables))
+        (source, _), traced = timed(lambda: kernel_of(functools.partial(solve_lane, setup), (shapes,), tuple(tables)))
         ptx, translated = timed(lambda: nvrtc.ptx(source))
 
         def run(*arrays):

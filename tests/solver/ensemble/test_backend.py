@@ -18,31 +18,26 @@ def nothing_asked(monkeypatch):
     monkeypatch.delenv(backend.VARIABLE, raising=False)
 
 
-@pytest.mark.parametrize(("platform", "expected"), [("cpu", "xla"), ("tpu", "xla"), ("gpu", "triton")])
+@pytest.mark.parametrize(("platform", "expected"), [("cpu", "xla"), ("tpu", "xla"), ("gpu", "cuda")])
 def test_a_kernel_where_there_is_a_gpu_and_plain_xla_elsewhere(monkeypatch, platform, expected):
     monkeypatch.setattr(jax, "default_backend", lambda: platform)
+    monkeypatch.setattr(nvrtc, "find_library", lambda: "a library")
     assert backend.backend_name() == expected
 
 
-def test_plain_xla_where_jax_has_no_triton_any_more(monkeypatch):
+@pytest.mark.parametrize("found", [lambda name: None, importlib.util.find_spec])
+def test_without_nvrtc_triton_and_without_that_plain_xla(monkeypatch, found):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert backend.backend_name() == "xla"
+    monkeypatch.setattr(nvrtc, "find_library", lambda: None)
+    expected = "triton" if found("jax.experimental.pallas.triton") else "xla"
+    monkeypatch.setattr(importlib.util, "find_spec", found)
+    assert backend.backend_name() == expected
 
 
 def test_the_environment_overrides(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     monkeypatch.setenv(backend.VARIABLE, "xla")
     assert backend.backend_name() == "xla"
-
-
-def test_what_has_run_on_no_device_is_taken_only_when_asked_for(monkeypatch):
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    monkeypatch.setattr(nvrtc, "find_library", lambda: "a library")
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert backend.backend_name() == "xla"
-    monkeypatch.setenv(backend.VARIABLE, "cuda")
-    assert backend.backend_name() == "cuda"
 
 
 @pytest.mark.parametrize(

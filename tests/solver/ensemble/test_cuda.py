@@ -20,9 +20,10 @@ from tests.solver.ensemble import host
 from tests.solver.ensemble.host import needs_compiler
 from tests.solver.ensemble.test_kernel import LARGER, SMALL, Case, problem, setup_of
 from twin.errors import TwinError
-from twin.solver.ensemble import Problem, Solved, solve
+from twin.solver.ensemble import Problem, Setup, Solved, Stop, advance, solve
+from twin.solver.ensemble.body import Body
 from twin.solver.ensemble.cuda import cuda_source, kernel_of, nvrtc, solve_in_cuda
-from twin.solver.ensemble.cuda.lane import solve_lane
+from twin.solver.ensemble.cuda.lane import advance_lane, solve_lane
 from twin.solver.ensemble.cuda.launch import BLOCK, CALL
 
 needs_nvrtc = pytest.mark.skipif(nvrtc.find_library() is None, reason="NVRTC is not installed")
@@ -114,7 +115,7 @@ def on_host(case: Case, folder: Any) -> tuple[Solved, Solved]:
     batch = case.batch()
     given = jax.jit(functools.partial(problem, batch))(batch.arrays, jnp.arange(case.draws, dtype=jnp.int32))
     tables = jnp.asarray(batch.arrays["windows"]), jnp.asarray(batch.arrays["bounds"])
-    source, shapes = kernel_of(setup_of(batch), given, *tables)
+    source, shapes = kernel_of(functools.partial(solve_lane, setup_of(batch)), (given,), tables)
     flat, structure = jax.tree.flatten(shapes)
     wide = [jax.ShapeDtypeStruct((*s.shape, case.draws), s.dtype) for s in flat]
     found = host.run(folder, source, "course", [*jax.tree.leaves(given), *tables], wide)
@@ -153,6 +154,40 @@ def test_it_gives_the_engines_numbers_for_every_model(name, solver, tmp_path):
     case = Case(lambda: twin.load_model(name), regimen, tuple(times[::8]), solver, draws=8)
     with case.wide():
         assert_same_courses(*on_host(case, tmp_path), 1e-6)
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", ["linear, own events", "explicit, inputs over time"])
+def test_lanes_stop_and_are_read_as_the_engines_are(name, tmp_path):
+    """Each at a time of its own, some at the end; on the way, samples are caught and one reading is taken."""
+    case = SMALL[name]
+    with case.wide():
+        batch = case.batch()
+        read = batch.question.observables[0]
+        setup = Setup(batch.model, batch.choice, dataclasses.replace(batch.question, measured=(read,)))
+        given = jax.jit(functools.partial(problem, batch))(batch.arrays, jnp.arange(case.draws, dtype=jnp.int32))
+        tables = jnp.asarray(batch.arrays["windows"]), jnp.asarray(batch.arrays["bounds"])
+        now = dataclasses.replace(Body(setup, given).begin(0), caught={})
+        halt = tables[1][-1] * jnp.linspace(0.2, 1.1, case.draws)
+        stop = Stop(halt, (halt * 0.7,))
+        nothing = jnp.full((tables[0].size, case.draws), jnp.nan)
+        caught = dict.fromkeys(batch.question.observables, nothing)
+        known = jax.jit(functools.partial(advance, setup))(given, now, stop, *tables, caught)
+        source, shapes = kernel_of(functools.partial(advance_lane, setup), (given, now, stop), tables)
+        flat, structure = jax.tree.flatten(shapes)
+        wide = [jax.ShapeDtypeStruct((*s.shape, case.draws), s.dtype) for s in flat]
+        leaves = [np.broadcast_to(x, (*x.shape[:-1], case.draws)) for x in jax.tree.leaves((given, now, stop))]
+        found = jax.tree.unflatten(structure, host.run(tmp_path, source, "course", [*leaves, *tables], wide))
+    (after, samples), (expected, caught) = found, known
+    np.testing.assert_allclose(after.time, np.minimum(halt, tables[1][-1]), rtol=1e-12)
+    assert np.isfinite(after.read[read][0]).all()
+    seen = np.isfinite(samples[read]).sum(axis=0)
+    assert seen[0] < seen[-1]  # whoever stops early has passed fewer
+    np.testing.assert_allclose(after.step, expected.step, rtol=1e-6)  # by an error that is a small difference
+    after, expected = (dataclasses.replace(each, step=each.time) for each in (after, expected))
+    for one, other in zip(jax.tree.leaves((after, samples)), jax.tree.leaves((expected, caught)), strict=True):
+        scale = np.nanmax(np.abs(other), initial=1e-300, where=np.isfinite(other))
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-10 * scale)
 
 
 @needs_compiler

@@ -19,8 +19,8 @@ import jax.numpy as jnp
 from ...model import DiseaseModel, Individual
 from ...regimen.schedule import DOSE, Schedule
 from ...solver.doses import deliveries
-from ...solver.ensemble import Problem, Setup, Solved, Stop, advance, one_by_one
-from ...solver.ensemble.backend import backend_name, in_turn
+from ...solver.ensemble import Problem, Setup, Solved, Stop, one_by_one
+from ...solver.ensemble.backend import advance_lanes, backend_name, in_turn
 from ...solver.ensemble.body import Body
 from ...solver.ensemble.event_table import Events, table_of
 from ...solver.status import Status
@@ -90,7 +90,7 @@ def go_on(
     problem = _problem(shared, held, jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), events))
     stop = Stop(epoch.halt, tuple(jnp.moveaxis(epoch.readings, -1, 0)))
     so_far = {name: values.T for name, values in held["caught"].items()}
-    now, caught = advance(setup, problem, held["now"], stop, shared["windows"], shared["bounds"], so_far)
+    now, caught = advance_lanes(setup, problem, held["now"], stop, shared["windows"], shared["bounds"], so_far)
     caught = {name: values.T for name, values in caught.items()}
     latent = {name: jnp.stack(values, -1) for name, values in now.read.items()}
     measured = jax.vmap(functools.partial(_assays, task, model))(who, latent, epoch.readings)
@@ -189,6 +189,15 @@ _PROGRAMS: dict[Any, Any] = {}
 
 def call(task: Task, stage: Callable[..., Any], shared: Any, given: Any, count: Any) -> Any:
     """A stage's results (device, block, lane, ...) of the first `count` blocks; compiled once for what it is given."""
+    whole = (shared, (given, count))
+    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), whole)
+    key = (task, stage, backend_name(), shapes_key(shapes))
+    program = look_up(_PROGRAMS, key, lambda: program_of(task, stage), shapes, compiler_options())
+    return program(*whole)
+
+
+def program_of(task: Task, stage: Callable[..., Any]) -> Any:
+    """The jitted function of a stage, of (shared, (given, count)); devices and blocks come first in what is given."""
     each = one_by_one if in_turn() else at_once
 
     def on_device(shared: dict[str, Any], given: tuple[Any, Array]) -> Any:
@@ -196,8 +205,4 @@ def call(task: Task, stage: Callable[..., Any], shared: Any, given: Any, count: 
         found = each(functools.partial(stage, task, task.kind(), shared), given, count)
         return jax.tree.map(lambda x: x[None], found)
 
-    whole = (shared, (given, count))
-    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), whole)
-    key = (task, stage, backend_name(), shapes_key(shapes))
-    program = look_up(_PROGRAMS, key, lambda: on_every_device(on_device), shapes, compiler_options())
-    return program(*whole)
+    return on_every_device(on_device)

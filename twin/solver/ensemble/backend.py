@@ -2,6 +2,8 @@
 
     solved = solve_lanes(setup, problem, samples, bounds)
 
+    now, caught = advance_lanes(setup, problem, now, stop, samples, bounds, caught)
+
 All are the same body (`body.py`) and give the same numbers to rounding. Plain XLA always works; a kernel is a way that
 may go, as Pallas' Triton backend will, or come, as the generated one has (docs/design/gpu_routes.md). The environment
 variable TWIN_BACKEND names one to be used.
@@ -20,22 +22,20 @@ import jax
 
 from ...errors import TwinError, suggest
 from ...types import Array
-from .cuda import nvrtc, solve_in_cuda
-from .engine import Solved, solve
+from .body import Now
+from .cuda import advance_in_cuda, nvrtc, solve_in_cuda
+from .engine import Solved, Stop, advance, solve
 from .problem import Problem, Setup
 
 VARIABLE = "TWIN_BACKEND"
 
 
 class Backend(NamedTuple):
-    """A way to solve lanes; `missing` says what it needs that is not here, or nothing.
-
-    One that is not `tried` on a device yet is taken only when it is asked for.
-    """
+    """A way to solve lanes, whole or on to where they stop; `missing` says what it needs that is not here, if any."""
 
     solve: Callable[[Setup, Problem, Array, Array], Solved]
+    advance: Callable[..., tuple[Now, dict[str, Array]]]
     missing: Callable[[], str]
-    tried: bool = True
 
 
 def _by_triton(setup: Setup, problem: Problem, samples: Array, bounds: Array) -> Solved:
@@ -62,9 +62,9 @@ def _triton_misses() -> str:
 
 
 BACKENDS = {  # the better ones first
-    "triton": Backend(_by_triton, _triton_misses),
-    "cuda": Backend(solve_in_cuda, _cuda_misses, tried=False),
-    "xla": Backend(solve, lambda: ""),
+    "cuda": Backend(solve_in_cuda, advance_in_cuda, _cuda_misses),
+    "triton": Backend(_by_triton, advance, _triton_misses),
+    "xla": Backend(solve, advance, lambda: ""),
 }
 
 
@@ -72,7 +72,7 @@ def backend_name() -> str:
     """The backend that TWIN_BACKEND names, or else the first that has what it needs."""
     name = os.environ.get(VARIABLE, "")
     if not name:
-        return next(name for name, backend in BACKENDS.items() if backend.tried and not backend.missing())
+        return next(name for name, backend in BACKENDS.items() if not backend.missing())
     if name not in BACKENDS:
         raise TwinError(f"{VARIABLE}: unknown backend '{name}'; {suggest(name, BACKENDS)}")
     missing = BACKENDS[name].missing()
@@ -84,6 +84,13 @@ def backend_name() -> str:
 def solve_lanes(setup: Setup, problem: Problem, samples: Array, bounds: Array) -> Solved:
     """Lanes, in one go, by the chosen backend; what is given and what comes back is as in `engine.solve`."""
     return BACKENDS[backend_name()].solve(setup, problem, samples, bounds)
+
+
+def advance_lanes(
+    setup: Setup, problem: Problem, now: Now, stop: Stop, samples: Array, bounds: Array, caught: dict[str, Array]
+) -> tuple[Now, dict[str, Array]]:
+    """Lanes on to where they stop, by the chosen backend; as in `engine.advance`."""
+    return BACKENDS[backend_name()].advance(setup, problem, now, stop, samples, bounds, caught)
 
 
 def in_turn() -> bool:
