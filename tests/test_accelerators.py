@@ -36,8 +36,8 @@ def test_a_run_compiles(target, model, solver, dtype, how):
     """Whole, with every observable and outcome: lowering alone has let through what no compiler took."""
     if not is_here(COMPILERS[target]):
         pytest.skip(f"the compiler for {target} is not installed; make accelerators sets it up")
-    command = [sys.executable, PROGRAM, "--target", target, "--model", model, "--solver", solver, "--dtype", dtype, *how]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    asked = ["--target", target, "--model", model, "--solver", solver, "--dtype", dtype, *how]
+    ran = subprocess.run([sys.executable, PROGRAM, *asked], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     line = json.loads(ran.stdout.splitlines()[-1])
     assert "error" not in line, line["error"]
