@@ -25,7 +25,8 @@ def show_ledger(folder: Path, patient: str | None, regimen: str | None, draw: in
     patient = patient or str(tree["outcomes"]["patient"].values[0])
     known = {word: [str(one) for one in tree["outcomes"][word].values] for word in ("patient", "regimen")}
     if regimen is None:  # the first that reacts
-        regimen = str(next(iter(tree["decisions"]["rule"].attrs["measures"]), known["regimen"][0]))
+        feedback = tree["decisions"]["feedback"].attrs["feedback"]
+        regimen = next((arm for arm in known["regimen"] if feedback[arm]), known["regimen"][0])
     draws = tree["outcomes"]["draw"].values
     for word, name in (("patient", patient), ("regimen", regimen)):
         if name not in known[word]:

@@ -22,10 +22,15 @@ def to_text(tree: Any, patient: str, regimen: str, draw: int) -> str:
     return "\n".join(lines)
 
 
-def rule_name(decisions: Any, regimen: str, code: int) -> str:
+def feedback_of(decisions: Any, regimen: str) -> list[dict[str, Any]]:
+    """What decides in an arm: each feedback's name, measure, treatment, units and rules."""
+    return decisions["feedback"].attrs["feedback"][regimen]
+
+
+def rule_name(decisions: Any, regimen: str, feedback: int, code: int) -> str:
     """What the ledger calls a decision."""
-    attributes = decisions["rule"].attrs
-    return attributes["no_rule"].get(str(code)) or attributes["rules"][regimen][code]
+    told = decisions["rule"].attrs["no_rule"].get(str(code))
+    return told or feedback_of(decisions, regimen)[feedback]["rules"][code]
 
 
 def _number(value: float) -> str:
@@ -33,19 +38,30 @@ def _number(value: float) -> str:
 
 
 def _decisions(decisions: Any, regimen: str, unit: str, scale: float) -> list[list[str]]:
-    reading, dose = (shown_unit(str(decisions[name].attrs["unit"])) for name in ("reported", "dose"))
+    """Readings and what was decided on them; which feedback, and of what, where there are several."""
+    feedback = feedback_of(decisions, regimen)
+    reading, dose = (_unit_of_all(feedback, key) for key in ("unit", "dose_unit"))
     head = [f"read ({unit})", f"true {reading}".strip(), "measured", "told", "rule"]
-    rows = [[*head, f"dose {dose}".strip(), "asked", "becomes"]]
-    for k in range(decisions.sizes["decision"]):
+    several = len(feedback) > 1
+    rows = [[*head, f"dose {dose}".strip(), "asked", "becomes", *(("by", "of") if several else ())]]
+    treatments = decisions["treatment"].attrs["treatments"]
+    for k in np.argsort(decisions["read_at"].values, kind="stable"):
         one = {name: values.values[k] for name, values in decisions.data_vars.items()}
         if np.isnan(one["read_at"]):
             continue
+        place = int(one["feedback"])
         numbers = [_number(one[name]) for name in ("latent", "measured", "reported")]
         doses = [_number(one[name]) for name in ("dose_before", "dose_asked", "dose")]
-        rows.append(
-            [_number(one["read_at"] / scale), *numbers, rule_name(decisions, regimen, int(one["rule"])), *doses]
-        )
+        rule = rule_name(decisions, regimen, place, int(one["rule"]))
+        more = [feedback[place]["name"], treatments[int(one["treatment"])]] if several else []
+        rows.append([_number(one["read_at"] / scale), *numbers, rule, *doses, *more])
     return rows
+
+
+def _unit_of_all(feedback: list[dict[str, Any]], key: str) -> str:
+    """The unit that all share, if they do."""
+    units = {one[key] for one in feedback}
+    return shown_unit(units.pop()) if len(units) == 1 else ""
 
 
 def _doses(doses: Any, unit: str, scale: float) -> list[list[str]]:

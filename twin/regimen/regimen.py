@@ -21,9 +21,9 @@ from ..model.domain import is_meant, is_studied, not_meant, not_studied, refusal
 from ..quantity import Span, duration, interval, parse_span, require_finite
 from .dose import MOST_DOSES, SIZES, Dose, find_treatment, is_count, read_amount
 from .event_table import read_events
-from .feedback.check import rules_problems
 from .feedback.habits import Adherence, read_adherence
-from .feedback.rule import Feedback, Rules, read_feedback
+from .feedback.rule import Rules
+from .feedback.written import Feedback, bind_feedback, read_feedback
 from .shorthand import parse_text
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Regimen:
     inputs: Mapping[str, tuple[tuple[Span, float], ...]] = dataclasses.field(default_factory=dict)
     record_order: bool = False
     samples: tuple[tuple[float, bool], ...] = ()
-    feedback: Feedback | None = None
+    feedback: tuple[Feedback, ...] = ()
     adherence: Adherence | None = None
 
     @classmethod
@@ -80,7 +80,7 @@ class Regimen:
             resets=tuple((record, move(time)) for record, time in self.resets),
             inputs={name: tuple((move(t), value) for t, value in changes) for name, changes in self.inputs.items()},
             samples=tuple((time + now, after) for time, after in self.samples),
-            feedback=self.feedback and self.feedback.after(now, unit),
+            feedback=tuple(one.after(now, unit) for one in self.feedback),
         )
 
     def check(self, model: DiseaseModel) -> list[str]:
@@ -102,17 +102,14 @@ class Regimen:
             for value in dict.fromkeys(value for _, value in changes):
                 if reason := refusal(name, value, declared, model.name):
                     problems.append(f"input '{name}', {spell(value, declared)}: {reason}")
-        if self.feedback is not None and not problems:
-            try:
-                problems += rules_problems(self.rules(model))
-            except TwinError as problem:
-                problems.append(str(problem))
+        if not problems:
+            problems += self._problems_of_feedback(model)
         if self.adherence is not None:
             try:
                 self.adherence.bind(model)
                 if not self.doses and not problems:
                     raise TwinError("adherence: there is no dose to be taken or forgotten; leave it out")
-                if len({find_treatment(dose, model) for dose in self.doses}) > 1 and self.feedback is None:
+                if len(set(self._treatments(model))) > 1 and not self.feedback:
                     raise TwinError(
                         "adherence: it is of one treatment, and several are given; add feedback: or leave it out"
                     )
@@ -123,12 +120,29 @@ class Regimen:
     @property
     def reacts(self) -> bool:
         """Whether what is given depends on the person it is given to."""
-        return self.feedback is not None or self.adherence is not None
+        return bool(self.feedback) or self.adherence is not None
 
-    def rules(self, model: DiseaseModel) -> Rules:
-        """The feedback's rules in the model's numbers."""
-        assert self.feedback is not None
-        return self.feedback.bind(model, [find_treatment(dose, model) for dose in self.doses])
+    def rules(self, model: DiseaseModel) -> tuple[Rules, ...]:
+        """The rules of each feedback in the model's numbers."""
+        return bind_feedback(self.feedback, model, self._treatments(model))
+
+    def _treatments(self, model: DiseaseModel) -> list[int]:
+        """Which treatment each dose is of."""
+        return [find_treatment(dose, model) for dose in self.doses]
+
+    def _problems_of_feedback(self, model: DiseaseModel) -> list[str]:
+        found: list[str] = []
+        for one in self.feedback:
+            try:
+                found += one.problems(model, self._treatments(model))
+            except TwinError as problem:
+                found.append(str(problem))
+        if not found:
+            try:
+                self.rules(model)
+            except TwinError as problem:
+                found.append(str(problem))
+        return found
 
     def doubts(self, model: DiseaseModel, sizes: Mapping[str, float]) -> list[str]:
         """What a user is told of a regimen that goes beyond what the model was studied or is meant for.
@@ -213,7 +227,7 @@ def _from_mapping(spec: Mapping[str, Any]) -> Regimen:
     inputs: dict[str, tuple[tuple[Span, float], ...]] = {}
     doses: list[Dose] = []
     table = Regimen()
-    feedback: Feedback | None = None
+    feedback: tuple[Feedback, ...] = ()
     adherence: Adherence | None = None
     for key, value in spec.items():
         if key == "inputs":
@@ -238,7 +252,7 @@ def _from_mapping(spec: Mapping[str, Any]) -> Regimen:
             doses.extend(_of_treatment(str(key), Regimen.build(value)))
     if table.record_order:
         return dataclasses.replace(table, inputs=inputs)
-    if "start" in spec and feedback is None:
+    if "start" in spec and not feedback:
         raise TwinError("a start is for a regimen with feedback; write doses instead, or add feedback")
     return Regimen(doses=_number_doses(doses), inputs=inputs, feedback=feedback, adherence=adherence)
 

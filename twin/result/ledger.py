@@ -11,6 +11,8 @@ import xarray as xr
 from ..run.reacting.ledger import HELD, MISSED, RELEASED, WHY
 
 if TYPE_CHECKING:
+    from ..model import DiseaseModel
+    from ..regimen.feedback.rule import Rules
     from ..run.batch import Batch
 
 DECISIONS, DOSES, STOPS = "decisions", "doses", "stops"
@@ -21,11 +23,13 @@ _DECISIONS = {  # what a column is, and what kind of unit it has
     "latent": (_READ, "the true value"),
     "measured": (_READ, "with the error of a measurement"),
     "reported": (_READ, "as it was told: rounded, within limits; not a number if the visit was missed"),
-    "rule": ("", "the rule that was followed, by its place in the arm's list; see rules"),
+    "rule": ("", "the rule that was followed, by its place in the feedback's list; see feedback"),
     "dose_before": (_DOSE, "the dose that would have been given next"),
     "dose_asked": (_DOSE, "what the rule asks for"),
     "dose": (_DOSE, "what it became, within bounds and of what can be given"),
     "next_dose": (_TIME, "when it is due"),
+    "feedback": ("", "which of the arm's feedback decided, by its place; see feedback"),
+    "treatment": ("", "which treatment is changed, by its place among the model's; see treatments"),
 }
 _DOSES = {
     "time": (_TIME, "when it was due"),
@@ -45,17 +49,12 @@ def groups(batch: Batch, values: Mapping[str, Any], lanes: Any, coordinates: Any
     """The groups of a run."""
     model, reaction = batch.model, batch.reaction
     assert reaction is not None
-    measured = {rules.measure for rules in reaction.rules if rules}
-    readings = {model.observables()[name].unit for name in measured}
+    readings = {model.observables()[name].unit for name in reaction.observables_read}
     given = {t.unit for t in model.treatments().values()}
     units = {
         _TIME: model.time_unit, _READ: readings.pop() if len(readings) == 1 else "", "": "",
         _DOSE: given.pop() if len(given) == 1 else "",
     }  # fmt: skip
-    rules = {
-        arm: [rule.name for rule in one.rules] if one else []
-        for arm, one in zip(batch.regimens, reaction.rules, strict=True)
-    }
 
     def dataset(columns: Mapping[str, tuple[str, str]], table: Mapping[str, np.ndarray], row: str) -> xr.Dataset:
         variables = {
@@ -65,13 +64,23 @@ def groups(batch: Batch, values: Mapping[str, Any], lanes: Any, coordinates: Any
         return xr.Dataset(variables, coordinates)
 
     decisions = dataset(_DECISIONS, values["decisions"], "decision")
-    measures = {arm: one.measure for arm, one in zip(batch.regimens, reaction.rules, strict=True) if one}
-    decisions["rule"].attrs |= {
-        "rules": rules,
-        "measures": measures,
-        "no_rule": {str(k): text for k, text in NO_RULE.items()},
+    treatments = list(model.treatments())
+    decisions["rule"].attrs["no_rule"] = {str(k): text for k, text in NO_RULE.items()}
+    decisions["treatment"].attrs["treatments"] = treatments
+    decisions["feedback"].attrs["feedback"] = {
+        arm: [_description(model, one) for one in feedback]
+        for arm, feedback in zip(batch.regimens, reaction.rules, strict=True)
     }
     doses = dataset(_DOSES, values["doses"], "dose_number")
     doses["why"].attrs["meanings"] = list(WHY)
-    doses["treatment"].attrs["treatments"] = list(model.treatments())
+    doses["treatment"].attrs["treatments"] = treatments
     return {DECISIONS: decisions, DOSES: doses, STOPS: dataset(_STOPS, values["stops"], "stop")}
+
+
+def _description(model: DiseaseModel, rules: Rules) -> dict[str, Any]:
+    """What a reader of the ledger needs to know of a feedback."""
+    treatment = list(model.treatments().values())[rules.treatment]
+    return {
+        "name": rules.name, "measure": rules.measure, "unit": model.observables()[rules.measure].unit,
+        "treatment": treatment.name, "dose_unit": treatment.unit, "rules": [rule.name for rule in rules.rules],
+    }  # fmt: skip

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Discriminator, Field, Tag
 from ..catalogue import installed_names
 from ..files.schema import Closed, Name, Number, Quantity, Text, Whole
 from ..patient.file import ChangeEntry, DoseList, Doses, DoseText, PatientFile
-from ..regimen.feedback.file import FeedbackEntry, HabitsEntry
+from ..regimen.feedback.file import FeedbackEntries, HabitsEntry
 from ..settings import MOST_DRAWS, SOLVERS
 from .outcome_entry import OutcomeEntry
 from .record_entry import JoinEntry, SourceEntry, is_record
@@ -102,7 +102,9 @@ class RegimenParts(Closed):
 
     doses: Doses | None = Field(None, description="Text, or a list of doses")
     start: Doses | None = Field(None, description="The doses that feedback begins with, until a rule changes them")
-    feedback: FeedbackEntry | None = Field(None, description="Rules that change the doses by what is measured")
+    feedback: FeedbackEntries | None = Field(
+        None, description="Rules that change the doses by what is measured; a list, where several things are"
+    )
     adherence: HabitsEntry | None = Field(None, description="What people make of the doses: forgotten, late, given up")
     events: dict[Name, list[Number]] | None = Field(
         None, description="NONMEM's columns TIME, AMT, EVID, RATE, II, ADDL, SS, CMT, in row order; instead of doses"

@@ -9,13 +9,19 @@ from .rule import Rule, Rules
 
 def rules_problems(rules: Rules) -> list[str]:
     """One sentence each; empty if nothing is wrong."""
-    return [*_unreachable(rules), *_doses(rules)]
+    return [*_unreachable(rules), *_doses(rules), *_idle_lines(rules)]
 
 
 def _fits_all(rule: Rule) -> bool:
     """Whether a rule fits every reading in every circumstance."""
     everything = rule.above == rule.at_least == -math.inf and rule.below == rule.at_most == math.inf
-    return everything and rule.when is None and rule.again is None and rule.in_a_row == 1 and not rule.lasting
+    return everything and _is_plain(rule)
+
+
+def _is_plain(rule: Rule) -> bool:
+    """Whether it depends on the reading alone."""
+    sure = rule.chance >= 1 and math.isinf(rule.limit)
+    return sure and rule.when is None and rule.again is None and rule.in_a_row == 1 and not rule.lasting
 
 
 def _unreachable(rules: Rules) -> list[str]:
@@ -62,7 +68,7 @@ def _is_empty(rule: Rule, rounded: float) -> bool:
 def _is_covered(rule: Rule, before: tuple[Rule, ...]) -> bool:
     """Whether rules that depend on the reading alone fit, together, whatever this one does."""
     (low, low_in), (high, high_in) = _ends(rule)
-    plain = [_ends(r) for r in before if r.when is None and r.again is None and r.in_a_row == 1 and not r.lasting]
+    plain = [_ends(r) for r in before if _is_plain(r)]
     here, open_ = low, low_in  # the first reading that is not yet covered: `here` itself, or what follows it
     for _ in plain:
         for (first, first_in), (last, last_in) in plain:
@@ -84,3 +90,12 @@ def _doses(rules: Rules) -> list[str]:
                 f"feedback.rules[{k}].dose: {rule.dose.to:g} is not between the least and the most that can be given"
             )
     return found
+
+
+def _idle_lines(rules: Rules) -> list[str]:
+    taken = {rule.switch for rule in rules.rules}
+    return [
+        f"feedback.lines.{name}: no rule switches to it; add a rule with switch: {name}, or leave it out"
+        for name, _ in rules.lines
+        if name not in taken
+    ]

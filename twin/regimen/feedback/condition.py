@@ -1,8 +1,9 @@
-"""Conditions of rules: 'change > 0.5 and (age >= 65 or vkorc1 == "AA")'. Parsed, checked, and never run as code.
+"""Conditions and computed amounts of rules, parsed, checked, and never run as code.
 
-condition = parse("inr > 4 and age >= 65")
-condition.names                    # {'inr', 'age'}
-condition.holds({"inr": np.array([4.5, 3]), "age": np.array([70, 50])})    # [True, False]
+condition = parse('inr > 4 and (age >= 65 or vkorc1 == "AA")')
+condition.names                    # {'inr', 'age', 'vkorc1'}
+parse("inr > 4").holds({"inr": np.array([4.5, 3])})               # [True, False]
+parse_formula("max(0, (glucose - 120) / 45)").value({"glucose": np.array([210, 80])})   # [2, 0]
 """
 
 from __future__ import annotations
@@ -17,14 +18,23 @@ from typing import Any
 import numpy as np
 
 from ...errors import TwinError, shorten
+from ...quantity import is_finite
 
-_LONGEST = 300
+_LONGEST = 1000
+_DEEPEST = 50  # parts inside parts
 _COMPARISONS = {
     ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge, ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
 }  # fmt: skip
-_ARITHMETIC = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
-_GRAMMAR = "write names, numbers, + - * /, comparisons, 'and', 'or', 'not', such as 'change > 0.5 and age >= 65'"
+_ARITHMETIC = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv, ast.Pow: np.power,
+}  # fmt: skip
+FUNCTIONS: Mapping[str, tuple[int, Callable[..., Any]]] = {  # of how many numbers
+    "min": (2, np.minimum), "max": (2, np.maximum), "floor": (1, np.floor), "sqrt": (1, np.sqrt), "exp": (1, np.exp),
+    "log": (1, np.log),
+}  # fmt: skip
+_GRAMMAR = "write names, numbers, + - * / **, comparisons, 'and', 'or', 'not', such as 'change > 0.5 and age >= 65'"
+_NUMBERS = "write names, numbers, + - * / **, min, max, floor, sqrt, exp, log, such as '(glucose - 120) / 45'"
 
 Values = Mapping[str, Any]
 
@@ -40,34 +50,70 @@ class Condition:
 
     def holds(self, values: Values) -> np.ndarray:
         """Whether it holds, lane by lane; what is not a number compares as false."""
-        with np.errstate(invalid="ignore", divide="ignore"):
+        with np.errstate(all="ignore"):
             return np.asarray(self.ask(values), bool)
+
+
+@dataclasses.dataclass(frozen=True)
+class Formula:
+    """A number of a lane's reading, history and covariates, and the names it uses."""
+
+    text: str
+    names: frozenset[str]
+    words: frozenset[tuple[str, str]]
+    ask: Callable[[Values], Any] = dataclasses.field(compare=False, repr=False)
+
+    def value(self, values: Values) -> np.ndarray:
+        """Lane by lane; not a number where there is none, as of the logarithm of a negative one."""
+        with np.errstate(all="ignore"):
+            return np.asarray(self.ask(values), float)
 
 
 def parse(text: str) -> Condition:
     """A condition; an error says which part of it cannot be read."""
-    if len(text) > _LONGEST:
-        raise TwinError(f"the condition '{shorten(text)}' is longer than {_LONGEST} characters; split the rule")
-    try:
-        tree = ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise TwinError(f"the condition '{shorten(text)}' cannot be read; {_GRAMMAR}") from None
-    reader = _Reader(text)
+    reader, tree = _read(text, "condition", _GRAMMAR)
     ask = reader.truth(tree)
     return Condition(text, frozenset(reader.names), frozenset(reader.words), ask)
+
+
+def parse_formula(text: str) -> Formula:
+    """A computed amount, without its '='; an error says which part of it cannot be read."""
+    reader, tree = _read(text, "formula", _NUMBERS)
+    ask = reader.number(tree)
+    return Formula(text, frozenset(reader.names), frozenset(reader.words), ask)
+
+
+def _read(text: str, what: str, grammar: str) -> tuple[_Reader, ast.expr]:
+    if len(text) > _LONGEST:
+        raise TwinError(f"the {what} '{shorten(text)}' is longer than {_LONGEST} characters; split the rule")
+    try:
+        tree = ast.parse(" ".join(text.split()), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise TwinError(f"the {what} '{shorten(text)}' cannot be read; {grammar}") from None
+    if _depth(tree) > _DEEPEST:
+        raise TwinError(f"the {what} '{shorten(text)}' has too many parts inside parts; split the rule")
+    return _Reader(text, what, grammar), tree
+
+
+def _depth(tree: ast.AST) -> int:
+    """How deep the deepest part stands; counted without going into itself, which has its own limit."""
+    depth, layer = 0, [tree]
+    while layer:
+        depth, layer = depth + 1, [part for one in layer for part in ast.iter_child_nodes(one)]
+    return depth
 
 
 class _Reader:
     """From a syntax tree to functions of values, node by node; whatever is not listed here is refused."""
 
-    def __init__(self, text: str):
-        self.text = text
+    def __init__(self, text: str, what: str, grammar: str):
+        self.text, self.what, self.grammar = text, what, grammar
         self.names: set[str] = set()
         self.words: set[tuple[str, str]] = set()
 
     def refuse(self, node: ast.AST) -> TwinError:
         return TwinError(
-            f"the condition '{shorten(self.text)}': '{shorten(ast.unparse(node))}' is not allowed; {_GRAMMAR}"
+            f"the {self.what} '{shorten(self.text)}': '{shorten(ast.unparse(node))}' is not allowed; {self.grammar}"
         )
 
     def truth(self, node: ast.expr) -> Callable[[Values], Any]:
@@ -111,7 +157,10 @@ class _Reader:
     def number(self, node: ast.expr) -> Callable[[Values], Any]:
         match node:
             case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
-                return lambda values: float(value)
+                if not is_finite(value):
+                    raise self.refuse(node)
+                constant = np.float64(value)
+                return lambda values: constant
             case ast.Name(id=name):
                 self.names.add(name)
                 return lambda values: values[name]
@@ -121,4 +170,13 @@ class _Reader:
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
                 first, second, do = self.number(left), self.number(right), _ARITHMETIC[type(op)]
                 return lambda values: do(first(values), second(values))
+            case ast.Call(func=ast.Name(id=name), args=parts, keywords=[]) if name in FUNCTIONS:
+                count, function = FUNCTIONS[name]
+                if len(parts) != count:
+                    raise self.refuse(node)
+                asked = [self.number(part) for part in parts]
+                return lambda values: function(*(ask(values) for ask in asked))
+            case ast.Compare() | ast.BoolOp() | ast.UnaryOp(op=ast.Not()):  # 1 where it holds, 0 where not
+                holds = self.truth(node)
+                return lambda values: np.asarray(holds(values), float)
         raise self.refuse(node)

@@ -41,6 +41,7 @@ class Hold(Closed):
 
     until_to: Quantity | None = Field(None, alias="to", description="Until a reading is at most this")
     until_from: Quantity | None = Field(None, alias="from", description="Until a reading is at least this")
+    until: Text | None = Field(None, description="Until this holds: 'psa >= baseline', 'inr < 3 and change < 0'")
     again: Quantity | None = Field(None, description="How long until the next reading: '2 day'")
 
 
@@ -56,16 +57,23 @@ class RuleEntry(Closed):
     again: bool | None = Field(None, description="Fits only if the last decision was by this rule, too (or was not)")
     in_a_row: Whole | None = Field(None, ge=1, description="Fits only at so many readings in a row")
     lasting: Quantity | None = Field(None, description="Fits only where it has fitted for so long")
+    limit: Whole | None = Field(None, ge=1, description="Followed so often at most; then it fits no more")
+    chance: Quantity | None = Field(None, description="Where it fits, it is followed with this chance: '20 %'")
     dose: Text | None = Field(
-        None, description="'5 mg', 'x 1.1', '+2 mg', '-10 %', 'aim 10' in proportion, 'up', 'down' the levels, 'same'"
+        None,
+        description="'5 mg', 'x 1.1', '+2 mg', '-10 %', 'aim 10' in proportion, 'up', 'down' the levels, 'same', or "
+        "computed: '= 0.5 * weight'",
     )
-    once: Text | None = Field(None, description="The next dose alone: 'x 2', '2.5 mg'")
+    once: Text | None = Field(None, description="The next dose alone: 'x 2', '2.5 mg', '= (glucose - 120) / 45'")
     every: Quantity | None = Field(None, description="Another interval from the next dose on")
     skip: Whole | None = Field(None, ge=1, description="So many doses are left out")
     hold: Hold | None = Field(None, description="Doses are left out until a reading allows them")
     delay: Quantity | None = Field(None, description="The next dose, and all that follow, so much later")
     delays: Whole | None = Field(None, ge=1, description="How many delays in a row at most; then treatment stops")
-    stop: Literal[True] | None = Field(None, description="No further dose")
+    stop: Literal[True] | None = Field(None, description="No further dose, unless a rule resumes")
+    resume: Literal[True] | None = Field(None, description="What has stopped goes on at once, from where it was")
+    switch: Name | None = Field(None, description="One of the lines is given instead, from the next dose on; or start")
+    leave: Literal[True] | None = Field(None, description="All treatment is given up for good, and nothing is read")
     give: Text | None = Field(None, description="At once, beside the regimen: '2.5 mg vitamin_k'")
     next: Quantity | None = Field(None, description="How long until the next reading")
 
@@ -109,6 +117,7 @@ Visit = Annotated[
 class FeedbackEntry(Closed):
     """Rules that change a regimen by what is measured under it."""
 
+    name: Name | None = Field(None, description="What the ledger calls it; the observable, if left out")
     measure: Name = Field(description="The observable that is read")
     latent: bool = Field(False, description="Whether it is read without the error of a measurement")
     reading: ReadingEntry = Field(
@@ -122,8 +131,17 @@ class FeedbackEntry(Closed):
     rules: list[RuleEntry] = Field(min_length=1, description="The first that fits is followed; the last fits all")
     next: NextEntry | None = Field(None, description="How long until the next reading, by the time in range")
     treatment: Name | None = Field(None, description="Which treatment is changed, if the start has several")
+    lines: dict[Name, Text] | None = Field(
+        None, min_length=1, description="Doses that rules may switch to, by name; their time 0 is when they begin"
+    )
     levels: list[Text] | None = Field(None, min_length=2, description="Doses that 'up' and 'down' go along, ascending")
     doses: DosesEntry = Field(default_factory=lambda: DosesEntry.model_validate({}), description="What can be given")
+
+
+FeedbackEntries = Annotated[
+    Annotated[list[FeedbackEntry], Field(min_length=1), Tag("<list>")] | Annotated[FeedbackEntry, Tag("<one>")],
+    Discriminator(_list_or_one),
+]
 
 
 class HabitsEntry(Closed):

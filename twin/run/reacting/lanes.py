@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import zlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ...population.keys import fold
 from .reaction import Fixed, Plan
 
 
@@ -22,6 +24,16 @@ class Lanes:
 
     def __len__(self) -> int:
         return len(self.patient)
+
+    def luck(self, what: str, number: np.ndarray) -> np.ndarray:
+        """A number between 0 and 1 of each lane's own for this and that."""
+        own = fold(fold(self.keys, zlib.crc32(what.encode())), number.astype(np.uint32))
+        return own[..., 0] / 2.0**32
+
+    def normal(self, what: str, number: np.ndarray) -> np.ndarray:
+        """A standard normal number of each lane's own (by Box and Muller)."""
+        first, second = self.luck(what, 2 * number), self.luck(what, 2 * number + 1)
+        return np.sqrt(-2 * np.log1p(-first)) * np.cos(2 * np.pi * second)
 
 
 @dataclasses.dataclass
@@ -51,7 +63,7 @@ class Stretch:
 
     table: Table
     halt: np.ndarray
-    reading: np.ndarray
+    reading: np.ndarray  # (lane, feedback)
 
 
 def put(table: Table, rows: np.ndarray, used: np.ndarray, *columns: np.ndarray) -> None:
@@ -62,26 +74,32 @@ def put(table: Table, rows: np.ndarray, used: np.ndarray, *columns: np.ndarray) 
 
 @dataclasses.dataclass(frozen=True)
 class Plans:
-    """Plans of all patients, padded."""
+    """Plans of all patients, padded (line, patient, dose): the start is the first line."""
 
     time: np.ndarray
     amount: np.ndarray
     every: np.ndarray
     mode: np.ndarray
     given: np.ndarray
-    last: np.ndarray  # the position of the last dose
-    open: np.ndarray
+    last: np.ndarray  # (line, patient) the position of the last dose
+    open: np.ndarray  # (line, patient)
+    treatment: np.ndarray  # (line,)
 
 
-def pad_plans(plans: Sequence[Plan]) -> Plans:
-    size = max(len(plan.time) for plan in plans)
+def pad_plans(lines: Sequence[Sequence[Plan]]) -> Plans:
+    size = max(len(plan.time) for plans in lines for plan in plans)
 
     def column(name: str) -> np.ndarray:
-        return np.stack([np.pad(getattr(plan, name), (0, size - len(plan.time)), mode="edge") for plan in plans])
+        padded = [
+            [np.pad(getattr(plan, name), (0, size - len(plan.time)), mode="edge") for plan in plans] for plans in lines
+        ]
+        return np.array(padded)
 
     return Plans(
         column("time"), column("amount"), column("every"), column("mode"), column("given"),
-        np.array([len(plan.time) - 1 for plan in plans]), np.array([plan.open for plan in plans]),
+        np.array([[len(plan.time) - 1 for plan in plans] for plans in lines]),
+        np.array([[plan.open for plan in plans] for plans in lines]),
+        np.array([plans[0].treatment for plans in lines]),
     )  # fmt: skip
 
 

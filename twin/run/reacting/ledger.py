@@ -21,7 +21,7 @@ class Ledger:
         self.halts: list[np.ndarray] = []  # (lane,) each: where the solver stopped
 
     def decision(self, rows: np.ndarray, *columns: np.ndarray) -> None:
-        """Of these lanes: when it was read and decided, latent, measured, reported, the rule, doses, the next one."""
+        """Of these lanes: when it was read and decided, latent, measured, reported, the rule, doses, by and of what."""
         self.decisions.append((rows, *(np.asarray(column)[rows].copy() for column in columns)))
 
     def dose(self, rows: np.ndarray, *columns: np.ndarray | float) -> None:
@@ -49,7 +49,7 @@ class Ledger:
     def tables(self) -> tuple[dict[str, np.ndarray], ...]:
         """Decisions, doses and stops, name -> (lane, row); what is not there is not a number, or -9."""
         nan = np.nan
-        decisions = self._table(self.decisions, self.lanes, (nan, nan, nan, nan, nan, -9, nan, nan, nan, nan))
+        decisions = self._table(self.decisions, self.lanes, (nan, nan, nan, nan, nan, -9, nan, nan, nan, nan, -9, -9))
         doses = self._table(self.doses, self.lanes, (nan, nan, nan, nan, -9, -9, -9, nan))
         stops = {STOP[0]: np.stack(self.halts, axis=1)}
         return dict(zip(DECISION, decisions, strict=True)), dict(zip(DOSE, doses, strict=True)), stops
@@ -57,6 +57,7 @@ class Ledger:
 
 DECISION = (
     "read_at", "decided_at", "latent", "measured", "reported", "rule", "dose_before", "dose_asked", "dose", "next_dose",
+    "feedback", "treatment",
 )  # fmt: skip
 STOP = ("halt",)
 DOSE = ("time", "given_at", "planned", "amount", "why", "treatment", "mode", "length")

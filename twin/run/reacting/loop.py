@@ -45,7 +45,6 @@ class Arms:
         batch, (patient, arm, draw) = self.batch, self.where
         reaction = batch.reaction
         assert reaction is not None
-        start, end = (float(x) for x in batch.arrays["span"][:2])
         keys = fold(batch.arrays["keys"][patient], draw + int(batch.arrays["first"]))
         keys = fold(keys, _LUCK)
         for k in np.unique(arm):
@@ -59,12 +58,14 @@ class Arms:
                 drawn = values[of, draw[rows]].astype(float)
                 own[name] = np.where(np.isnan(drawn), own[name], drawn)
             lanes = Lanes(of, {size: values[of] for size, values in reaction.sizes.items()}, own, keys[rows], lag[rows])
-            plan = (reaction.rules[k], reaction.plans[k], reaction.fixed[k], lanes)
-            self._add(rows, Controller(*plan, start=start, end=end, habits=reaction.habits[k]))
+            given = (reaction.rules[k], reaction.supplied[k], reaction.fixed[k], lanes)
+            self._add(rows, *given, habits=reaction.habits[k])
 
-    def _add(self, rows: np.ndarray, controller: Controller) -> None:
+    def _add(self, rows: np.ndarray, *given: Any, **more: Any) -> None:
+        start, end = (float(x) for x in self.batch.arrays["span"][:2])
+        named = {"treatments": tuple(self.batch.model.treatments()), "start": start, "end": end}
         self.rows.append(rows)
-        self.controllers.append(controller)
+        self.controllers.append(Controller(*given, **named, **more))
 
     def _add_replay(self, ledger: Replayed, rows: np.ndarray, where: tuple[np.ndarray, ...], lag: np.ndarray) -> None:
         """Lanes that are given what a ledger says, and stop where it decided."""
@@ -72,29 +73,29 @@ class Arms:
             Fixed(*(column[given] for column in columns))
             for *columns, given in zip(*(column[where] for column in ledger.doses), ledger.given[where], strict=True)
         ]
-        start, end = (float(x) for x in self.batch.arrays["span"][:2])
         lanes = Lanes(np.arange(len(rows)), {}, {}, np.zeros((len(rows), 2), np.uint32), lag)
-        self._add(rows, Controller(None, [], fixed, lanes, start=start, end=end, halts=ledger.halts[where]))
+        self._add(rows, (), (), fixed, lanes, halts=ledger.halts[where])
 
     def plan(self, slots: int, carried: Table) -> tuple[Table, np.ndarray, np.ndarray]:
-        """Every lane's doses of an epoch, where it stops, and when it is read."""
+        """Every lane's doses of an epoch, where it stops, and when it is read (lane, feedback)."""
+        assert self.batch.reaction is not None
         count = len(carried.time)
-        table, halt, reading = Table.empty(count, slots), np.empty(count), np.empty(count)
+        reading = np.full((count, self.batch.reaction.most_feedback), np.nan)
+        table, halt = Table.empty(count, slots), np.empty(count)
         for rows, controller in zip(self.rows, self.controllers, strict=True):
             mine = Table(*(column[rows] for column in carried.columns))
             stretch = controller.plan(slots, mine)
             for into, column in zip(table.columns, stretch.table.columns, strict=True):
                 into[rows] = column
-            halt[rows], reading[rows] = stretch.halt, stretch.reading
+            halt[rows], reading[rows, : stretch.reading.shape[1]] = stretch.halt, stretch.reading
         return table, halt, reading
 
     def decide(
         self, time: np.ndarray, alive: np.ndarray, latent: Mapping[str, np.ndarray], measured: Mapping[str, np.ndarray]
     ) -> None:
         for rows, controller in zip(self.rows, self.controllers, strict=True):
-            name = controller.rules.measure if controller.rules else None
-            nothing = np.full(len(rows), np.nan)
-            seen = [nothing if name is None else found[name][rows, 0] for found in (latent, measured)]
+            names = [watch.rules.measure for watch in controller.watches]
+            seen = [[found[name][rows, k] for k, name in enumerate(names)] for found in (latent, measured)]
             controller.decide(time[rows], alive[rows], *seen)
 
     def ledgers(self) -> list[tuple[np.ndarray, Ledgers]]:
@@ -142,7 +143,7 @@ def _by_epochs(
             spread(table.treatment, 0), spread(table.mode, 0), spread(table.given.astype(number), 0),
         )  # fmt: skip
         epoch = Epoch(
-            doses, spread(halt.astype(number), end), spread(reading.astype(number)[:, None], np.nan),
+            doses, spread(halt.astype(number), end), spread(reading.astype(number), np.nan),
             np.full(shape, first),
         )  # fmt: skip
         found = call(task, go_on, shared, (held, epoch), count)
@@ -209,9 +210,16 @@ def outcomes_of_readings(
     assert batch.reaction is not None
     found = {}
     _, arm, _ = np.unravel_index(np.arange(batch.size), batch.shape)
-    reads = [rules.measure if rules else "" for rules in batch.reaction.rules]
     for name, outcome in batch.of_readings:
-        ours = np.array([measure == outcome.of for measure in reads])[arm] & (status == Status.OK)
-        values = outcome.result_of_readings(decisions["read_at"], decisions["reported"])
-        found[name] = np.where(ours, values, np.nan)
+        reads = [[rules.measure == outcome.of for rules in feedback] for feedback in batch.reaction.rules]
+        some = np.array([any(one) for one in reads])
+        whose = np.zeros((len(reads), batch.reaction.most_feedback), bool)
+        for k, one in enumerate(reads):
+            whose[k, : len(one)] = one
+        ours = whose[arm[:, None], np.maximum(decisions["feedback"], 0)] & (decisions["feedback"] >= 0)
+        times = np.where(ours, decisions["read_at"], np.nan)
+        order = np.argsort(times, axis=1, kind="stable")
+        times, values = (np.take_along_axis(x, order, axis=1) for x in (times, decisions["reported"]))
+        result = outcome.result_of_readings(times, values)
+        found[name] = np.where(some[arm] & (status == Status.OK), result, np.nan)
     return found

@@ -14,30 +14,32 @@ from ...model.noise.base import Noise
 from ...patient import BoundPatient
 from ...regimen import Regimen
 from ...regimen.dose import SIZES, Dose, find_treatment
-from ...regimen.feedback.rule import Rules
+from ...regimen.feedback.rule import START, Rules
 from ...regimen.schedule import Schedule, write_out
 from ...solver.choose import Choice
 from ...solver.question import Question
-from .reaction import Fixed, Plan, Reaction, Replayed
+from .reaction import Fixed, Plan, Reaction, Replayed, Supplied
 
 
 def react(
     model: DiseaseModel, people: Sequence[BoundPatient], arms: Mapping[str, Regimen], question: Question, end: float
 ) -> Reaction:
-    """Each arm's rules, and for each patient what they begin from and what they leave alone."""
+    """Each arm's feedback, and for each patient what it begins from and what it leaves alone."""
     if question.steady or question.resets:
         raise TwinError(
             "a regimen that reacts, and whoever is treated by one, cannot begin in a steady state or be reset; "
             "give the doses that led to it"
         )
-    rules = tuple(arm.rules(model) if arm.feedback else None for arm in arms.values())
-    for name, one in zip(arms, rules, strict=True):
-        if one is not None:
+    rules = tuple(arm.rules(model) for arm in arms.values())
+    for name, feedback in zip(arms, rules, strict=True):
+        for one in feedback:
             _require_readable(model, name, one)
-    plans, fixed = [], []
-    for arm, one in zip(arms.values(), rules, strict=True):
-        own = one.treatment if one else find_treatment(arm.doses[0], model) if arm.adherence else None
-        plans.append(tuple(None if own is None else _plan(model, arm, own, p, end) for p in people))
+    supplied, fixed = [], []
+    for arm, feedback in zip(arms.values(), rules, strict=True):
+        own = {one.treatment for one in feedback} or ({find_treatment(arm.doses[0], model)} if arm.adherence else set())
+        given = (find_treatment(dose, model) for dose in arm.doses)
+        ordered = [treatment for treatment in dict.fromkeys(given) if treatment in own]
+        supplied.append(tuple(_supply(model, arm, treatment, feedback, people, end) for treatment in ordered))
         fixed.append(tuple(_fixed_doses(model, arm, own, p, end) for p in people))
     sizes = {per: np.array([p.covariates.get(name, np.nan) for p in people]) for per, name in SIZES.items()}
     covariates = {name: np.array([p.covariates[name] for p in people], float) for name in model.covariates()}
@@ -45,7 +47,7 @@ def react(
         for level in declared.levels or ():
             covariates[f"{name}={level}"] = np.full(len(people), float(declared.number(name, level)))
     habits = tuple(arm.adherence.bind(model) if arm.adherence else None for arm in arms.values())
-    return Reaction(rules, habits, tuple(plans), tuple(fixed), sizes, covariates)
+    return Reaction(rules, habits, tuple(supplied), tuple(fixed), sizes, covariates)
 
 
 def replay_of(
@@ -107,9 +109,24 @@ def _require_readable(model: DiseaseModel, arm: str, rules: Rules) -> None:
         )
 
 
-def _plan(model: DiseaseModel, arm: Regimen, treatment: int, person: BoundPatient, end: float) -> Plan:
-    """The start's doses of the treatment that rules change."""
-    lines = [dose for dose in arm.doses if find_treatment(dose, model) == treatment]
+def _supply(
+    model: DiseaseModel, arm: Regimen, treatment: int, feedback: Sequence[Rules], people: Sequence[BoundPatient],
+    end: float,
+) -> Supplied:  # fmt: skip
+    """The start's doses of a treatment that rules change, and the lines that they may switch to."""
+    begun = [dose for dose in arm.doses if find_treatment(dose, model) == treatment]
+    lines = {START: tuple(_plan(model, begun, treatment, p, end) for p in people)}
+    first = min(plan.time[0] for plan in lines[START])
+    for rules in feedback:
+        if rules.treatment == treatment:
+            for name, doses in rules.lines:
+                of = find_treatment(doses[0], model)
+                lines[name] = tuple(_plan(model, doses, of, p, end - min(first, 0.0)) for p in people)
+    return Supplied(treatment, lines)
+
+
+def _plan(model: DiseaseModel, lines: Sequence[Dose], treatment: int, person: BoundPatient, end: float) -> Plan:
+    """Doses of one treatment, written out until the end."""
     rows = []
     for line in sorted(lines, key=lambda dose: dose.time.within(model.time_unit)):
         every = line.every.within(model.time_unit) if line.every else np.nan
@@ -125,9 +142,9 @@ def _plan(model: DiseaseModel, arm: Regimen, treatment: int, person: BoundPatien
     )  # fmt: skip
 
 
-def _fixed_doses(model: DiseaseModel, arm: Regimen, treatment: int | None, person: BoundPatient, end: float) -> Fixed:
+def _fixed_doses(model: DiseaseModel, arm: Regimen, changed: set[int], person: BoundPatient, end: float) -> Fixed:
     """What no rule changes: the history, and what the arm gives besides."""
-    own = [dose for dose in arm.doses if find_treatment(dose, model) != treatment]
+    own = [dose for dose in arm.doses if find_treatment(dose, model) not in changed]
     rows = [one for dose in (*person.doses, *own) for one in _write_out(dose, model, person, end)]
     rows = sorted((one for one in rows if one.time <= end), key=lambda one: one.time)
     return Fixed(

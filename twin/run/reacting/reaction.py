@@ -15,13 +15,21 @@ from ...regimen.feedback.rule import Rules
 class Plan:
     """Doses of one treatment as the start has them, for one patient: times ascending, amounts as they enter."""
 
-    time: np.ndarray
+    time: np.ndarray  # of a line that rules may switch to, from when they do
     amount: np.ndarray
     every: np.ndarray  # the interval of the phase that a dose belongs to; not a number for a single dose
     mode: np.ndarray
     given: np.ndarray
     open: bool  # whether the last phase goes on until the end
     treatment: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Supplied:
+    """What one treatment begins with that rules or habits change: each line's plans by patient, the start first."""
+
+    treatment: int
+    lines: Mapping[str, tuple[Plan, ...]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,11 +54,11 @@ class Replayed:
 
 @dataclasses.dataclass(frozen=True)
 class Reaction:
-    """What decides in a run: each arm's rules, and the doses that they begin from, by arm and patient."""
+    """What decides in a run: each arm's feedback, and the doses that it begins from, by arm."""
 
-    rules: tuple[Rules | None, ...]
+    rules: tuple[tuple[Rules, ...], ...]
     habits: tuple[Habits | None, ...]
-    plans: tuple[tuple[Plan | None, ...], ...]
+    supplied: tuple[tuple[Supplied, ...], ...]
     fixed: tuple[tuple[Fixed, ...], ...]
     sizes: Mapping[str, np.ndarray]  # (patient,)
     covariates: Mapping[str, np.ndarray]  # (patient,)
@@ -58,4 +66,9 @@ class Reaction:
 
     @property
     def observables_read(self) -> tuple[str, ...]:
-        return tuple(sorted({rules.measure for rules in self.rules if rules is not None}))
+        return tuple(sorted({rules.measure for arm in self.rules for rules in arm}))
+
+    @property
+    def most_feedback(self) -> int:
+        """How many feedbacks an arm has at most, and one at least."""
+        return max(1, *(len(arm) for arm in self.rules))
