@@ -11,6 +11,7 @@ from .answer import Answer, run_scenario
 from .check.forecast import forecast
 from .check.predictive import checks, vpc
 from .check.sbc import sbc
+from .feedback import choose_dose
 from .fit import calibrate
 from .ladder import METHODS
 from .posterior import Posterior
@@ -20,6 +21,6 @@ from .target import Target
 from .update import update
 
 __all__ = [
-    "METHODS", "Answer", "Posterior", "Prior", "Replay", "Target", "calibrate", "checks", "forecast", "replay",
+    "METHODS", "Answer", "Posterior", "Prior", "Replay", "Target", "calibrate", "checks", "choose_dose", "forecast", "replay",
     "run_scenario", "sbc", "update", "vpc",
 ]  # fmt: skip

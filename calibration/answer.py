@@ -24,6 +24,7 @@ from twin.result import dataset
 from twin.result.summary import Row, summarise
 from twin.scenario import Scenario, load_scenario
 
+from .feedback import choose_dose
 from .fit import calibrate
 from .posterior import Posterior
 from .replay import Replay, replay
@@ -70,7 +71,7 @@ def run_scenario(
         found = calibrate_patients(loaded)
         held = found.twin
     own = {} if held is None else {n: getattr(held, n) for n in ("individuals", "deviations", "covariates")}
-    tree = simulate(**loaded.arguments, **own, ledger=ledger, progress=progress)
+    tree = simulate(**loaded.arguments, **own, ledger=ledger, choose=choose_dose, progress=progress)
     if found is not None:
         tree = dataset.with_posterior(tree, found.to_tree())
     elif held is not None:

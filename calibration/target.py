@@ -68,8 +68,12 @@ class Target:
     def __init__(
         self, model: DiseaseModel, patients: Sequence[BoundPatient], prior: Prior | None = None, *,
         solver: str = "auto", rtol: float | None = None, atol: float | None = None, since: Sequence[float] = (),
+        room: tuple[int, int] = (0, 0),
     ):  # fmt: skip
-        """`since` (patient,): what is measured earlier is known, where measurements to come are drawn."""
+        """`since` (patient,): what is measured earlier is known, where measurements to come are drawn.
+
+        There is `room` for so many doses and measurements at least, so that programs are shared.
+        """
         prior = prior or Prior.of(model)
         self.model, self.patients = prior.model, tuple(patients)
         self.how = {"solver": solver, "rtol": rtol, "atol": atol}
@@ -96,13 +100,14 @@ class Target:
             solver=solver,
             rtol=_RELATIVE if rtol is None else rtol,
             atol=atol,
-            room=_round_up(max(map(len, times))),
+            room=_round_up(max(room[1], *map(len, times))),
+            doses=room[0],
             forward=True,
         )
         self.data = Data(
             courses=self.courses.arrays, signals=self._signals(), chances=self._chances(),
             since=np.array(since or [-np.inf] * len(self.patients), float),
-            read={name: self._read(name, times) for name in self.seen},
+            read={name: self._read(name, times, room[1]) for name in self.seen},
         )  # fmt: skip
 
     def of(self, patients: Sequence[BoundPatient]) -> Target:
@@ -342,9 +347,9 @@ class Target:
             found[name] = table
         return found
 
-    def _read(self, name: str, times: list[list[float]]) -> Read:
+    def _read(self, name: str, times: list[list[float]], room: int) -> Read:
         each = [[o for o in p.observations if o.observable == name] for p in self.patients]
-        most = _round_up(max(map(len, each)))
+        most = _round_up(max(room, *map(len, each)))
         shape = (len(each), most)
         found = Read(
             place=np.zeros(shape, np.int32), value=np.ones(shape), bound=np.zeros(shape, np.int32),

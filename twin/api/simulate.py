@@ -16,6 +16,7 @@ import gc
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import xarray as xr
@@ -57,6 +58,7 @@ def simulate(
     deviations: Mapping[str, Any] | None = None,
     covariates: Mapping[str, Any] | None = None,
     ledger: xr.DataTree | None = None,
+    choose: Callable[..., Any] | None = None,
     chunk: int | None = None,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -91,6 +93,8 @@ def simulate(
             chances are drawn.
         ledger: a result of regimens that react, with the same patients, regimens and draws: what was given there is
             given again, and nothing is decided.
+        choose: who chooses doses where a rule says `dose: chosen`: `calibration.choose_dose`, or your own
+            (`twin.run.reacting.choosing` says what is asked).
         chunk: how many trajectories are in flight at once; changes memory, never a result.
         progress: called with (done, total) trajectories.
 
@@ -114,7 +118,8 @@ def simulate(
         how, own, model, patients = how.but(draws=model.draws), model.own, model.model, model.patients
     elif patients is None:
         raise TwinError("no patients are given; give some, or a Twin instead of the model")
-    return _answer(model, patients, regimens, outcomes, how, own, range(how.draws), chunk, workers, progress, ledger)
+    handed = {"ledger": ledger, "choose_dose": choose}
+    return _answer(model, patients, regimens, outcomes, how, own, range(how.draws), chunk, workers, progress, handed)
 
 
 def stream(
@@ -164,10 +169,11 @@ def stream(
 
 def _answer(
     model: DiseaseModel | str, patients: Any, regimens: Mapping[str, Any], outcomes: Any, how: Settings,
-    own: Own, draws: range, chunk: int | None, workers: int | None, progress: Any, ledger: Any = None,
+    own: Own, draws: range, chunk: int | None, workers: int | None, progress: Any,
+    handed: Mapping[str, Any] = MappingProxyType({}),
 ) -> xr.DataTree:  # fmt: skip
     began = time.perf_counter()
-    batch = prepare(as_model(model), patients, regimens, outcomes, how, own=own, draws=draws, ledger=ledger)
+    batch = prepare(as_model(model), patients, regimens, outcomes, how, own=own, draws=draws, **handed)
     for doubt in batch.doubts:
         warnings.warn(doubt, DomainWarning, stacklevel=3)
     values, told = run(batch, chunk=chunk, workers=workers, progress=progress)

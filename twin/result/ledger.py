@@ -30,6 +30,9 @@ _DECISIONS = {  # what a column is, and what kind of unit it has
     "next_dose": (_TIME, "when it is due"),
     "feedback": ("", "which of the arm's feedback decided, by its place; see feedback"),
     "treatment": ("", "which treatment is changed, by its place among the model's; see treatments"),
+    "expected": ("", "of a chosen dose: the mean of what is aimed at, by what is believed of the patient"),
+    "probability": ("", "of a chosen dose: the believed probability of the range that is aimed at"),
+    "doubtful": ("", "of a chosen dose: 1 where the estimate it rests on is not to be trusted"),
 }
 _DOSES = {
     "time": (_TIME, "when it was due"),

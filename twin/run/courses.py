@@ -39,10 +39,10 @@ class Courses:
     def __init__(
         self, model: DiseaseModel, patients: Any, regimen: Any = None, times: Any = None, *, outcomes: Any = (),
         until: Any = None, solver: str = "auto", dtype: str = "float64", rtol: float | None = None,
-        atol: float | None = None, max_steps: int | None = None, room: int = 0, forward: bool = False,
+        atol: float | None = None, max_steps: int | None = None, room: int = 0, doses: int = 0, forward: bool = False,
     ):  # fmt: skip
-        """`room` is for how many times at least there is to be room, so that programs are shared. `forward`: what
-        diffrax solves is differentiated forward instead of in reverse.
+        """`room` is for how many times at least there is to be room, and `doses` for how many doses, so that programs
+        are shared. `forward`: what diffrax solves is differentiated forward instead of in reverse.
         """
         people = bind_patients(model, patients)
         built = bind_regimen(model, regimen)
@@ -52,7 +52,8 @@ class Courses:
         require_no_chance(asked)
         for _, end in spans:
             require_covered(asked, end, model.time_unit)
-        schedules = schedule_all(model, [(p, built, end) for p, (_, end) in zip(people, spans, strict=True)])
+        courses = [(p, built, end) for p, (_, end) in zip(people, spans, strict=True)]
+        schedules = schedule_all(model, courses, doses)
         seen = tuple(model.observables()) if wanted[0].size else ()
         require_own_names(asked, seen)
         self.model, self.people = model, len(people)

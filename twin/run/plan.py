@@ -23,7 +23,7 @@ from ..solver.ensemble.event_table import fixed_ranks
 from .batch import Batch, Own
 from .people import bind_arms, bind_patients, find_doubts, own_covariates, schedule_all, to_numbers
 from .question import make_question, require_covered, select_outcomes
-from .reacting.prepare import react, replay_of, require_engine, require_readings, without_doses
+from .reacting.prepare import react, replay_of, require_chooser, require_engine, require_readings, without_doses
 from .times import course_span, look_times, resolution_of, sample_times, shown_times, time_points
 
 NOTHING_OWN = Own()
@@ -32,11 +32,11 @@ _LARGEST_RESULT = 0.5  # of the machine's memory
 
 def prepare(
     model: DiseaseModel, patients: Any, regimens: Mapping[str, Any], outcomes: Any, settings: Settings, *,
-    own: Own = NOTHING_OWN, draws: range | None = None, ledger: Any = None,
+    own: Own = NOTHING_OWN, draws: range | None = None, ledger: Any = None, choose_dose: Any = None,
 ) -> Batch:  # fmt: skip
     """Everything checked, in the model's units and in arrays; nothing solved. `draws` are some of the settings'.
 
-    `ledger` is a result whose doses are given again.
+    `ledger` is a result whose doses are given again; `choose_dose` chooses where rules leave that to it.
     """
     draws = range(settings.draws) if draws is None else draws
     people = bind_patients(model, patients)
@@ -66,6 +66,9 @@ def prepare(
         reaction = react(model, people, arms, question, end)
         if ledger is not None:
             reaction = dataclasses.replace(reaction, replayed=replay_of(ledger, people, arms, draws))
+        else:
+            reaction = dataclasses.replace(reaction, chooser=choose_dose)
+            require_chooser(reaction, arms)
         question = dataclasses.replace(question, measured=reaction.observables_read)
         schedules = without_doses(schedules)
     require_readings(of_readings, reaction)

@@ -12,10 +12,11 @@ from ...errors import TwinError, shorten, suggest
 from ...quantity import NUMBER, parse_amount, parse_quantity, parse_time
 from ..dose import Dose, find_treatment
 from ..shorthand import parse_text
+from .choose import bind_choosing
 from .condition import Condition, Formula, parse, parse_formula
 from .file import DosesEntry, DoseVisit, FeedbackEntry, NextEntry, RuleEntry, TimeVisit
 from .file import Hold as HoldEntry
-from .rule import KNOWN, START, Amount, Assay, Hold, InRange, Products, Rescue, Rule, Rules, Visits
+from .rule import KNOWN, START, Amount, Assay, ByDose, Hold, InRange, Products, Rescue, Rule, Rules, Visits
 
 if TYPE_CHECKING:
     from ...model import DiseaseModel
@@ -44,11 +45,12 @@ class Binder:
         sizes = [size for size, _ in levels]
         if sizes != sorted(set(sizes)):
             raise TwinError("feedback.levels: they do not ascend; write the smallest first")
-        lines = self._lines()
+        lines, products = self._lines(), self._products(entry.doses)
         return Rules(
             entry.name or entry.measure, entry.measure, self.treatment, self._assay(), self._visits(),
             tuple(self._rule(i, rule) for i, rule in enumerate(entry.rules)), self._next(entry.next),
-            tuple(sizes), levels[0][1] if levels else None, self._products(entry.doses), lines,
+            tuple(sizes), levels[0][1] if levels else None, products, lines,
+            bind_choosing(entry, self.model, self.treatment, products),
         )  # fmt: skip
 
     def _treatment(self) -> int:
@@ -153,14 +155,12 @@ class Binder:
 
     def _visits(self) -> Visits:
         listed = self.entry.at if isinstance(self.entry.at, list) else [self.entry.at]
+        if any(isinstance(visit, DoseVisit) for visit in listed):
+            return self._with_doses(listed)
         times: list[float] = []
         every, until = math.nan, math.inf
         for i, visit in enumerate(listed):
             where = f"at[{i}]" if isinstance(self.entry.at, list) else "at"
-            if isinstance(visit, DoseVisit):
-                if len(listed) > 1:
-                    raise TwinError(f"feedback.{where}: a reading with doses stands alone; leave out the other times")
-                return self._with_doses(visit, where)
             last = i == len(listed) - 1
             if isinstance(visit, TimeVisit):
                 if not last:
@@ -186,7 +186,16 @@ class Binder:
             raise TwinError("feedback.at: times do not ascend; write the earliest first")
         return Visits(tuple(self.begin + t for t in times), every, until)
 
-    def _with_doses(self, visit: DoseVisit, where: str) -> Visits:
+    def _with_doses(self, listed: Sequence[Any]) -> Visits:
+        found = []
+        for i, visit in enumerate(listed):
+            where = f"at[{i}]" if isinstance(self.entry.at, list) else "at"
+            if not isinstance(visit, DoseVisit):
+                raise TwinError(f"feedback.{where}: readings are with doses or at times, not both; leave some out")
+            found.append(self._by_dose(visit, where))
+        return Visits(with_doses=tuple(found))
+
+    def _by_dose(self, visit: DoseVisit, where: str) -> ByDose:
         numbers = [] if visit.dose == "each" else visit.dose if isinstance(visit.dose, list) else [visit.dose]
         if any(number < 1 for number in numbers):
             raise TwinError(f"feedback.{where}.dose: doses are counted from 1")
@@ -194,7 +203,7 @@ class Binder:
             raise TwinError(f"feedback.{where}: a reading is before or after a dose, not both; leave one out")
         before = self._time(visit.before, f"{where}.before", 0.0, positive=False)
         after = self._time(visit.after, f"{where}.after", 0.0)
-        return Visits(doses=frozenset(numbers), offset=after or -before)
+        return ByDose(frozenset(numbers), after or -before)
 
     def _rule(self, i: int, e: RuleEntry) -> Rule:
         where = f"rules[{i}]"
@@ -212,7 +221,7 @@ class Binder:
             raise TwinError(f"feedback.{where}.switch: unknown line '{e.switch}'; {suggest(e.switch, known)}")
         if e.resume and not any(rule.stop or rule.delays for rule in self.entry.rules):
             raise TwinError(f"feedback.{where}.resume: no rule stops what it would resume; add one with stop: true")
-        if e.resume and self._visits().doses is not None:
+        if e.resume and self._visits().with_doses:
             raise TwinError(f"feedback.{where}.resume: after a stop there are no doses to read at; give times in at:")
         return Rule(
             name=e.name or self._describe(e), above=self._reading(e.above, f"{where}.above", -math.inf),
@@ -263,6 +272,11 @@ class Binder:
 
     def _change(self, text: str, where: str) -> Amount:
         said = " ".join(text.split())
+        if said == "chosen":
+            if self.entry.choose is None or where.endswith("once"):
+                remedy = "add choose: with its aim" if self.entry.choose is None else "write dose: chosen"
+                raise TwinError(f"feedback.{where}: a dose cannot be chosen here; {remedy}")
+            return Amount(chosen=True)
         if said in ("same", "up", "down"):
             return Amount(step=("down", "same", "up").index(said) - 1)
         if match := re.fullmatch(rf"x ?({NUMBER})", said):

@@ -61,8 +61,8 @@ class RuleEntry(Closed):
     chance: Quantity | None = Field(None, description="Where it fits, it is followed with this chance: '20 %'")
     dose: Text | None = Field(
         None,
-        description="'5 mg', 'x 1.1', '+2 mg', '-10 %', 'aim 10' in proportion, 'up', 'down' the levels, 'same', or "
-        "computed: '= 0.5 * weight'",
+        description="'5 mg', 'x 1.1', '+2 mg', '-10 %', 'aim 10' in proportion, 'up', 'down' the levels, 'same', "
+        "computed: '= 0.5 * weight'; or 'chosen' by what the readings say of the patient",
     )
     once: Text | None = Field(None, description="The next dose alone: 'x 2', '2.5 mg', '= (glucose - 120) / 45'")
     every: Quantity | None = Field(None, description="Another interval from the next dose on")
@@ -96,6 +96,48 @@ class DosesEntry(Closed):
     least: Quantity | None = Field(None, description="No smaller dose; 'none' needs hold, skip or stop")
     most: Quantity | None = Field(None, description="No larger dose")
     change: Quantity | None = Field(None, description="No larger change at once: '20 %'")
+
+
+class AimEntry(Closed):
+    """What a chosen dose is to reach: one number of the true course, from the next dose on."""
+
+    area: Name | None = Field(None, description="The area under this observable (AUC) over the window")
+    average: Name | None = Field(None, description="Its mean over the window")
+    highest: Name | None = Field(None, description="Its peak in the window")
+    lowest: Name | None = Field(None, description="Its lowest value in the window, as a trough is")
+    final: Name | None = Field(None, description="Its value at the end of the window, as before the dose that follows")
+    at_least: Quantity | None = Field(None, alias="from", description="The lower end of the range, which belongs to it")
+    at_most: Quantity | None = Field(None, alias="to", description="The upper end, which belongs to it")
+    target: Quantity | None = Field(None, description="What the mean is to be; the middle of the range, if left out")
+    after: Quantity | None = Field(None, description="How long after the next dose the window begins; at once")
+    over: Quantity = Field(description="How long the window is: '24 h'")
+
+
+class EstimateEntry(Closed):
+    """How the patient is estimated from what was read: by which model, and how thoroughly."""
+
+    model: Name | None = Field(None, description="What whoever doses takes to be true; the scenario's, if left out")
+    parameters: dict[Name, Quantity] = Field(
+        default_factory=dict, description="Other typical values that they believe, by name"
+    )
+    method: Literal["importance", "laplace", "map"] = Field(
+        "importance", description="Weighted draws, a normal approximation around the mode, or the mode alone"
+    )
+    draws: Whole | None = Field(None, ge=10, le=10_000, description="Of each patient; 200 if left out")
+    last: Whole | None = Field(None, ge=1, description="Only so many of the latest readings; all, if left out")
+
+
+class ChooseEntry(Closed):
+    """How a dose is chosen: the one that most probably reaches the aim, or whose mean comes closest to it."""
+
+    aim: AimEntry = Field(description="What it is to reach")
+    by: Literal["probability", "mean"] | None = Field(
+        None, description="The chance of the range, or the mean and the target; probability, where there is a range"
+    )
+    every: list[Quantity] | None = Field(None, min_length=1, description="Intervals to choose from, too: [8 h, 12 h]")
+    estimate: EstimateEntry = Field(
+        default_factory=lambda: EstimateEntry.model_validate({}), description="How the patient is estimated"
+    )
 
 
 def _visit_form(given: Any) -> str:
@@ -135,6 +177,7 @@ class FeedbackEntry(Closed):
         None, min_length=1, description="Doses that rules may switch to, by name; their time 0 is when they begin"
     )
     levels: list[Text] | None = Field(None, min_length=2, description="Doses that 'up' and 'down' go along, ascending")
+    choose: ChooseEntry | None = Field(None, description="What 'dose: chosen' aims at, and who the patient seems")
     doses: DosesEntry = Field(default_factory=lambda: DosesEntry.model_validate({}), description="What can be given")
 
 

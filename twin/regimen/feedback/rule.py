@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import TYPE_CHECKING
 
+from ...model.outcome import Outcome
 from ..dose import Dose
 from .condition import Condition, Formula
+
+if TYPE_CHECKING:
+    from ...model import DiseaseModel
 
 KNOWN = {  # what conditions and computed amounts may ask besides the reading, covariates and other treatments
     "last": "the reading before, not a number at the first",
@@ -37,6 +42,7 @@ class Amount:
     aim: float = 0.0
     per: str | None = None  # covariate that `to` and `plus` are multiplied by: kg, m2
     formula: Formula | None = None
+    chosen: bool = False  # by what the readings say of the patient
 
     @property
     def same(self) -> bool:
@@ -103,14 +109,26 @@ class Rule:
 
 
 @dataclasses.dataclass(frozen=True)
+class ByDose:
+    """Readings with doses of these numbers (none: with each), so long after; at most 0: before."""
+
+    numbers: frozenset[int]
+    offset: float
+
+
+@dataclasses.dataclass(frozen=True)
 class Visits:
     """When readings are taken: at times, then every so often; or with doses."""
 
     times: tuple[float, ...] = ()
     every: float = math.nan
     until: float = math.inf
-    doses: frozenset[int] | None = None  # numbers; None: none of them, empty: each
-    offset: float = 0.0  # from the dose; at most 0: before it
+    with_doses: tuple[ByDose, ...] = ()
+
+    @property
+    def after_doses(self) -> bool:
+        """Whether something is read after a dose, which a decision before it may move."""
+        return any(one.offset > 0 for one in self.with_doses)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,6 +169,22 @@ class Products:
 
 
 @dataclasses.dataclass(frozen=True)
+class Choosing:
+    """How a dose is chosen: what it is to reach from the next dose on, and how the patient is estimated."""
+
+    aim: Outcome  # its window counts from the next dose
+    low: float
+    high: float
+    target: float
+    by_probability: bool
+    every: tuple[float, ...]  # intervals to choose from; none: as it is
+    model: DiseaseModel  # that whoever doses takes to be true
+    method: str
+    draws: int
+    last: int | None  # readings that count
+
+
+@dataclasses.dataclass(frozen=True)
 class Rules:
     """Feedback bound to a model."""
 
@@ -165,6 +199,7 @@ class Rules:
     per: str | None  # covariate that the levels are multiplied by
     products: Products
     lines: tuple[tuple[str, tuple[Dose, ...]], ...] = ()  # what rules may switch to, times from when they do
+    choosing: Choosing | None = None
 
     @property
     def gives_at_once(self) -> bool:
@@ -177,7 +212,7 @@ class Rules:
 
     @property
     def moves(self) -> bool:
-        return any(rule.moves for rule in self.rules)
+        return any(rule.moves for rule in self.rules) or bool(self.choosing and self.choosing.every)
 
     @property
     def names(self) -> frozenset[str]:

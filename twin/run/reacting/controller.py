@@ -18,8 +18,9 @@ from ...regimen.feedback.habits import Habits
 from ...regimen.feedback.rule import Rule, Rules
 from .adherence import Taking
 from .amounts import apply, possible
+from .choosing import Charts, Readings, as_prescribed
 from .lanes import Lanes, Stretch, Table, pad_fixed, put
-from .ledger import FIXED, GIVEN, ONCE, RESCUE, SKIPPED, WITHHELD, Ledger
+from .ledger import FIXED, FORGOTTEN, GIVEN, ONCE, RESCUE, SKIPPED, TWICE, WITHHELD, Ledger
 from .reaction import Fixed, Supplied
 from .supply import Supply
 from .watch import Watch
@@ -31,10 +32,14 @@ class Controller:
     def __init__(
         self, feedback: Sequence[Rules], supplied: Sequence[Supplied], fixed: Sequence[Fixed], lanes: Lanes, *,
         treatments: Sequence[str], start: float, end: float, habits: Habits | None = None,
-        halts: np.ndarray | None = None,
+        halts: np.ndarray | None = None, charts: Charts | None = None,
     ):  # fmt: skip
-        """`halts` (lane, halt) are where lanes stop besides: a replay stops where the course it repeats did."""
+        """`halts` (lane, halt) are where lanes stop besides: a replay stops where the course it repeats did.
+
+        `charts` are where a dose is chosen by what is known of a patient.
+        """
         self.lanes, self.treatments, self.start, self.end, self.halts = lanes, tuple(treatments), start, end, halts
+        self.charts = charts
         count = len(lanes)
         self.fixed, self.next_fixed = pad_fixed(fixed), np.zeros(count, np.int64)
         self.others = sorted({int(index) for one in fixed for index in one.treatment})  # that no rule changes
@@ -117,7 +122,7 @@ class Controller:
             own = np.maximum(np.where(np.isfinite(watch.read_at), watch.act_at, np.inf), self.time)
             halt = np.where(watch.later_reading() < halt, np.minimum(halt, own), halt)
             moved = any(w is not watch and w.supply is watch.supply and w.rules.moves for w in self.watches)
-            if moved and watch.rules.visits.doses is not None:
+            if moved and watch.rules.visits.with_doses:
                 passed = (watch.read_at > at_act) & (watch.read_at < halt)
                 halt = np.where(passed, np.minimum(halt, at_act), halt)
         return halt
@@ -137,7 +142,7 @@ class Controller:
 
     def _enters(self) -> np.ndarray:
         """When the first of what is not given yet can enter: its lag later, unless it may be read in between."""
-        waits = not any(watch.rules.visits.offset > 0 for watch in self.watches)
+        waits = not any(watch.rules.visits.after_doses for watch in self.watches)
         shortest = self.lanes.lag[:, self.others].min(axis=1, initial=np.inf) if waits and self.others else 0.0
         first = self._fixed_column("time") + shortest
         for supply in self.supplies:
@@ -221,15 +226,18 @@ class Controller:
         before, treatment, values = supply.next_amount(), supply.treatment, self._values(watch, read)
         chosen = watch.choose(came, read, values)
         asked, ahead = before.copy(), watch.in_range(came, read)
+        believed = [np.full(len(read), np.nan) for _ in range(3)]
         for k, rule in enumerate(rules.rules):
             which = due & (chosen == k)
             if which.any():
                 watch.followed[:, k] += which
+                if rule.dose.chosen:
+                    asked, believed = self._choose_dose(place, which, read, asked, believed)
                 asked = self._follow(watch, rule, k, which, asked, values)
                 ahead = np.where(which & ~np.isnan(rule.next), rule.next, ahead)
         self.ledger.decision(
             np.nonzero(due)[0], watch.read_at, self.time, watch.latent, watch.measured, read, chosen, before, asked,
-            supply.next_amount(), supply.next_time, np.full(len(read), place), treatment,
+            supply.next_amount(), supply.next_time, np.full(len(read), place), treatment, *believed,
         )  # fmt: skip
         watch.settle(due, came, read, chosen, ahead, self.leaves)
 
@@ -260,7 +268,7 @@ class Controller:
         """What a rule does to the lanes it was chosen for; the doses asked for."""
         supply, products = watch.supply, watch.rules.products
         planned, goes_on = supply.next_amount(), which & (self.time < self.leaves)
-        if not rule.dose.same:
+        if not rule.dose.same and not rule.dose.chosen:
             wish = apply(rule.dose, supply, planned, which, values, watch.rules.measure)
             asked = np.where(which, wish, asked)
             supply.amount = np.where(which, possible(products, wish, planned), supply.amount)
@@ -286,6 +294,36 @@ class Controller:
         if rule.give is not None:
             self._rescue(watch, rule, which, values)
         return asked
+
+    def _choose_dose(
+        self, place: int, which: np.ndarray, read: np.ndarray, asked: np.ndarray, believed: list[np.ndarray]
+    ) -> tuple[np.ndarray, list[np.ndarray]]:
+        """The next dose by what the readings so far, this one included, say of each patient, where one is due."""
+        watch = self.watches[place]
+        supply, rows = watch.supply, np.nonzero(which & np.isfinite(watch.supply.next_time))[0]
+        if not len(rows):
+            return asked, believed
+        assert self.charts is not None
+        readings = [self._readings_of(k, rows) for k in range(len(self.watches))]
+        latest = (watch.read_at[rows, None], read[rows, None])
+        time, value = (np.concatenate(pair, axis=1) for pair in zip(readings[place][2:], latest, strict=True))
+        readings[place] = readings[place]._replace(time=time, value=value)
+        columns = self.ledger.doses_so_far(rows)
+        doses = as_prescribed(columns, np.isin(columns[4], (FORGOTTEN, TWICE)))
+        found = self.charts.choose(watch, rows, readings, doses, self.end - self.start)
+        planned = supply.next_amount()
+        wish, asked, believed = planned.copy(), asked.copy(), [column.copy() for column in believed]
+        wish[rows] = asked[rows] = found.amount
+        for column, values in zip(believed, (found.expected, found.probability, found.doubtful), strict=True):
+            column[rows] = values
+        chosen = np.isin(np.arange(len(read)), rows)
+        supply.amount = np.where(chosen, possible(watch.rules.products, wish, planned), supply.amount)
+        supply.every[rows] = np.where(np.isnan(found.every), supply.every[rows], found.every)
+        return asked, believed
+
+    def _readings_of(self, place: int, rows: np.ndarray) -> Readings:
+        rules = self.watches[place].rules
+        return Readings(rules.measure, rules.assay, *self.ledger.readings_so_far(rows, place))
 
     def _leave(self, which: np.ndarray) -> None:
         """Treatment is given up for good."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -46,18 +47,33 @@ class Ledger:
             found.append(table)
         return found
 
+    def doses_so_far(self, rows: np.ndarray) -> list[np.ndarray]:
+        """The columns of doses (lane, dose) of some lanes."""
+        return [column[rows] for column in self._table(self.doses, self.lanes, _DOSE_FILLS)]
+
+    def readings_so_far(self, rows: np.ndarray, feedback: int) -> tuple[np.ndarray, np.ndarray]:
+        """When some lanes were read by a feedback and what was told (lane, reading), missed visits left out."""
+        time, value, by = (self._table(self.decisions, self.lanes, _DECISION_FILLS)[k][rows] for k in (0, 4, 10))
+        kept = (by == feedback) & np.isfinite(value)
+        order = np.argsort(~kept, axis=1, kind="stable")[:, : int(kept.sum(axis=1).max(initial=0))]
+        kept = np.take_along_axis(kept, order, axis=1)
+        time, value = (np.where(kept, np.take_along_axis(x, order, axis=1), np.nan) for x in (time, value))
+        return time, value
+
     def tables(self) -> tuple[dict[str, np.ndarray], ...]:
         """Decisions, doses and stops, name -> (lane, row); what is not there is not a number, or -9."""
-        nan = np.nan
-        decisions = self._table(self.decisions, self.lanes, (nan, nan, nan, nan, nan, -9, nan, nan, nan, nan, -9, -9))
-        doses = self._table(self.doses, self.lanes, (nan, nan, nan, nan, -9, -9, -9, nan))
+        decisions = self._table(self.decisions, self.lanes, _DECISION_FILLS)
+        doses = self._table(self.doses, self.lanes, _DOSE_FILLS)
         stops = {STOP[0]: np.stack(self.halts, axis=1)}
         return dict(zip(DECISION, decisions, strict=True)), dict(zip(DOSE, doses, strict=True)), stops
 
 
 DECISION = (
     "read_at", "decided_at", "latent", "measured", "reported", "rule", "dose_before", "dose_asked", "dose", "next_dose",
-    "feedback", "treatment",
+    "feedback", "treatment", "expected", "probability", "doubtful",
 )  # fmt: skip
 STOP = ("halt",)
 DOSE = ("time", "given_at", "planned", "amount", "why", "treatment", "mode", "length")
+_NAN = math.nan
+_DECISION_FILLS = (_NAN, _NAN, _NAN, _NAN, _NAN, -9, _NAN, _NAN, _NAN, _NAN, -9, -9, _NAN, _NAN, _NAN)
+_DOSE_FILLS = (_NAN, _NAN, _NAN, _NAN, -9, -9, -9, _NAN)

@@ -19,6 +19,7 @@ from ...solver.status import Status
 from ..batch import Batch
 from ..program import argument_shapes, compile_rows, own_of_each, shared_by_all
 from ..task import Task
+from .choosing import Charts
 from .controller import Controller
 from .epochs import Doses, Epoch, begin, call, finish, go_on
 from .lanes import Lanes, Table
@@ -59,7 +60,8 @@ class Arms:
                 own[name] = np.where(np.isnan(drawn), own[name], drawn)
             lanes = Lanes(of, {size: values[of] for size, values in reaction.sizes.items()}, own, keys[rows], lag[rows])
             given = (reaction.rules[k], reaction.supplied[k], reaction.fixed[k], lanes)
-            self._add(rows, *given, habits=reaction.habits[k])
+            charts = Charts(reaction.chooser, batch.model, batch.patients) if reaction.chooser else None
+            self._add(rows, *given, habits=reaction.habits[k], charts=charts)
 
     def _add(self, rows: np.ndarray, *given: Any, **more: Any) -> None:
         start, end = (float(x) for x in self.batch.arrays["span"][:2])

@@ -50,6 +50,16 @@ def react(
     return Reaction(rules, habits, tuple(supplied), tuple(fixed), sizes, covariates)
 
 
+def require_chooser(reaction: Reaction, arms: Mapping[str, Regimen]) -> None:
+    """Refuse rules that choose doses where nobody is there to choose."""
+    for name, feedback in zip(arms, reaction.rules, strict=True):
+        if any(rules.choosing for rules in feedback) and reaction.chooser is None:
+            raise TwinError(
+                f"regimen '{name}' chooses doses by what is known of a patient; hand over who does, with "
+                "twin.simulate(..., choose=calibration.choose_dose), or take twin.run_scenario"
+            )
+
+
 def replay_of(
     ledger: xr.DataTree, people: Sequence[BoundPatient], arms: Mapping[str, Regimen], draws: range
 ) -> Replayed:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -63,6 +64,7 @@ class Reaction:
     sizes: Mapping[str, np.ndarray]  # (patient,)
     covariates: Mapping[str, np.ndarray]  # (patient,)
     replayed: Replayed | None = None  # what a ledger says, instead of what rules would decide
+    chooser: Callable[..., Any] | None = None  # who chooses doses by what is known of a patient (`choosing.Chooser`)
 
     @property
     def observables_read(self) -> tuple[str, ...]:

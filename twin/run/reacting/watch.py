@@ -25,7 +25,9 @@ class Watch:
         self.baseline, self.before = nan.copy(), nan.copy()
         self.lowest, self.highest = zero + np.inf, zero - np.inf
         self.readings, self.visit = whole.copy(), whole.copy()
-        self.decided_for, self.about = whole.copy(), whole.copy()  # the number of the dose that a reading is about
+        by_dose = max(1, len(rules.visits.with_doses))
+        self.decided_for = np.zeros((count, by_dose), np.int64)  # the last dose that was read about
+        self.about, self.visit_about = whole.copy(), whole.copy()  # the dose that the next reading is about, by which
         self.rule_before, self.held_by = whole - 1, whole - 1
         self.in_a_row, self.followed = (np.zeros((count, len(rules.rules)), np.int64) for _ in range(2))
         self.fits_since = np.full(self.in_a_row.shape, np.nan)
@@ -41,16 +43,21 @@ class Watch:
     def read_by_dose(self, now: np.ndarray, leaves: np.ndarray) -> None:
         """The next reading, where readings go with doses: it moves with them."""
         visits, open_ = self.rules.visits, ~np.isfinite(self.latent)
-        if visits.doses is None:
+        if not visits.with_doses:
             return
-        after = np.maximum(self.supply.numbered, self.decided_for) if visits.offset <= 0 else self.decided_for
-        number = after + 1
-        if visits.doses:
-            wanted = np.array(sorted(visits.doses))
-            place = np.searchsorted(wanted, number)
-            number = np.where(place < len(wanted), wanted[np.minimum(place, len(wanted) - 1)], np.iinfo(np.int64).max)
-        self.about = number
-        time = self.supply.time_of_dose(number) + visits.offset
+        time = np.full(len(now), np.inf)
+        for k, visit in enumerate(visits.with_doses):
+            after = self.decided_for[:, k]
+            number = (np.maximum(self.supply.numbered, after) if visit.offset <= 0 else after) + 1
+            if visit.numbers:
+                wanted = np.array(sorted(visit.numbers))
+                place = np.searchsorted(wanted, number)
+                later = np.iinfo(np.int64).max
+                number = np.where(place < len(wanted), wanted[np.minimum(place, len(wanted) - 1)], later)
+            own = self.supply.time_of_dose(number) + visit.offset
+            sooner = own < time
+            time, sooner = np.where(sooner, own, time), sooner & open_
+            self.about, self.visit_about = np.where(sooner, number, self.about), np.where(sooner, k, self.visit_about)
         time = np.where(self.stops_reading() | (time >= leaves), np.inf, np.maximum(time, now))
         self.read_at = np.where(open_, time, self.read_at)
         self.act_at = np.where(open_, time + self.rules.assay.delay, self.act_at)
@@ -58,7 +65,7 @@ class Watch:
     def later_reading(self) -> np.ndarray | float:
         """When lanes may be read after the reading that they wait for."""
         visits, rules = self.rules.visits, self.rules.rules
-        if visits.doses is not None:
+        if visits.with_doses:
             return math.inf
         times = np.array([*visits.times, np.inf])
         listed = times[np.minimum(self.visit + 1, len(visits.times))]
@@ -71,9 +78,9 @@ class Watch:
     def next_by_time(self, which: np.ndarray, ahead: np.ndarray, leaves: np.ndarray) -> None:
         """The next reading: `ahead` from the last if that is a number, else as listed, then every so often."""
         visits = self.rules.visits
-        if visits.doses is not None:
+        if visits.with_doses:
             return
-        first = ~np.isfinite(self.read_at) & (self.readings == 0) & (self.visit == 0) & (self.decided_for == 0)
+        first = ~np.isfinite(self.read_at) & (self.readings == 0) & (self.visit == 0)
         times = np.array([*visits.times, np.inf])
         place = np.where(first, 0, self.visit + 1)
         listed = times[np.minimum(place, len(visits.times))]
@@ -207,9 +214,9 @@ class Watch:
         """Decided on; what is read next."""
         rules: tuple[Rule, ...] = self.rules.rules
         self.before = np.where(came, read, self.before)
-        if self.rules.visits.doses is not None:
-            self.decided_for = np.where(due, self.about, self.decided_for)
+        if self.rules.visits.with_doses:
             moved = due & np.isin(chosen, [k for k, rule in enumerate(rules) if rule.delay])
-            self.decided_for = np.where(moved, self.about - 1, self.decided_for)  # and read again before it
+            rows = np.nonzero(due)[0]  # of a dose that has moved it is read again before it
+            self.decided_for[rows, self.visit_about[rows]] = (self.about - moved)[rows]
         self.next_by_time(due, np.where(due, self.again_while_held(ahead), ahead), leaves)
         self.latent = np.where(due, np.nan, self.latent)
