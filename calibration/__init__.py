@@ -21,6 +21,6 @@ from .target import Target
 from .update import update
 
 __all__ = [
-    "METHODS", "Answer", "Posterior", "Prior", "Replay", "Target", "calibrate", "checks", "choose_dose", "forecast", "replay",
-    "run_scenario", "sbc", "update", "vpc",
+    "METHODS", "Answer", "Posterior", "Prior", "Replay", "Target", "calibrate", "checks", "choose_dose", "forecast",
+    "replay", "run_scenario", "sbc", "update", "vpc",
 ]  # fmt: skip

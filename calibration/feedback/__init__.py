@@ -1,4 +1,4 @@
-"""Choosing doses by what the readings say of a patient, within a course: what `twin.simulate(..., choose=)` is handed."""
+"""Choosing doses by what readings say of a patient, within a course: what `twin.simulate(..., choose=)` is handed."""
 
 from .dose import choose_dose
 

@@ -2,9 +2,9 @@
 
     result = twin.simulate(model, patients, regimens=arms, choose=calibration.choose_dose)
 
-Each lane's unknowns are drawn given its readings so far (`estimate`), and what a dose would come to is computed for each
-draw (`future`). Where that is a straight line in the dose, as the area under a linear model is, two doses tell all of
-them; elsewhere some doses are tried, the others lie on curves through them, and the best and its neighbours are
+Each lane's unknowns are drawn given its readings so far (`estimate`), and what a dose would come to is computed for
+each draw (`future`). Where that is a straight line in the dose, as the area under a linear model is, two doses tell all
+of them; elsewhere some doses are tried, the others lie on curves through them, and the best and its neighbours are
 computed.
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
@@ -123,14 +124,17 @@ def _on_lines(
     return dose, at_zero + slope * dose[:, None]
 
 
-def _best_of(choosing: Choosing, grid: np.ndarray, low: np.ndarray, high: np.ndarray, aims_of: object) -> np.ndarray:
+def _best_of(
+    choosing: Choosing, grid: np.ndarray, low: np.ndarray, high: np.ndarray,
+    aims_of: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> np.ndarray:  # fmt: skip
     """Of a grid's doses the best of each lane, within its bounds; `aims_of(rows, grid)` is (row, draw, dose)."""
     found = np.empty(len(low))
-    draws = aims_of(np.arange(1), grid).shape[1]  # type: ignore[operator]
+    draws = aims_of(np.arange(1), grid).shape[1]
     size = max(1, _HELD // (draws * len(grid)))
     for begin in range(0, len(low), size):
         rows = np.arange(begin, min(begin + size, len(low)))
-        first, second = _worth(choosing, np.moveaxis(aims_of(rows, grid), 1, -1))  # type: ignore[operator]
+        first, second = _worth(choosing, np.moveaxis(aims_of(rows, grid), 1, -1))
         outside = (grid < low[rows, None] - 1e-9) | (grid > high[rows, None] + 1e-9)
         first = np.where(outside, -np.inf, first)
         second = np.where(outside | (first < first.max(axis=1, keepdims=True)), -np.inf, second)
@@ -154,22 +158,19 @@ def _most_covered(choosing: Choosing, at_zero: np.ndarray, slope: np.ndarray, lo
     return float((places[order[at]] + places[order[at + 1]]) / 2)
 
 
-def _on_curves(
-    future: Future, asked: Asked, low: np.ndarray, high: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+def _on_curves(future: Future, asked: Asked, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where they are not: some doses tried, curves through them, and the best made sure of."""
     choosing, products, count = asked.choosing, asked.products, len(low)
     share = np.linspace(0.0, 1.0, _NODES) ** 2  # closer together where doses are small
     nodes = products.least + share * (products.most - products.least)
     tried = np.stack([future.aims(np.full(count, node)) for node in nodes], axis=0)
-    curves = PchipInterpolator(nodes, np.nan_to_num(tried, nan=np.inf), axis=0) if np.isfinite(tried).all() else None
+    failed = ~np.isfinite(tried).all(axis=0)  # of these draws nothing is known
     grid = _grid(products, _FINE)
 
     def aims_of(rows: np.ndarray, doses: np.ndarray) -> np.ndarray:
-        if curves is not None:
-            return np.moveaxis(PchipInterpolator(nodes, tried[:, rows], axis=0)(doses), 0, -1)
-        place = np.abs(doses[:, None] - nodes).argmin(axis=1)
-        return np.moveaxis(tried[place][:, rows], 0, -1)
+        known = np.where(failed[rows], 0.0, tried[:, rows])
+        curves = PchipInterpolator(nodes, known, axis=0)(doses)
+        return np.moveaxis(np.where(failed[rows], np.nan, curves), 0, -1)
 
     dose = _best_of(choosing, grid, low, high, aims_of)
     if not products.multiple_of and not choosing.by_probability:

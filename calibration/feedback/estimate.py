@@ -1,7 +1,7 @@
 """Who lanes seem to be, by their charts: draws of their unknowns, in the time that a decision has.
 
-The first rungs of the ladder alone, with fewer starts and rounds: thousands of patients are estimated at each decision of
-a trial. A patient whom importance sampling does not serve is said to be doubtful; nothing dearer is tried.
+The first rungs of the ladder alone, with fewer starts and rounds: thousands of patients are estimated at each decision
+of a trial. A patient whom importance sampling does not serve is said to be doubtful; nothing dearer is tried.
 """
 
 from __future__ import annotations

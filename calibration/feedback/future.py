@@ -21,7 +21,7 @@ from twin.quantity import Span
 from twin.run.courses import Courses
 from twin.run.reacting.choosing import Asked
 
-from ..parallel import in_parts
+from ..parallel import Once, in_parts
 from .patients import dose_of
 
 _TOLERANCE = 1e-8
@@ -53,7 +53,8 @@ class Future:
         room = asked.room[0] + max(len(person.doses) for person in moved) - max(len(person.doses) for person in people)
         with jax.enable_x64(True):
             self.courses = Courses(
-                model, moved, None, begins, outcomes={"aim": asked.choosing.aim}, until=until, rtol=_TOLERANCE, doses=room,
+                model, moved, None, begins, outcomes={"aim": asked.choosing.aim}, until=until, rtol=_TOLERANCE,
+                doses=room,
             )  # fmt: skip
         if not self.courses.choice.method:
             raise TwinError(f"a dose cannot be chosen under model '{model.name}': {self.courses.choice.reason}")
@@ -78,9 +79,7 @@ class Future:
 
         with jax.enable_x64(True):
             most = max(1, _TOGETHER // draws)
-            first = part(np.zeros(most, int))  # compiled before threads share the work
-            del first
-            found = in_parts(part, len(doses), most=most)
+            found = in_parts(Once(part), len(doses), most=most)
         return np.where(found["status"] == 0, found["aim"], np.nan)
 
 
