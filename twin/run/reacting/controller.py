@@ -173,8 +173,9 @@ class Controller:
         why = np.where(held, WITHHELD, np.where(skipped, SKIPPED, why))
         when = due
         if self.taking is not None:
-            name = f" ({self.treatments[supply.plans.treatment[0]]})"
-            amount, why, when = self.taking.take(supply, name, own, amount, why, due)
+            first = int(supply.plans.treatment[0])  # luck of its own for each treatment of a model but the first
+            what = f" ({self.treatments[first]})" if first else ""
+            amount, why, when = self.taking.take(supply, what, own, amount, why, due)
         how = supply.how()
         some = rows[amount[rows] > 0]
         put(table, some, used, when, amount, *how)
