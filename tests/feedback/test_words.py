@@ -167,7 +167,7 @@ def test_a_stopped_course_goes_on_with_the_doses_that_were_left():
     result = simulate({"rules": arm(feedback(rules, at=at), **start)})
     np.testing.assert_array_equal(given(result, column="time"), [0, 1, 2, 10.25, 12.25, 14.25])
     np.testing.assert_array_equal(given(result), [8, 8, 8, 2, 2, 2])
-    over = [{"when": "number == 1", "stop": True}, {"resume": True}]
+    over = [{"when": "number == 1", "stop": True}, {"resume": True}, *SAME]
     result = simulate({"rules": arm(feedback(over, at=["15.9 day"]), alpha="8 mg q1day x2", beta="1 mg")})
     assert len(given(result)) == 2
 
@@ -331,7 +331,7 @@ def test_a_computed_dose_goes_on_and_is_of_the_body():
         ([feedback(SAME, lines={"start": "4 mg alpha q1day"})], "are called that; take another name"),
         ([feedback([{"resume": True}])], "feedback[0].rules[0].resume: no rule stops what it would resume"),
         (
-            [feedback([{"when": "a > 1", "stop": True}, {"resume": True}], at={"dose": "each"})],
+            [feedback([{"when": "a > 1", "stop": True}, {"resume": True}, *SAME], at={"dose": "each"})],
             "after a stop there are no doses to read at",
         ),
         ([feedback([{"stop": True, "leave": True}])], "exclude one another"),
