@@ -60,6 +60,10 @@ class Supply:
         """The amount of the next dose, as things stand."""
         return np.where(np.isnan(self.amount), self._at(self.plans.amount), self.amount)
 
+    def due_amount(self) -> np.ndarray:
+        """The same, of the next dose alone where a rule has set that."""
+        return np.where(np.isnan(self.once), self.next_amount(), self.once)
+
     def interval(self) -> np.ndarray:
         """How long after the next dose another is due; not a number after a single one."""
         return np.where(np.isnan(self.every), self._at(self.plans.every), self.every)
