@@ -77,19 +77,16 @@ def _draw_readings(axis: Any, measure: str, course: Any, decisions: Any, regimen
     columns = ("read_at", "reported", "rule", "dose", "dose_before", "feedback")
     times, told, codes, dose, before, feedback = (decisions[name].values[seen] for name in columns)
     axis.scatter(times / scale, told, color=INK, zorder=3, s=24, label="reading, as it was told")
-    matters = np.isfinite(told) & ((dose != before) | (codes < 0) | (codes != _usual(codes)))
+    told_of = feedback_of(decisions, regimen)
+    idle = np.array([code in told_of[int(k)]["idle"] for k, code in zip(feedback, codes, strict=True)], bool)
+    matters = np.isfinite(told) & ((dose != before) | ~idle)
     if matters.sum() <= _LABELS:
         for k in np.nonzero(matters)[0]:
             axis.annotate(
                 rule_name(decisions, regimen, int(feedback[k]), int(codes[k])), (times[k] / scale, told[k]),
                 xytext=(3, 7), textcoords="offset points", fontsize=7, color="#555555", rotation=30,
             )  # fmt: skip
-    axis.legend(frameon=False, loc="lower right")
-
-
-def _usual(codes: np.ndarray) -> int:
-    """The rule that was followed most often, which is not worth a name beside every reading."""
-    return int(np.bincount(np.maximum(codes.astype(int), 0)).argmax()) if len(codes) else -1
+    axis.legend(frameon=False, loc="best")
 
 
 def _draw_doses(axis: Any, doses: Any, treatment: int, scale: float, *, named: bool) -> None:
@@ -103,6 +100,7 @@ def _draw_doses(axis: Any, doses: Any, treatment: int, scale: float, *, named: b
     )
     if none.any():
         axis.legend(frameon=False, loc="upper right")
-    name = str(doses["treatment"].attrs["treatments"][treatment]) if named else "dose"
-    axis.set_ylabel(with_unit(name, str(doses["amount"].attrs.get("unit", ""))))
+    about = doses["treatment"].attrs
+    name = str(about["treatments"][treatment]) if named else "dose"
+    axis.set_ylabel(with_unit(name, str(about["units"][treatment])))
     axis.set_ylim(bottom=0)

@@ -65,20 +65,24 @@ def _unit_of_all(feedback: list[dict[str, Any]], key: str) -> str:
 
 
 def _doses(doses: Any, unit: str, scale: float) -> list[list[str]]:
-    """Doses, those in a row that are the same in one line."""
-    meanings, treatments = list(doses["why"].attrs["meanings"]), list(doses["treatment"].attrs["treatments"])
-    amount_unit = shown_unit(str(doses["amount"].attrs["unit"]))
-    rows = [[f"due ({unit})", "to", "doses", f"given {amount_unit}".strip(), "why", "treatment"]]
-    before: tuple[Any, ...] | None = None
-    order = np.argsort(doses["time"].values, kind="stable")
-    for k in order:
+    """Doses, those in a row that are the same and equally far apart in one line."""
+    meanings, about = list(doses["why"].attrs["meanings"]), doses["treatment"].attrs
+    one = shown_unit(str(doses["amount"].attrs["unit"]))  # of all treatments, if they have the same
+    units = ["" if one else f" {shown_unit(str(unit))}".rstrip() for unit in about["units"]]
+    rows = [[f"due ({unit})", "to", "doses", f"given {one}".strip(), "why", "treatment"]]
+    open_: dict[int, tuple[tuple[float, int], float, float, list[str]]] = {}  # the last line of each treatment
+    for k in np.argsort(doses["time"].values, kind="stable"):
         time, amount = float(doses["time"].values[k]), float(doses["amount"].values[k])
         if np.isnan(time):
             continue
-        same = (amount, int(doses["why"].values[k]), int(doses["treatment"].values[k]))
-        if same == before:
-            rows[-1][1:3] = [_number(time / scale), str(int(rows[-1][2]) + 1)]
-        else:
-            rows.append([_number(time / scale), "", "1", _number(amount), meanings[same[1]], treatments[same[2]]])
-        before = same
+        treatment, same = int(doses["treatment"].values[k]), (amount, int(doses["why"].values[k]))
+        before, last, step, row = open_.get(treatment, (None, 0.0, np.nan, []))
+        if same == before and (np.isnan(step) or np.isclose(time - last, step, rtol=1e-6)):
+            row[1:3] = [_number(time / scale), str(int(row[2]) + 1)]
+            open_[treatment] = (same, time, time - last, row)
+            continue
+        given = _number(amount) + units[treatment]
+        row = [_number(time / scale), "", "1", given, meanings[same[1]], str(about["treatments"][treatment])]
+        rows.append(row)
+        open_[treatment] = (same, time, np.nan, row)
     return rows

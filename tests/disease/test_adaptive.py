@@ -42,7 +42,7 @@ def test_resistant_cells_alone_are_logistic_under_the_drug():
 def test_rates_by_hand(drug):
     """Those of the logarithms: each rate of the paper over its own clone."""
     person = typical(MODEL.with_values(cost=0.2, turnover=0.3), inputs={"drug": drug})
-    state = MODEL.State(sensitive=np.log(0.4), resistant=np.log(0.1))
+    state = MODEL.State(dosed=0.0, sensitive=np.log(0.4), resistant=np.log(0.1))
     rates = MODEL.derivatives(0.0, state, person)
     assert float(rates.sensitive) == pytest.approx(0.027 * 0.5 * (1 - 1.5 * drug) - 0.3 * 0.027, rel=CLOSE)
     assert float(rates.resistant) == pytest.approx(0.8 * 0.027 * 0.5 - 0.3 * 0.027, rel=CLOSE)

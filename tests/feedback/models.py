@@ -97,3 +97,45 @@ class Platelets(DiseaseModel):
     @observable(unit="10^9/L")
     def platelets(self, t: Scalar, y: State, p: Individual) -> Scalar:
         return y.circulating
+
+
+class TwoDrugs(DiseaseModel):
+    """Two drugs that know nothing of each other, each halved in a day and measured by itself."""
+
+    name, title = "two_drugs", "two drugs side by side"
+    time_unit = "day"
+
+    class Parameters(eqx.Module):
+        elimination: Scalar = parameter(0.6931471805599453, "1/day", "elimination", spread=log_normal(cv=0.3))
+        error: Scalar = parameter(0.1, "1", "proportional error")
+
+    class Covariates(eqx.Module):
+        weight: Scalar = covariate(70.0, "kg", "body weight", low=30.0, high=200.0)
+
+    class State(eqx.Module):
+        first: Scalar = state("mg", "first drug")
+        second: Scalar = state("mg", "second drug")
+
+    linear = ("first", "second")
+
+    def initial(self, p: Individual) -> State:
+        return self.State(0.0, 0.0)
+
+    def derivatives(self, t: Scalar, y: State, p: Individual) -> State:
+        return self.State(-p.elimination * y.first, -p.elimination * y.second)
+
+    @treatment(unit="mg", into="first")
+    def alpha(self, p: Individual) -> Delivery:
+        return Delivery()
+
+    @treatment(unit="mg", into="second")
+    def beta(self, p: Individual) -> Delivery:
+        return Delivery()
+
+    @observable(unit="mg", noise=Proportional("error"))
+    def a(self, t: Scalar, y: State, p: Individual) -> Scalar:
+        return y.first
+
+    @observable(unit="mg", noise=Proportional("error"))
+    def b(self, t: Scalar, y: State, p: Individual) -> Scalar:
+        return y.second

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from ..model import (
     Average,
+    Delivery,
     DiseaseModel,
     Domain,
     Evidence,
@@ -23,6 +24,7 @@ from ..model import (
     observable,
     parameter,
     state,
+    treatment,
 )
 from ..types import Scalar
 
@@ -59,6 +61,10 @@ class Parameters(eqx.Module):
         0.01, "1", "resistant ones of these", spread=LogitNormal(1.4), evidence=ASSUMED,
         source=f"0.001 to 0.1: {SOURCE}, as scenarios; that 90 % of patients are within: assumed",
     )  # fmt: skip
+    wash_out: Scalar = parameter(
+        24.0, "1/day", "how fast a dosed drug comes to act and wears off; the input does at once",
+        source="assumed: fast against growth, so that days on drug are those of the infusion", evidence=ASSUMED,
+    )  # fmt: skip
     psa_before: Scalar = parameter(
         20.0, "ng/mL", "PSA at the start", spread=log_normal(cv=0.8), source="assumed", evidence=ASSUMED
     )
@@ -66,6 +72,7 @@ class Parameters(eqx.Module):
 
 
 class State(eqx.Module):
+    dosed: Scalar = state("1", "the drug at work from doses: 1 under an infusion of one day's supply a day")
     # Logarithms: either clone can become very rare and come back.
     sensitive: Scalar = state("1", "log of sensitive cells, of all there is room for")
     resistant: Scalar = state("1", "log of resistant cells, of all there is room for")
@@ -86,6 +93,7 @@ class AdaptiveStrobl2021(DiseaseModel):
         "immune system, no new mutations",
     )
     State, Parameters, Inputs = State, Parameters, Inputs
+    linear = ("dosed",)
     resolution = 1.0
     horizon = 24 * MONTH
     outcomes: ClassVar = {
@@ -99,6 +107,7 @@ class AdaptiveStrobl2021(DiseaseModel):
     def initial(self, p) -> State:
         """Both clones, as many as said."""
         return State(
+            dosed=0.0,
             sensitive=jnp.log(p.burden_before) + jnp.log1p(-p.resistant_before),
             resistant=jnp.log(p.burden_before) + jnp.log(p.resistant_before),
         )
@@ -107,9 +116,19 @@ class AdaptiveStrobl2021(DiseaseModel):
         room = 1 - self.cells(y)
         dying = p.turnover * p.growth
         return State(
-            sensitive=p.growth * room * (1 - p.drug_effect * p.drug) - dying,
+            dosed=-p.wash_out * y.dosed,
+            sensitive=p.growth * room * (1 - p.drug_effect * self.at_work(y, p)) - dying,
             resistant=(1 - p.cost) * p.growth * room - dying,
         )
+
+    def at_work(self, y, p) -> Scalar:
+        """1 while the drug is given, by the input or by doses."""
+        return jnp.maximum(p.drug, y.dosed)
+
+    @treatment(unit="1", into="dosed")
+    def supply(self, p) -> Delivery:
+        """The drug in days' supply: '7 over 7 day' is a week of it"""
+        return Delivery(scale=p.wash_out)
 
     def cells(self, y) -> Scalar:
         """All of them, of all there is room for."""
@@ -140,4 +159,4 @@ class AdaptiveStrobl2021(DiseaseModel):
     @observable(unit="1")
     def on_drug(self, t, y, p):
         """1 while the drug is given"""
-        return p.drug
+        return self.at_work(y, p)

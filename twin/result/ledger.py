@@ -77,6 +77,7 @@ def groups(batch: Batch, values: Mapping[str, Any], lanes: Any, coordinates: Any
     doses = dataset(_DOSES, values["doses"], "dose_number")
     doses["why"].attrs["meanings"] = list(WHY)
     doses["treatment"].attrs["treatments"] = treatments
+    doses["treatment"].attrs["units"] = [treatment.unit for treatment in model.treatments().values()]
     return {DECISIONS: decisions, DOSES: doses, STOPS: dataset(_STOPS, values["stops"], "stop")}
 
 
@@ -86,4 +87,5 @@ def _description(model: DiseaseModel, rules: Rules) -> dict[str, Any]:
     return {
         "name": rules.name, "measure": rules.measure, "unit": model.observables()[rules.measure].unit,
         "treatment": treatment.name, "dose_unit": treatment.unit, "rules": [rule.name for rule in rules.rules],
+        "idle": [k for k, rule in enumerate(rules.rules) if rule.idle],
     }  # fmt: skip

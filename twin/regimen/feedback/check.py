@@ -20,7 +20,7 @@ def _fits_all(rule: Rule) -> bool:
 
 def _is_plain(rule: Rule) -> bool:
     """Whether it depends on the reading alone."""
-    sure = rule.chance >= 1 and math.isinf(rule.limit)
+    sure = rule.chance >= 1 and math.isinf(rule.limit) and not rule.resume
     return sure and rule.when is None and rule.again is None and rule.in_a_row == 1 and not rule.lasting
 
 

@@ -102,6 +102,12 @@ class Rule:
         return bool(self.delay or self.every == self.every or self.resume or self.switch)
 
     @property
+    def idle(self) -> bool:
+        """Whether it leaves everything as it is."""
+        acts = (self.once, self.skip, self.hold, self.delay, self.stop, self.give, self.leave)
+        return self.dose.same and not self.moves and not any(acts)
+
+    @property
     def formulas(self) -> tuple[Condition | Formula, ...]:
         """What it asks names of."""
         said = (self.when, self.hold and self.hold.until, self.dose.formula, self.once and self.once.formula)

@@ -36,25 +36,25 @@ class Taking:
         return begin - np.log1p(-luck) / self.habits.leave
 
     def take(
-        self, supply: Supply, name: str, own: np.ndarray, amount: np.ndarray, why: np.ndarray, due: np.ndarray
+        self, supply: Supply, what: str, own: np.ndarray, amount: np.ndarray, why: np.ndarray, due: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What becomes of a treatment's doses that are due: amount, why, and when."""
+        """What becomes of doses that are due: amount, why, and when; `what` tells a treatment's luck from others'."""
         habits, share, number = self.habits, self.often, supply.numbered
         if habits.holiday:
             enters = np.where(share > 0, np.minimum((1 - share) / np.maximum(share, 1e-12) / habits.holiday, 1.0), 1.0)
             chance = np.where(supply.forgot, 1 - 1 / habits.holiday, enters)
         else:
             chance = 1 - share
-        luck = self.lanes.luck(f"a dose is forgotten{name}", number)
-        first = self.lanes.luck(f"the first dose is forgotten{name}", number) < 1 - share
+        luck = self.lanes.luck(f"a dose is forgotten{what}", number)
+        first = self.lanes.luck(f"the first dose is forgotten{what}", number) < 1 - share
         forgot = np.where(number == 0, first, luck < chance)
         supply.forgot = np.where(own, forgot, supply.forgot)
         was = amount > 0
-        twice = ~forgot & (self.lanes.luck(f"a dose is taken twice{name}", number) < habits.doubled)
+        twice = ~forgot & (self.lanes.luck(f"a dose is taken twice{what}", number) < habits.doubled)
         why = np.where(was & forgot, FORGOTTEN, np.where(was & twice, TWICE, why))
         amount = np.where(forgot, 0.0, np.where(twice, 2 * amount, amount))
         if not habits.late:
             return amount, why, due
-        late = habits.late * np.abs(self.lanes.normal(f"how late{name}", number))
+        late = habits.late * np.abs(self.lanes.normal(f"how late{what}", number))
         every = supply.interval()
         return amount, why, due + np.minimum(late, np.where(np.isnan(every), np.inf, 0.9 * every))

@@ -42,4 +42,4 @@ def possible(products: Products, wish: np.ndarray, planned: np.ndarray) -> np.nd
     unit = products.multiple_of
     count = np.ceil(found / unit - 0.5 - 1e-9)  # the nearest, the smaller of two
     most = np.floor(products.most / unit + 1e-9) if math.isfinite(products.most) else np.inf
-    return np.round(np.clip(count, np.ceil(products.least / unit - 1e-9), most) * unit, 12)
+    return np.round(np.clip(count, np.ceil(products.least / unit - 1e-9), most) * unit, 12) + 0.0  # no negative zero

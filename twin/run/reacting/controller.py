@@ -21,7 +21,7 @@ from .amounts import apply, possible
 from .choosing import Charts, Readings, as_prescribed
 from .lanes import Lanes, Stretch, Table, pad_fixed, put
 from .ledger import FIXED, FORGOTTEN, GIVEN, ONCE, RESCUE, SKIPPED, TWICE, WITHHELD, Ledger
-from .reaction import Fixed, Supplied
+from .reaction import Fixed, Form, Supplied
 from .supply import Supply
 from .watch import Watch
 
@@ -31,14 +31,14 @@ class Controller:
 
     def __init__(
         self, feedback: Sequence[Rules], supplied: Sequence[Supplied], fixed: Sequence[Fixed], lanes: Lanes, *,
-        treatments: Sequence[str], start: float, end: float, habits: Habits | None = None,
+        forms: Sequence[Form], start: float, end: float, habits: Habits | None = None,
         halts: np.ndarray | None = None, charts: Charts | None = None,
     ):  # fmt: skip
         """`halts` (lane, halt) are where lanes stop besides: a replay stops where the course it repeats did.
 
         `charts` are where a dose is chosen by what is known of a patient.
         """
-        self.lanes, self.treatments, self.start, self.end, self.halts = lanes, tuple(treatments), start, end, halts
+        self.lanes, self.forms, self.start, self.end, self.halts = lanes, tuple(forms), start, end, halts
         self.charts = charts
         count = len(lanes)
         self.fixed, self.next_fixed = pad_fixed(fixed), np.zeros(count, np.int64)
@@ -171,15 +171,16 @@ class Controller:
         """The next dose of a treatment that rules change, as they and habits leave it."""
         rows = np.nonzero(own)[0]
         planned = supply.next_amount()
-        amount = np.where(np.isnan(supply.once), planned, supply.once)
+        amount = supply.due_amount()
         why = np.where(np.isnan(supply.once), GIVEN, ONCE)
         skipped, held = supply.skip > 0, supply.holds > 0
         amount = np.where(skipped | held, 0.0, amount)
         why = np.where(held, WITHHELD, np.where(skipped, SKIPPED, why))
         when = due
         if self.taking is not None:
-            name = f" ({self.treatments[supply.plans.treatment[0]]})"
-            amount, why, when = self.taking.take(supply, name, own, amount, why, due)
+            first = int(supply.plans.treatment[0])  # luck of its own for each treatment of a model but the first
+            what = f" ({self.forms[first].name})" if first else ""
+            amount, why, when = self.taking.take(supply, what, own, amount, why, due)
         how = supply.how()
         some = rows[amount[rows] > 0]
         put(table, some, used, when, amount, *how)
@@ -223,7 +224,7 @@ class Controller:
         read = watch.report()
         came = due & np.isfinite(read)
         watch.remember(came, read)
-        before, treatment, values = supply.next_amount(), supply.treatment, self._values(watch, read)
+        before, treatment, values = supply.due_amount(), supply.treatment, self._values(watch, read)
         chosen = watch.choose(came, read, values)
         asked, ahead = before.copy(), watch.in_range(came, read)
         believed = [np.full(len(read), np.nan) for _ in range(3)]
@@ -237,16 +238,16 @@ class Controller:
                 ahead = np.where(which & ~np.isnan(rule.next), rule.next, ahead)
         self.ledger.decision(
             np.nonzero(due)[0], watch.read_at, self.time, watch.latent, watch.measured, read, chosen, before, asked,
-            supply.next_amount(), supply.next_time, np.full(len(read), place), treatment, *believed,
+            supply.due_amount(), supply.next_time, np.full(len(read), place), treatment, *believed,
         )  # fmt: skip
         watch.settle(due, came, read, chosen, ahead, self.leaves)
 
     def _values(self, watch: Watch, read: np.ndarray) -> Mapping[str, np.ndarray]:
         """What conditions may ask; of other treatments, how much is due at the time of the reading."""
         found = watch.values(read)
-        for index, name in enumerate(self.treatments):
-            if name in watch.rules.names and name not in found:
-                found[name] = self._due_at(index, watch)
+        for index, form in enumerate(self.forms):
+            if form.name in watch.rules.names and form.name not in found:
+                found[form.name] = self._due_at(index, watch)
         return found
 
     def _due_at(self, treatment: int, watch: Watch) -> np.ndarray:
@@ -274,7 +275,7 @@ class Controller:
             supply.amount = np.where(which, possible(products, wish, planned), supply.amount)
         if rule.once is not None:
             wish = apply(rule.once, supply, supply.next_amount(), which, values, watch.rules.measure)
-            asked = np.where(which, wish, asked) if rule.once.formula else asked
+            asked = np.where(which, wish, asked)
             supply.once = np.where(which, possible(products.at_once, wish, planned), supply.once)
         if not np.isnan(rule.every):
             supply.every = np.where(which, rule.every, supply.every)
@@ -343,6 +344,9 @@ class Controller:
         rows = np.nonzero(which & (amount > 0))[0]
         rescue = Table.empty(len(self.lanes), 1)
         rescue.time[rows, 0], rescue.amount[rows, 0] = self.time[rows], amount[rows]
-        rescue.treatment[rows, 0] = rule.give.treatment
+        form = self.forms[rule.give.treatment]
+        how = (rule.give.treatment, form.mode, form.given)
+        for column, value in zip(rescue.columns[2:], how, strict=True):
+            column[rows, 0] = value
         self.rescues.append(rescue)
-        self.ledger.dose(rows, self.time, self.time, amount, amount, RESCUE, rule.give.treatment, 0, 0.0)
+        self.ledger.dose(rows, self.time, self.time, amount, amount, RESCUE, *how)

@@ -74,32 +74,28 @@ def put(table: Table, rows: np.ndarray, used: np.ndarray, *columns: np.ndarray) 
 
 @dataclasses.dataclass(frozen=True)
 class Plans:
-    """Plans of all patients, padded (line, patient, dose): the start is the first line."""
+    """Plans side by side, padded (row, dose): of all patients the first line, then of all the second."""
 
     time: np.ndarray
     amount: np.ndarray
     every: np.ndarray
     mode: np.ndarray
     given: np.ndarray
-    last: np.ndarray  # (line, patient) the position of the last dose
-    open: np.ndarray  # (line, patient)
-    treatment: np.ndarray  # (line,)
+    last: np.ndarray  # (row,) the position of the last dose
+    open: np.ndarray  # (row,)
+    treatment: np.ndarray  # (row,)
 
 
-def pad_plans(lines: Sequence[Sequence[Plan]]) -> Plans:
-    size = max(len(plan.time) for plans in lines for plan in plans)
+def pad_plans(plans: Sequence[Plan]) -> Plans:
+    size = max(len(plan.time) for plan in plans)
 
     def column(name: str) -> np.ndarray:
-        padded = [
-            [np.pad(getattr(plan, name), (0, size - len(plan.time)), mode="edge") for plan in plans] for plans in lines
-        ]
-        return np.array(padded)
+        return np.stack([np.pad(getattr(plan, name), (0, size - len(plan.time)), mode="edge") for plan in plans])
 
     return Plans(
         column("time"), column("amount"), column("every"), column("mode"), column("given"),
-        np.array([[len(plan.time) - 1 for plan in plans] for plans in lines]),
-        np.array([[plan.open for plan in plans] for plans in lines]),
-        np.array([plans[0].treatment for plans in lines]),
+        np.array([len(plan.time) - 1 for plan in plans]), np.array([plan.open for plan in plans]),
+        np.array([plan.treatment for plan in plans]),
     )  # fmt: skip
 
 

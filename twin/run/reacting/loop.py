@@ -65,7 +65,8 @@ class Arms:
 
     def _add(self, rows: np.ndarray, *given: Any, **more: Any) -> None:
         start, end = (float(x) for x in self.batch.arrays["span"][:2])
-        named = {"treatments": tuple(self.batch.model.treatments()), "start": start, "end": end}
+        assert self.batch.reaction is not None
+        named = {"forms": self.batch.reaction.forms, "start": start, "end": end}
         self.rows.append(rows)
         self.controllers.append(Controller(*given, **named, **more))
 

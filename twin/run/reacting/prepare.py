@@ -18,7 +18,7 @@ from ...regimen.feedback.rule import START, Rules
 from ...regimen.schedule import Schedule, write_out
 from ...solver.choose import Choice
 from ...solver.question import Question
-from .reaction import Fixed, Plan, Reaction, Replayed, Supplied
+from .reaction import Fixed, Form, Plan, Reaction, Replayed, Supplied
 
 
 def react(
@@ -47,7 +47,7 @@ def react(
         for level in declared.levels or ():
             covariates[f"{name}={level}"] = np.full(len(people), float(declared.number(name, level)))
     habits = tuple(arm.adherence.bind(model) if arm.adherence else None for arm in arms.values())
-    return Reaction(rules, habits, tuple(supplied), tuple(fixed), sizes, covariates)
+    return Reaction(rules, habits, tuple(supplied), tuple(fixed), _forms(model, people[0]), sizes, covariates)
 
 
 def require_chooser(reaction: Reaction, arms: Mapping[str, Regimen]) -> None:
@@ -162,6 +162,14 @@ def _fixed_doses(model: DiseaseModel, arm: Regimen, changed: set[int], person: B
         np.array([one.treatment for one in rows], np.int32), np.array([int(one.mode) for one in rows], np.int32),
         np.array([one.given for one in rows]),
     )  # fmt: skip
+
+
+def _forms(model: DiseaseModel, person: BoundPatient) -> tuple[Form, ...]:
+    found = []
+    for name in model.treatments():
+        (one,) = write_out(Dose(1.0, treatment=name), model, person.covariates, 1.0)
+        found.append(Form(name, int(one.mode), one.given))
+    return tuple(found)
 
 
 def _write_out(dose: Dose, model: DiseaseModel, person: BoundPatient, end: float) -> list:

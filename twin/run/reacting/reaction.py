@@ -34,6 +34,15 @@ class Supplied:
 
 
 @dataclasses.dataclass(frozen=True)
+class Form:
+    """How a treatment enters when it is given at once, as the model says: its name, mode and length."""
+
+    name: str
+    mode: int
+    given: float
+
+
+@dataclasses.dataclass(frozen=True)
 class Fixed:
     """Doses that no rule changes: a patient's history and other treatments; times ascending."""
 
@@ -61,6 +70,7 @@ class Reaction:
     habits: tuple[Habits | None, ...]
     supplied: tuple[tuple[Supplied, ...], ...]
     fixed: tuple[tuple[Fixed, ...], ...]
+    forms: tuple[Form, ...]  # of the model's treatments
     sizes: Mapping[str, np.ndarray]  # (patient,)
     covariates: Mapping[str, np.ndarray]  # (patient,)
     replayed: Replayed | None = None  # what a ledger says, instead of what rules would decide

@@ -19,12 +19,13 @@ class Supply:
         count = len(lanes)
         nan, whole = np.full(count, np.nan), np.zeros(count, np.int64)
         self.lanes, self.names = lanes, tuple(supplied.lines)
-        self.plans = pad_plans(tuple(supplied.lines.values()))
-        self.line = whole.copy()
+        self.plans = pad_plans([plan for plans in supplied.lines.values() for plan in plans])
+        self.patients = len(supplied.lines[START])
+        self.line, self.row = whole.copy(), lanes.patient  # the row of the plans that each lane follows
         self.levels, self.per = next(((one.levels, one.per) for one in rules if one.levels), ((), None))
         self.cursor, self.shift = whole.copy(), np.zeros(count)
         self.amount, self.every = nan.copy(), nan.copy()  # that a rule has set
-        self.next_time = self.plans.time[0, lanes.patient, 0] + 0.0
+        self.next_time = self.plans.time[self.row, 0] + 0.0
         self.numbered = whole.copy()  # doses due so far, given or not
         self.last_dose = nan.copy()
         self.level = self._first_level()
@@ -38,26 +39,30 @@ class Supply:
     @property
     def treatment(self) -> np.ndarray:
         """Which treatment each lane is given."""
-        return self.plans.treatment[self.line]
+        return self.plans.treatment[self.row]
 
     def _at(self, column: np.ndarray) -> np.ndarray:
         """What the plan says of the next dose."""
-        return column[self.line, self.lanes.patient, self._place()]
+        return column[self.row, self._place()]
 
     def _place(self) -> np.ndarray:
         return np.minimum(self.cursor, self._last())
 
     def _last(self) -> np.ndarray:
-        return self.plans.last[self.line, self.lanes.patient]
+        return self.plans.last[self.row]
 
     def _open(self) -> np.ndarray:
-        return self.plans.open[self.line, self.lanes.patient]
+        return self.plans.open[self.row]
 
     # what is due ----------------------------------------------------------------------------------------
 
     def next_amount(self) -> np.ndarray:
         """The amount of the next dose, as things stand."""
         return np.where(np.isnan(self.amount), self._at(self.plans.amount), self.amount)
+
+    def due_amount(self) -> np.ndarray:
+        """The same, of the next dose alone where a rule has set that."""
+        return np.where(np.isnan(self.once), self.next_amount(), self.once)
 
     def interval(self) -> np.ndarray:
         """How long after the next dose another is due; not a number after a single one."""
@@ -73,12 +78,12 @@ class Supply:
     def time_of_dose(self, number: np.ndarray) -> np.ndarray:
         """When a dose that is not given yet is due, or, of the last, when it was; infinite if there is none."""
         ahead = number - self.numbered - 1
-        patient, last, open_ = self.lanes.patient, self._last(), self._open()
+        last, open_ = self._last(), self._open()
         place = self.cursor + ahead
         inside = place <= last
-        by_plan = self.plans.time[self.line, patient, np.clip(place, 0, last)] + self.shift
-        every = self.plans.every[self.line, patient, last]
-        beyond = self.plans.time[self.line, patient, last] + self.shift + (place - last) * every
+        by_plan = self.plans.time[self.row, np.clip(place, 0, last)] + self.shift
+        every = self.plans.every[self.row, last]
+        beyond = self.plans.time[self.row, last] + self.shift + (place - last) * every
         by_plan = np.where(inside, by_plan, np.where(open_, beyond, np.inf))
         with np.errstate(invalid="ignore", over="ignore"):
             by_interval = np.where(inside | open_, self.next_time + ahead * self.every, np.inf)
@@ -99,12 +104,12 @@ class Supply:
 
     def _advance(self, which: np.ndarray, leaves: np.ndarray) -> None:
         """To the dose after this one: the plan's, or an interval later where a rule has set one."""
-        patient, last, open_ = self.lanes.patient, self._last(), self._open()
+        last, open_ = self._last(), self._open()
         cursor = self.cursor + 1
         past = cursor > last
         place = np.minimum(cursor, last)
-        every = np.where(np.isnan(self.every), self.plans.every[self.line, patient, place], self.every)
-        by_plan = np.where(past, np.inf, self.plans.time[self.line, patient, place] + self.shift)
+        every = np.where(np.isnan(self.every), self.plans.every[self.row, place], self.every)
+        by_plan = np.where(past, np.inf, self.plans.time[self.row, place] + self.shift)
         by_interval = np.where(past & ~open_, np.inf, self.next_time + every)
         following = np.where(np.isnan(self.every) & ~(past & open_), by_plan, by_interval)
         following = np.where(self.stopped | (following >= leaves), np.inf, following)
@@ -133,10 +138,10 @@ class Supply:
         """What has stopped goes on now with the dose that would have been next, if any was left."""
         last, open_ = self._last(), self._open()
         which = which & self.stopped & ((self.cursor <= last) | open_)
-        place, patient = np.minimum(self.cursor, last), self.lanes.patient
-        every = self.plans.every[self.line, patient, last]
+        place = np.minimum(self.cursor, last)
+        every = self.plans.every[self.row, last]
         beyond = np.where(self.cursor > last, (self.cursor - last) * np.where(np.isnan(every), 0.0, every), 0.0)
-        planned = self.plans.time[self.line, patient, place] + beyond
+        planned = self.plans.time[self.row, place] + beyond
         self.shift = np.where(which, now - planned, self.shift)
         self.next_time = np.where(which, now, self.next_time)
         self.stopped = self.stopped & ~which
@@ -147,9 +152,10 @@ class Supply:
         line = self.names.index(to)
         which = which & (self.line != line)
         begins = np.where(np.isfinite(self.next_time), self.next_time, now)
-        zero = self.plans.time[line, self.lanes.patient, 0] if to == START else 0.0
-        first = begins + self.plans.time[line, self.lanes.patient, 0] - zero
-        self.line = np.where(which, line, self.line)
+        row = line * self.patients + self.lanes.patient
+        zero = self.plans.time[row, 0] if to == START else 0.0
+        first = begins + self.plans.time[row, 0] - zero
+        self.line, self.row = np.where(which, line, self.line), np.where(which, row, self.row)
         self.cursor, self.shift = np.where(which, 0, self.cursor), np.where(which, begins - zero, self.shift)
         self.next_time = np.where(which, first, self.next_time)
         self.amount, self.every, self.once = (np.where(which, np.nan, x) for x in (self.amount, self.every, self.once))
@@ -170,5 +176,5 @@ class Supply:
         """The level that the line begins at."""
         if not self.levels:
             return np.zeros(len(self.lanes), np.int64)
-        first = self.plans.amount[self.line, self.lanes.patient, self._last()]
+        first = self.plans.amount[self.row, self._last()]
         return np.argmin(np.abs(self._amounts() - first[:, None]), axis=1)

@@ -180,6 +180,8 @@ class Watch:
             since = np.where(np.isnan(self.fits_since[:, k]), self.read_at, self.fits_since[:, k])
             self.fits_since[:, k] = np.where(came, np.where(now, since, np.nan), self.fits_since[:, k])
             confirmed = (self.in_a_row[:, k] >= rule.in_a_row) & ~(self.read_at - since < rule.lasting)
+            if self.rules.begins_again and (rule.resume or rule.stop):  # what has stopped may resume, what goes on stop
+                confirmed = confirmed & (self.supply.stopped == rule.resume)
             if not math.isinf(rule.limit):
                 confirmed = confirmed & (self.followed[:, k] < rule.limit)
             if rule.chance < 1:
