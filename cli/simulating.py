@@ -54,6 +54,7 @@ def _run(scenario: Scenario, folder: Path, posterior: Path | None) -> str:
     from twin.result import dataset
 
     from .report.figure import draw, left_out
+    from .report.ledger_text import doubtful_choices
     from .report.text import to_text, write_csv
 
     began = time.perf_counter()
@@ -61,7 +62,7 @@ def _run(scenario: Scenario, folder: Path, posterior: Path | None) -> str:
     # The folder comes before the work, so that a wrong --out costs no time.
     with replacing(folder, scenario, owns=(dataset.FILE, TWIN, "summary.csv", "figure.png")) as part:
         answer = run_scenario(scenario, posterior=posterior, progress=_progress(scenario.name))
-        print_lines("warning", answer.doubts)
+        print_lines("warning", [*answer.doubts, *doubtful_choices(answer.result)])
         said = f"{calibrating.describe(answer.posterior)}\n\n" if answer.posterior is not None else ""
         observables = list(dict.fromkeys(outcome.of for outcome in scenario.outcomes.values()))
         with writing(folder):

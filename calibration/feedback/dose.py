@@ -26,6 +26,7 @@ from .future import Future
 from .patients import patients_of
 
 _STRAIGHT = 1e-6  # of the largest aim: bent less than this is a straight line
+_SOME = 8  # lanes that tell for all whether it is one, where the states are linear in the dose
 _NODES, _FINE, _TURNS = 9, 200, 4
 _HELD = 2_000_000  # numbers at once
 
@@ -37,17 +38,18 @@ def choose_dose(asked: Asked) -> Chosen:
     target, u, doubtful = estimate(choosing, people, asked.room)
     unknowns = unknowns_of(target, u)
     best: Chosen | None = None
+    future = Future(asked, people, unknowns)
     for every in choosing.every or (math.nan,):
-        step = np.where(np.isnan(every), asked.every, every)
-        amount, aims = _best(Future(asked, people, unknowns, step), asked)
+        future.space(np.where(np.isnan(every), asked.every, every))
+        amount, aims = _best(future, asked)
         failed = doubtful | np.isnan(aims).any(axis=1)
-        found = Chosen(amount, np.full(len(amount), every), *_told(choosing, aims), failed.astype(float))
+        found = Chosen(amount, np.full(len(amount), every), *_summary(choosing, aims), failed.astype(float))
         best = found if best is None else _better(choosing, best, found)
     assert best is not None
     return best
 
 
-def _told(choosing: Choosing, aims: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _summary(choosing: Choosing, aims: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The mean of aims (..., draw), and the share of them in the range; what is not a number counts in neither."""
     known = np.isfinite(aims)
     count = np.maximum(known.sum(axis=-1), 1)
@@ -59,7 +61,7 @@ def _told(choosing: Choosing, aims: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 def _worth(choosing: Choosing, aims: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How good aims (..., draw) are, and what decides between those that are as good: both the larger the better."""
-    mean, chance = _told(choosing, aims)
+    mean, chance = _summary(choosing, aims)
     near = -np.abs(mean - choosing.target)
     first = chance if choosing.by_probability else near
     return np.nan_to_num(first, nan=-np.inf), np.nan_to_num(near, nan=-np.inf)
@@ -80,14 +82,14 @@ def _best(future: Future, asked: Asked) -> tuple[np.ndarray, np.ndarray]:
     """Each lane's best dose of those that can be given, and what it comes to (lane, draw)."""
     products, count = asked.products, len(asked.next_time)
     low, high = _bounds(products, asked.planned)
-    ends = [np.full(count, at) for at in (products.least, (products.least + products.most) / 2, products.most)]
-    first, middle, last = (future.aims(doses) for doses in ends)
-    bent = np.abs(middle - (first + last) / 2)
-    scale = np.nanmax(np.abs(np.stack([first, last])), initial=0.0)
-    if not np.nanmax(bent, initial=0.0) > _STRAIGHT * scale:
-        slope = (last - first) / (products.most - products.least)
-        return _on_lines(asked, first - slope * products.least, slope, low, high)
-    return _on_curves(future, asked, low, high)
+    some = np.arange(count)[:_SOME] if future.is_linear else np.arange(count)
+    half, whole = (future.aims(np.full(len(some), share * products.most), some) for share in (0.5, 1.0))
+    bent = np.abs(half - (future.of_nothing[some] + whole) / 2)
+    if np.nanmax(bent, initial=0.0) > _STRAIGHT * np.nanmax(np.abs(whole), initial=0.0):
+        return _on_curves(future, asked, low, high)
+    if len(some) < count:
+        whole = future.aims(np.full(count, products.most))
+    return _on_lines(asked, future.of_nothing, (whole - future.of_nothing) / products.most, low, high)
 
 
 def _bounds(products: Products, planned: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -191,10 +193,10 @@ def _by_secants(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The dose whose mean is the target, from one that is close to it."""
     before = np.clip(dose * 0.98 + 1e-12, low, high)
-    miss_before = _told(choosing, future.aims(before))[0] - choosing.target
+    miss_before = _summary(choosing, future.aims(before))[0] - choosing.target
     aims = future.aims(dose)
     for _ in range(_TURNS):
-        miss = _told(choosing, aims)[0] - choosing.target
+        miss = _summary(choosing, aims)[0] - choosing.target
         with np.errstate(divide="ignore", invalid="ignore"):
             following = dose - miss * (dose - before) / (miss - miss_before)
         following = np.where(np.isfinite(following), np.clip(following, low, high), dose)

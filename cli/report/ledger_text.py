@@ -37,13 +37,28 @@ def _number(value: float) -> str:
     return "" if np.isnan(value) else f"{value:.4g}"
 
 
+def _percent(share: float) -> str:
+    return "" if np.isnan(share) else f"{100 * share:.0f} %"
+
+
+def doubtful_choices(tree: Any) -> list[str]:
+    """What is to be said of doses that rest on an estimate which is not to be trusted."""
+    if "decisions" not in tree.children:
+        return []
+    doubtful = tree["decisions/doubtful"].values
+    count, made = int(np.nansum(doubtful)), int(np.isfinite(doubtful).sum())
+    told = f"{count:,} of {made:,} chosen doses rest on an estimate of the patient that is not to be trusted"
+    return [told] if count else []
+
+
 def _decisions(decisions: Any, regimen: str, unit: str, scale: float) -> list[list[str]]:
     """Readings and what was decided on them; which feedback, and of what, where there are several."""
     feedback = feedback_of(decisions, regimen)
     reading, dose = (_unit_of_all(feedback, key) for key in ("unit", "dose_unit"))
     head = [f"read ({unit})", f"true {reading}".strip(), "measured", "told", "rule"]
-    several = len(feedback) > 1
-    rows = [[*head, f"dose {dose}".strip(), "asked", "becomes", *(("by", "of") if several else ())]]
+    several, chosen = len(feedback) > 1, bool(np.isfinite(decisions["probability"].values).any())
+    head += [f"dose {dose}".strip(), "asked", "becomes", *(("expected", "chance") if chosen else ())]
+    rows = [[*head, *(("by", "of") if several else ())]]
     treatments = decisions["treatment"].attrs["treatments"]
     for k in np.argsort(decisions["read_at"].values, kind="stable"):
         one = {name: values.values[k] for name, values in decisions.data_vars.items()}
@@ -53,7 +68,8 @@ def _decisions(decisions: Any, regimen: str, unit: str, scale: float) -> list[li
         numbers = [_number(one[name]) for name in ("latent", "measured", "reported")]
         doses = [_number(one[name]) for name in ("dose_before", "dose_asked", "dose")]
         rule = rule_name(decisions, regimen, place, int(one["rule"]))
-        more = [feedback[place]["name"], treatments[int(one["treatment"])]] if several else []
+        more = [_number(one["expected"]), _percent(one["probability"])] if chosen else []
+        more += [feedback[place]["name"], treatments[int(one["treatment"])]] if several else []
         rows.append([_number(one["read_at"] / scale), *numbers, rule, *doses, *more])
     return rows
 

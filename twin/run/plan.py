@@ -23,7 +23,7 @@ from ..solver.ensemble.event_table import fixed_ranks
 from .batch import Batch, Own
 from .people import bind_arms, bind_patients, find_doubts, own_covariates, schedule_all, to_numbers
 from .question import make_question, require_covered, select_outcomes
-from .reacting.prepare import react, replay_of, require_chooser, require_engine, require_readings, without_doses
+from .reacting.prepare import react, replay_of, require_engine, require_readings, without_doses
 from .times import course_span, look_times, resolution_of, sample_times, shown_times, time_points
 
 NOTHING_OWN = Own()
@@ -68,7 +68,6 @@ def prepare(
             reaction = dataclasses.replace(reaction, replayed=replay_of(ledger, people, arms, draws))
         else:
             reaction = dataclasses.replace(reaction, chooser=choose_dose)
-            require_chooser(reaction, arms)
         question = dataclasses.replace(question, measured=reaction.observables_read)
         schedules = without_doses(schedules)
     require_readings(of_readings, reaction)

@@ -50,10 +50,10 @@ def react(
     return Reaction(rules, habits, tuple(supplied), tuple(fixed), _forms(model, people[0]), sizes, covariates)
 
 
-def require_chooser(reaction: Reaction, arms: Mapping[str, Regimen]) -> None:
-    """Refuse rules that choose doses where nobody is there to choose."""
+def require_chooser(reaction: Reaction, arms: Sequence[str]) -> None:
+    """Refuse rules that choose doses where nobody is there to choose, and no ledger says what was chosen."""
     for name, feedback in zip(arms, reaction.rules, strict=True):
-        if any(rules.choosing for rules in feedback) and reaction.chooser is None:
+        if any(rules.choosing for rules in feedback) and reaction.chooser is None and reaction.replayed is None:
             raise TwinError(
                 f"regimen '{name}' chooses doses by what is known of a patient; hand over who does, with "
                 "twin.simulate(..., choose=calibration.choose_dose), or take twin.run_scenario"
