@@ -31,6 +31,7 @@ _BLOCKS = 16  # of a call on a CPU at most, and two at least
 _CALL_BYTES = 2**26  # what a call on a CPU may hold, if that leaves room for two
 _ACCELERATED = 2**20  # trajectories of the largest call on an accelerator
 _MEMORY_SHARE = 0.25  # of its free memory that one call may take
+_DECIDING = 8  # calls of an accelerator side by side, where regimens react
 _WAVE = 64  # calls in flight unless a chunk is asked for
 
 Progress = Callable[[int, int], None] | None
@@ -64,7 +65,8 @@ def _solve(
 
     What regimens that react have decided and given is added to `ledgers`.
     """
-    shape = _shape(batch, choice, len(lanes))
+    threads = workers or _workers(batch)
+    shape = _shape(batch, choice, len(lanes), threads)
     wide = batch.dtype == np.float64
     with jax.enable_x64(wide):
         began = time.perf_counter()
@@ -102,7 +104,7 @@ def _solve(
 
     most = int(np.prod(shape))
     in_flight = max(1, chunk // most) if chunk else _WAVE
-    threads = workers or _workers(in_flight)
+    threads = min(threads, in_flight)
     size = min(most, _LANES * math.ceil(len(lanes) / (_LANES * threads)))
     calls = [lanes[i : i + size] for i in range(0, len(lanes), size)]
     done = 0
@@ -146,20 +148,25 @@ class _Store:
         jax.tree.map(place, self.arrays, found)
 
 
-def _workers(in_flight: int) -> int:
-    """A CPU solves a call on one core, so as many run as there are cores; an accelerator wants the next queued."""
+def _workers(batch: Batch) -> int:
+    """A CPU solves a call on one core, so as many run as there are cores; an accelerator wants the next queued.
+
+    Where regimens react, the host decides while an accelerator waits: more calls, so that it does not.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    alone = jax.default_backend() == "cpu" and len(jax.local_devices()) == 1
-    return min(in_flight, cores if alone else 2)
+    if jax.default_backend() == "cpu" and len(jax.local_devices()) == 1:
+        return cores
+    return 2 if batch.reaction is None else min(cores, _DECIDING)
 
 
-def _shape(batch: Batch, choice: Choice, lanes: int) -> tuple[int, int, int]:
+def _shape(batch: Batch, choice: Choice, lanes: int, threads: int) -> tuple[int, int, int]:
     """Of a call: devices, blocks of each, and lanes of a block."""
     devices = len(jax.local_devices())
     if not choice.method:
         return devices, 1, _LANES
     if jax.default_backend() != "cpu":
-        return devices, _lanes_that_fit(batch, lanes) // _LANES, _LANES
+        share = lanes if batch.reaction is None else math.ceil(lanes / threads)
+        return devices, _lanes_that_fit(batch, share) // _LANES, _LANES
     fits = _CALL_BYTES // (batch.numbers * np.dtype(batch.dtype).itemsize * _LANES)
     return devices, max(2, min(_BLOCKS, 2 ** int(np.log2(max(fits, 1))))), _LANES
 

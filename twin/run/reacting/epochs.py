@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -185,6 +186,7 @@ def _assays(
 
 
 _PROGRAMS: dict[Any, Any] = {}
+_COMPILING = threading.Lock()  # calls run side by side: whoever comes first compiles, the others wait
 
 
 def call(task: Task, stage: Callable[..., Any], shared: Any, given: Any, count: Any) -> Any:
@@ -192,7 +194,8 @@ def call(task: Task, stage: Callable[..., Any], shared: Any, given: Any, count: 
     whole = (shared, (given, count))
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), whole)
     key = (task, stage, backend_name(), shapes_key(shapes))
-    program = look_up(_PROGRAMS, key, lambda: program_of(task, stage), shapes, compiler_options())
+    with _COMPILING:
+        program = look_up(_PROGRAMS, key, lambda: program_of(task, stage), shapes, compiler_options())
     return program(*whole)
 
 

@@ -12,48 +12,58 @@ GIVEN, SKIPPED, WITHHELD, ONCE, RESCUE, FIXED, FORGOTTEN, TWICE = range(8)
 WHY = ("given", "skipped", "withheld", "given once", "rescue", "fixed", "forgotten", "taken twice")
 
 
+class _Rows:
+    """Rows of each lane in the order in which they came, column by column; there is always room for the next."""
+
+    def __init__(self, lanes: int, fills: Sequence[float]):
+        self.fills, self.count = fills, np.zeros(lanes, np.int64)
+        self.columns = [np.full((_FEW, lanes), fill) for fill in fills]  # lanes last: they mostly have as many rows
+
+    def add(self, rows: np.ndarray, *columns: np.ndarray | float) -> None:
+        """A row to each of these lanes; columns are of all lanes, or one number."""
+        place = self.count[rows]
+        if len(rows) and place.max() >= len(self.columns[0]):
+            self.columns = [
+                np.concatenate([column, np.full_like(column, fill)])
+                for column, fill in zip(self.columns, self.fills, strict=True)
+            ]
+        for into, column in zip(self.columns, columns, strict=True):
+            column = np.asarray(column)
+            into[place, rows] = column[rows] if column.ndim else column
+        self.count[rows] += 1
+
+    def tables(self, lanes: np.ndarray | slice = slice(None)) -> list[np.ndarray]:
+        """The columns (lane, row) of some lanes."""
+        width = int(self.count[lanes].max(initial=0))
+        return [column[:width, lanes].T for column in self.columns]
+
+
+_FEW = 4  # rows that there is room for at first
+
+
 class Ledger:
     """What was decided and given, lane by lane, row by row as it came."""
 
     def __init__(self, lanes: int):
-        self.lanes = lanes
-        self.decisions: list[tuple[np.ndarray, ...]] = []
-        self.doses: list[tuple[np.ndarray, ...]] = []
+        self._decisions, self._doses = _Rows(lanes, _DECISION_FILLS), _Rows(lanes, _DOSE_FILLS)
         self.halts: list[np.ndarray] = []  # (lane,) each: where the solver stopped
 
     def decision(self, rows: np.ndarray, *columns: np.ndarray) -> None:
         """Of these lanes: when it was read and decided, latent, measured, reported, the rule, doses, by and of what."""
-        self.decisions.append((rows, *(np.asarray(column)[rows].copy() for column in columns)))
+        self._decisions.add(rows, *columns)
 
     def dose(self, rows: np.ndarray, *columns: np.ndarray | float) -> None:
         """Of these lanes: a dose that was due, when it was given, what was planned and what given, why, and of what."""
-        size = len(np.asarray(columns[0]))
-        self.doses.append((rows, *(np.broadcast_to(np.asarray(c), size)[rows].copy() for c in columns)))
-
-    @staticmethod
-    def _table(entries: list[tuple[np.ndarray, ...]], lanes: int, fills: Sequence[float]) -> list[np.ndarray]:
-        """Columns (lane, row): each lane's entries in the order in which they came."""
-        if not entries:
-            return [np.full((lanes, 0), fill) for fill in fills]
-        rows = np.concatenate([entry[0] for entry in entries])
-        order = np.argsort(rows, kind="stable")
-        counts = np.bincount(rows, minlength=lanes)
-        place = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-        found = []
-        for k, fill in enumerate(fills, 1):
-            column = np.concatenate([entry[k] for entry in entries])[order]
-            table = np.full((lanes, counts.max()), fill, np.result_type(column.dtype, type(fill)))
-            table[rows[order], place] = column
-            found.append(table)
-        return found
+        self._doses.add(rows, *columns)
 
     def doses_so_far(self, rows: np.ndarray) -> list[np.ndarray]:
         """The columns of doses (lane, dose) of some lanes."""
-        return [column[rows] for column in self._table(self.doses, self.lanes, _DOSE_FILLS)]
+        return self._doses.tables(rows)
 
     def readings_so_far(self, rows: np.ndarray, feedback: int) -> tuple[np.ndarray, np.ndarray]:
         """When some lanes were read by a feedback and what was told (lane, reading), missed visits left out."""
-        time, value, by = (self._table(self.decisions, self.lanes, _DECISION_FILLS)[k][rows] for k in (0, 4, 10))
+        columns = self._decisions.tables(rows)
+        time, value, by = (columns[DECISION.index(name)] for name in ("read_at", "reported", "feedback"))
         kept = (by == feedback) & np.isfinite(value)
         order = np.argsort(~kept, axis=1, kind="stable")[:, : int(kept.sum(axis=1).max(initial=0))]
         kept = np.take_along_axis(kept, order, axis=1)
@@ -62,9 +72,8 @@ class Ledger:
 
     def tables(self) -> tuple[dict[str, np.ndarray], ...]:
         """Decisions, doses and stops, name -> (lane, row); what is not there is not a number, or -9."""
-        decisions = self._table(self.decisions, self.lanes, _DECISION_FILLS)
-        doses = self._table(self.doses, self.lanes, _DOSE_FILLS)
         stops = {STOP[0]: np.stack(self.halts, axis=1)}
+        decisions, doses = self._decisions.tables(), self._doses.tables()
         return dict(zip(DECISION, decisions, strict=True)), dict(zip(DOSE, doses, strict=True)), stops
 
 
