@@ -57,7 +57,7 @@ def _course(axes: Any, tree: Any, g: int, row: int, name: str, scale: float) -> 
     if not typical:
         axes.fill_between(times, low, high, color=COLOURS[0], alpha=0.2, linewidth=0, label="90 % of what is known")
     axes.plot(times, middle, color=COLOURS[0], label="typical" if typical else "median")
-    axes.set_ylabel(with_unit(name, ""))
+    axes.set_ylabel(with_unit(name, courses["unit"].values[row]))
     axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
     _marks(axes, tree, g, scale)
     axes.grid(color=FAINT, linewidth=0.6)

@@ -125,6 +125,18 @@ class Decay(DiseaseModel):
         return y.amount
 
 
+class Alike(Decay):
+    """The same where nobody differs from the typical."""
+
+    name = "sampling_alike"
+
+    class Parameters(eqx.Module):
+        size: Scalar = parameter(10.0, "mg", "amount at time 0")
+        rate: Scalar = parameter(0.25, "1/h", "rate")
+        noise: Scalar = parameter(0.5, "mg", "additive SD")
+        error: Scalar = parameter(0.2, "1", "proportional SD")
+
+
 class Line(DiseaseModel):
     """A straight line with normal errors and normal spreads: everything about it is exact."""
 

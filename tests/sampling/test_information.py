@@ -57,8 +57,8 @@ def test_the_folder_of_numbers_says_the_same(shared_data):
         assert 100 * found["relative_error"].values == pytest.approx(errors, abs=0.006)
 
 
-def by_differences(f, sd, values, omega, errors, times, full):
-    """The information of one subject by central differences: nothing but the definition."""
+def by_differences(f, sd, values, omega, errors, times):
+    """The full information of one subject by central differences: nothing but the definition."""
     count, spread = len(values), len(omega)
 
     def moments(x):
@@ -77,15 +77,12 @@ def by_differences(f, sd, values, omega, errors, times, full):
         down.append(moments(x - step))
     mean = np.stack([(a[0] - b[0]) / (2e-4 * v) for a, b, v in zip(up, down, x, strict=True)])
     whole = np.stack([(a[1] - b[1]) / (2e-4 * v) for a, b, v in zip(up, down, x, strict=True)])
-    if not full:
-        whole[:count] = 0
     inverse = np.linalg.inv(moments(x)[1])
     weighed = inverse @ whole
     return mean @ inverse @ mean.T + 0.5 * np.einsum("kij,lji->kl", weighed, weighed)
 
 
-@pytest.mark.parametrize("kind", ["reduced", "full"])
-def test_the_matrix_is_that_of_finite_differences(kind):
+def test_the_matrix_is_that_of_finite_differences():
     """A closed form in NumPy, with an error of two parts; central differences of it are good to some 1e-6."""
 
     def level(values, times):
@@ -95,9 +92,9 @@ def test_the_matrix_is_that_of_finite_differences(kind):
         return scale * (np.exp(-rate * times) - np.exp(-absorption * times))
 
     sd = lambda mean, errors: errors[1] + errors[0] * mean  # noqa: E731
-    found = inform(kind, measure="assay")["information"].to_dataset()
+    found = inform("full", measure="assay")["information"].to_dataset()
     values, omega = np.array([0.15, 8.0, 1.0]), np.array([0.07, 0.02, 0.6])
-    wanted = 32 * by_differences(level, sd, values, omega, [0.1, 0.5], np.array(TIMES), kind == "full")
+    wanted = 32 * by_differences(level, sd, values, omega, [0.1, 0.5], np.array(TIMES))
     labels = ["clearance", "volume", "absorption", *(f"variance of {n}" for n in
               ("clearance", "volume", "absorption", "error", "noise"))]  # fmt: skip
     own = found["matrix"].sel(unknown=labels, other=labels).values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,10 +22,10 @@ from .fisher import Unknowns, rows_of, shift, shrinkage_of, with_shifts
 from .gain import known_of, simulate_variance, variance_of
 from .question import OUTCOME, POPULATION, Group, SamplingQuestion
 from .score import PatientScore, PopulationScore
-from .search import Found, search
+from .search import Found, Score, search
 from .slopes import Own, Slopes, find_slopes
 
-_SHOWN = 80  # times of the course that figures show
+_SHOWN = 64  # times of the course that figures show
 
 
 def answer(
@@ -109,7 +109,7 @@ def _population(
         "sampling": result.sampling(question, found),
         "information": result.information(model, question, information),
         "shrinkage": result.shrinkage(question, shrinkage),
-        **_figures(question, looked, found, score),
+        **_figures(model, question, looked, found, [score] * len(looked)),
     }
     return result.tree(groups, question, found, score.of_information(information[None])[0])
 
@@ -153,7 +153,7 @@ def _patients(
     for row, group in enumerate(question.groups):
         own, covariance = draws_of(model, group.patient, row, given, settings.seed, settings.draws)
         one = _look(model, group, question, regimens, outcomes, settings, own)
-        known = known_of(one.slopes, own, covariance, group.patient.id)
+        known = known_of(one.slopes, own, covariance)
         score = PatientScore(question.aim, known, group.candidates)
         found = search([group.candidates], score, seed=settings.seed)
         rows.append(_expectations(score, group.candidates, found.sets[0], settings.seed))
@@ -167,7 +167,7 @@ def _patients(
     groups = {
         "sampling": result.sampling(question, whole),
         "expected": result.expectations(model, question, outcomes, rows),
-        **_figures(question, looked, whole, scores),
+        **_figures(model, question, looked, whole, scores),
     }
     return result.tree(groups, question, whole, whole.score)
 
@@ -195,23 +195,19 @@ def _expectations(score: PatientScore, candidates: Candidates, chosen: np.ndarra
 # --- for figures --------------------------------------------------------------------------------------
 
 
-def _figures(question: SamplingQuestion, looked: list[Looked], found: Found, score: Any) -> dict[str, xr.Dataset]:
+def _figures(
+    model: DiseaseModel, question: SamplingQuestion, looked: list[Looked], found: Found, scores: Sequence[Score]
+) -> dict[str, xr.Dataset]:
     """How the score falls where one time is moved, how an even spread compares, and the courses."""
     profiles, evens = [], []
-    for g, group in enumerate(question.groups):
-        one = score[g] if isinstance(score, list) else score
-        best = one(g, found.sets[g][None], found.sets)[0]
-        profiles.append(
-            [
-                (times, np.exp(one(g, sets, found.sets) - best))
-                for times, sets in (
-                    group.candidates.replace_at(found.sets[g], k) for k in range(group.candidates.count)
-                )
-            ]
-        )
-        even = group.candidates.even_set()
-        evens.append(np.nan if even is None else float(np.exp(one(g, even[None], found.sets)[0] - best)))
+    for g, (group, score) in enumerate(zip(question.groups, scores, strict=True)):
+        own, candidates = found.sets[g], group.candidates
+        best = score(g, own[None], found.sets)[0]
+        moved = [candidates.replace_at(own, place) for place in range(candidates.count)]
+        profiles.append([(times, np.exp(score(g, sets, found.sets) - best)) for times, sets in moved])
+        even = candidates.even_set()
+        evens.append(np.nan if even is None else float(np.exp(score(g, even[None], found.sets)[0] - best)))
     return {
         "profile": result.profile(question, profiles, np.array(evens)),
-        "courses": result.courses(question, [(one.times, one.shown) for one in looked]),
+        "courses": result.courses(model, question, [(one.times, one.shown) for one in looked]),
     }

@@ -69,15 +69,17 @@ class Candidates:
 
     def neighbours(self, one: np.ndarray) -> np.ndarray:
         """The sets that differ from one in a single time."""
-        sets = np.array(list(self._swaps(one)), int).reshape(-1, self.count)
+        rows = list(self._swaps(one))
+        sets = np.array(rows, int).reshape(len(rows), self.count)
         return sets[self.find_allowed(sets)]
 
     def replace_at(self, one: np.ndarray, place: int) -> tuple[np.ndarray, np.ndarray]:
-        """The times that could stand at a place of a set, and the sets in which they do, however close to others."""
+        """The times that could stand at a place of a set, and the sets in which they do."""
         times = np.array(self._block_of(place).times)
         sets = np.repeat(one[None], len(times), axis=0)
         sets[:, place] = times
-        return times, sets
+        allowed = self.find_allowed(sets)
+        return times[allowed], sets[allowed]
 
     def random_set(self, random: np.random.Generator) -> np.ndarray:
         """A set that may be chosen; an error if none is found."""

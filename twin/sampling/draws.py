@@ -44,7 +44,13 @@ def draws_of(
     if not known:
         return own, correlations(model, unknowns)
     values = np.concatenate([*own["deviations"].values(), *own["individuals"].values()])
-    return own, np.cov(values).reshape(len(unknowns), len(unknowns))
+    covariance = np.cov(values).reshape(len(unknowns), len(unknowns)) if count > 1 else np.zeros((1, 1))
+    if not np.all(np.linalg.eigvalsh(covariance) > 1e-12 * np.max(np.diag(covariance))):
+        raise TwinError(
+            f"patient '{patient.id}': the draws have no covariance that can be inverted; give more draws than "
+            "unknowns, all of which differ"
+        )
+    return own, covariance
 
 
 def _prior(

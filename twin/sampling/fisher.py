@@ -181,7 +181,8 @@ def _information(rows: Rows, sets: np.ndarray) -> np.ndarray:
 
 def shrinkage_of(model: DiseaseModel, unknowns: Unknowns, rows: Rows, chosen: np.ndarray) -> np.ndarray:
     """Variance of each deviation that a subject's measurements leave, over that before, by the same linearisation."""
-    of_spread, variance = rows.of_spread[chosen].reshape(-1, rows.of_spread.shape[-1]), rows.variance[chosen].ravel()
+    variance = rows.variance[chosen].ravel()
+    of_spread = rows.of_spread[chosen].reshape(len(variance), len(rows.omega))
     prior = np.linalg.inv(rows.omega)
     after = np.linalg.inv(prior + of_spread.T @ (of_spread / variance[:, None]))
     return np.diag(after) / np.diag(rows.omega)

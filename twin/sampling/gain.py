@@ -11,7 +11,6 @@ import dataclasses
 
 import numpy as np
 
-from ..errors import TwinError
 from .slopes import Own, Slopes
 
 _TOGETHER = 4_000_000  # numbers of the largest array of sets that are worked on together
@@ -38,13 +37,8 @@ class Known:
         return np.concatenate(parts)
 
 
-def known_of(slopes: Slopes, own: Own, covariance: np.ndarray, who: str) -> Known:
+def known_of(slopes: Slopes, own: Own, covariance: np.ndarray) -> Known:
     """From a patient's draws, the covariance of their unknowns, and their courses."""
-    if not np.all(np.linalg.eigvalsh(covariance) > 1e-12 * np.max(np.diag(covariance))):
-        raise TwinError(
-            f"patient '{who}': the draws have no covariance that can be inverted; give more draws than "
-            "unknowns, all of which differ"
-        )
     of_mean, of_sd = slopes.of_mean / slopes.sd[..., None], slopes.of_sd / slopes.sd[..., None]
     # An error's size that depends on an unknown tells of it, too: the Fisher information of a normal number
     each = np.einsum("dtok,dtol->dtkl", of_mean, of_mean) + 2 * np.einsum("dtok,dtol->dtkl", of_sd, of_sd)

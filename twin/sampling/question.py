@@ -245,8 +245,10 @@ def _candidates(
             raise TwinError(f"the fixed times are {gaps.min():g} {unit} apart themselves; write no more than that")
     if len(problems.found) > before:
         return None
-    choose = said("choose")
     counts = [getattr(one, "choose", None) for one in said("windows")]
+    choose = group.choose
+    if choose is None and (group.windows is None or (group.windows and all(count is None for count in counts))):
+        choose = entry.choose  # windows of its own that are none, or say how many, are not asked for more
     with problems.at(*own("choose"), "choose"):
         return _assemble(each, counts, choose, np.sort(np.array(fixed, float)), apart)
     return None

@@ -144,7 +144,7 @@ def profile(
     )
 
 
-def courses(question: SamplingQuestion, each: Sequence[tuple[np.ndarray, Slopes]]) -> xr.Dataset:
+def courses(model: DiseaseModel, question: SamplingQuestion, each: Sequence[tuple[np.ndarray, Slopes]]) -> xr.Dataset:
     """Quantiles over draws (patients), or the typical subject's course (population), without errors of measurement."""
     dims = (GROUP, "observable", "point")
     quantiles = [
@@ -158,8 +158,10 @@ def courses(question: SamplingQuestion, each: Sequence[tuple[np.ndarray, Slopes]
         for i, word in enumerate(("low_5", "median", "high_95"))
     }
     times = np.stack([times for times, _ in each])
+    units = words(model.observables()[name].unit for name in question.measured)
     return xr.Dataset(
-        {**data, "time": ((GROUP, "point"), times)}, _names(question) | {"observable": words(question.measured)}
+        {**data, "time": ((GROUP, "point"), times), "unit": ("observable", units)},
+        _names(question) | {"observable": words(question.measured)},
     )
 
 
