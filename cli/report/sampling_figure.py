@@ -23,7 +23,7 @@ def draw(tree: Any, path: Path) -> Path:
     courses = tree["courses"].to_dataset()
     groups = courses["group"].values[:MOST_GROUPS]
     names = courses["observable"].values[:MOST_OBSERVABLES]
-    unit, scale = readable_time(tree.attrs["time_unit"], float(np.nanmax(courses["time"].values)))
+    unit, scale = readable_time(tree.attrs["time_unit"], float(np.ptp(courses["time"].values)))
     with matplotlib.rc_context(STYLE):
         rows = len(names) + 1
         figure, axes = plt.subplots(
