@@ -12,7 +12,7 @@ from twin.errors import TwinError
 from twin.sampling import search
 from twin.sampling.candidates import Block, Candidates
 
-from .models import Alike, Decay, Warfarin
+from .models import Alike, Decay, Line, Warfarin
 
 ANA = twin.Patient("ana")
 GRID = {"from": 0.5, "to": 12, "step": 0.5}
@@ -151,14 +151,55 @@ def test_the_profile_and_the_even_spread_are_efficiencies():
     assert float(found["profile/even"][0]) == pytest.approx(told[times == middle][0] / told.max(), rel=1e-6)
 
 
+def test_a_line_aims_at_where_it_will_be():
+    """Correlated normal spreads and an error, all unknown; the place at 24 h depends on the two typical values."""
+    words = {"measure": "place", "windows": [{"from": 0, "to": 10, "step": 1}], "choose": 3, "aim": {"outcome": "last"}}
+    found = choose(Line(), settings=twin.Settings(until=24.0), fixed=[0.5], **words)
+    at, omega = np.array([1.0, 24.0]), np.array([[4.0, -0.3], [-0.3, 0.25]])
+
+    def matrix(times):
+        slope = np.stack([np.ones(len(times)), times], -1)
+        inverse = np.linalg.inv(slope @ omega @ slope.T + 1.5**2 * np.eye(len(times)))
+        a, b = slope.T
+        parts = [np.outer(a, a), np.outer(b, b), np.outer(a, b) + np.outer(b, a), np.eye(len(times))]
+        weighed = [inverse @ part for part in parts]
+        whole = np.zeros((6, 6))
+        whole[:2, :2] = slope.T @ inverse @ slope
+        whole[2:, 2:] = [[0.5 * np.sum(one * other.T) for other in weighed] for one in weighed]
+        return 20 * whole
+
+    sets = list(itertools.combinations(range(11), 3))
+    best = min(sets, key=lambda s: at @ np.linalg.inv(matrix(np.array([0.5, *s])))[:2, :2] @ at)
+    assert times_of(found) == sorted([0.5, *map(float, best)])
+    names = [
+        "start",
+        "speed",
+        "variance of start",
+        "variance of speed",
+        "covariance of start and speed",
+        "variance of noise",
+    ]
+    own = found["information/matrix"].sel(unknown=names, other=names).values
+    assert own == pytest.approx(matrix(np.array(times_of(found))), rel=1e-8, abs=1e-10)
+
+
+def test_several_observables_are_read_at_once():
+    """Where nobody differs, the information of what is read together adds."""
+    words = {"windows": [], "fixed": [1.0, 6.0], "estimate": BOTH}
+    each = [choose(Alike(), measure=name, **words)["information/matrix"].values for name in ("amount", "reading")]
+    both = choose(Alike(), measure=["amount", "reading"], **words)
+    assert both["information/matrix"].values == pytest.approx(each[0] + each[1], rel=1e-12)
+    assert both["courses/median"].sizes["observable"] == 2
+
+
 # --- windows ---------------------------------------------------------------------------------------------
 
 
 def test_a_time_in_each_window_and_apart():
     windows = [{"from": 1, "to": 5, "step": 1, "choose": 1}, {"from": 4, "to": 8, "step": 1, "choose": 2}, 9]
     with pytest.raises(TwinError, match="choose: is missing; say how many times are chosen, here or in each window"):
-        choose(windows=windows, estimate=BOTH)
-    found = times_of(choose(windows=windows[:2], estimate=BOTH, apart=2))
+        choose(Alike(), windows=windows, estimate=BOTH)
+    found = times_of(choose(Alike(), windows=windows[:2], estimate=BOTH, apart=2))
     assert found[0] <= 5
     assert len(found) == 3
     assert min(np.diff(found)) >= 2
@@ -227,6 +268,23 @@ def test_what_cannot_be_asked_is_one_sentence(case):
         choose(**{key: value for key, value in (GOOD | words).items() if value is not None})
     assert str(refused.value).startswith("sampling, ")
     assert "\n" not in str(refused.value)
+
+
+OTHER = [
+    ("sunitinib", "fatigue", "one of 4 ordered classes, which depends on the one before"),
+    ("pembrolizumab", "mutant_fragments", "a count, negative binomial"),
+    ("type1_diabetes_replaybg", "free_living_glucose", "correlated over"),
+]
+
+
+@pytest.mark.parametrize(("model", "measure", "words"), OTHER)
+def test_errors_that_are_not_normal_and_independent_are_refused(model, measure, words):
+    model = twin.load_model(model)
+    dose = {"once": None}
+    with pytest.raises(
+        TwinError, match=rf"measure: the error of '{measure}' \(.*{words}.*\) is not normal \(or log-no"
+    ):
+        twin.optimal_sampling(model, ANA, dose, measure=measure, fixed=[1])
 
 
 def test_several_regimens_need_one_that_is_fixed():

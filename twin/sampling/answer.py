@@ -72,8 +72,8 @@ def _look(
 
 def _require_errors(slopes: Slopes, times: np.ndarray, question: SamplingQuestion, unit: str) -> None:
     """A measurement without error would tell everything: where the true value is 0, a proportional one has none."""
-    bad = ~(np.isfinite(slopes.mean) & (slopes.sd > 0) & (slopes.true != 0) | (slopes.sd > 1e-12)).all(0)
-    bad |= ~np.isfinite(slopes.of_mean).all((0, -1))
+    finite = np.isfinite(slopes.mean) & np.isfinite(slopes.of_mean).all(-1) & np.isfinite(slopes.of_sd).all(-1)
+    bad = ~(finite & (slopes.sd > 0)).all(0)
     for t, o in np.argwhere(bad):
         raise TwinError(
             f"at {times[t]:g} {unit} '{question.measured[o]}' is 0, and so is the error of measuring it; leave it out"

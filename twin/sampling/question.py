@@ -111,8 +111,8 @@ def _read_names(entry: SamplingEntry, model: DiseaseModel, problems: Problems) -
                 raise TwinError(f"'{name}' declares no error of measurement, so it cannot be measured; name another")
             if type(noise).normal_form is Noise.normal_form:
                 raise TwinError(
-                    f"'{name}' has an error that is {noise.describe()}; sampling needs a normal "
-                    "(or log-normal) and independent one; name another observable"
+                    f"the error of '{name}' ({noise.describe()}) is not normal (or log-normal) and independent, which "
+                    "sampling needs; name another observable"
                 )
     return tuple(name for name in names if name in model.observables())
 
@@ -297,7 +297,7 @@ def _window(one: Any, limits: tuple[float, float], unit: str) -> np.ndarray:
         raise TwinError("the window holds no time; 'step' must be above 0 and 'to' not before 'from'")
     if (to - start) / step > MOST:
         raise TwinError(f"{(to - start) / step:.0f} steps are more than the {MOST} allowed; take longer ones")
-    times = start + step * np.arange(int((to - start) / step + 1e-9) + 1)
+    times = np.round(start + step * np.arange(int((to - start) / step + 1e-9) + 1), 9)
     for end in (times[0], times[-1]):
         _within(float(end), limits, unit)
     return times

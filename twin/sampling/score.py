@@ -16,6 +16,7 @@ from .question import DETERMINANT, PRECISION, Aim
 
 _RIDGE = 1e-9  # of relative information: what a set tells nothing of is ranked far down instead of dividing by zero
 _UNSEEN = 1e-6  # relative information below it is none: a relative standard error above 100,000 %
+_NAMED = 5  # of what is not seen, in a sentence
 _SEARCHED = 64  # draws by which sets are compared; the chosen one is looked at with all
 
 
@@ -73,8 +74,9 @@ class PopulationScore:
             return
         weights = np.linalg.norm(direction[:, weak], axis=1)
         unseen = [label for label, weight in zip(self.labels, weights, strict=True) if weight > 0.1]
+        named = [*unseen[:_NAMED], *([f"{len(unseen) - _NAMED} more"] if len(unseen) > _NAMED else [])]
         raise TwinError(
-            f"these measurements cannot tell {' and '.join(unseen)} (apart); measure at more times or "
+            f"these measurements cannot tell {' and '.join(named)} (apart); measure at more times or "
             "in more groups, or leave it out of 'estimate'"
         )
 

@@ -55,7 +55,7 @@ class Noise:
 
     def normal_form(self, true: Array, p: Any) -> tuple[Scalar, Scalar]:
         """Mean and standard deviation of a measurement on the scale on which its error is normal, by itself."""
-        raise TwinError(f"a measurement with an error that is {self.describe()} is not normal and independent")
+        raise TwinError(f"a measurement ({self.describe()}) is not normal and independent on any scale")
 
     def continue_from(self, seen: Seen, known: Array, *, key: Array) -> Array:
         """One measured series (time,) that goes on from what is `known` (time,): these stay as they were read."""
