@@ -54,12 +54,12 @@ def test_an_optimum_that_is_known(case):
 
 DAY = {"from": 0.5, "to": 60.5, "step": 4}
 AIMS = {
-    "all": ("all", lambda m: np.linalg.slogdet(m)[1]),
+    "all": ("all", lambda m: np.linalg.slogdet(m)[1] / 7),
     "two of them": (
         {"determinant": ["clearance", "volume"]},
-        lambda m: np.linalg.slogdet(m)[1] - np.linalg.slogdet(m[2:, 2:])[1],
+        lambda m: (np.linalg.slogdet(m)[1] - np.linalg.slogdet(m[2:, 2:])[1]) / 2,
     ),
-    "one exactly": ({"precision": ["variance of clearance"]}, lambda m: -np.linalg.inv(m)[3, 3]),
+    "one exactly": ({"precision": ["variance of clearance"]}, lambda m: -np.log(np.linalg.inv(m)[3, 3])),
 }
 
 
@@ -76,10 +76,12 @@ def test_the_best_set_is_that_of_brute_force(aim):
     ]  # fmt: skip
     whole = choose(Warfarin(), {"once": "70 mg"}, **words | {"fixed": [2.0, 96.0, *candidates], "apart": 0})
     assert whole.attrs["how"] == "given"
-    scores = [score(matrix_of(pair)) for pair in allowed]
+    values = np.array([0.15, 8.0, 1.0, 0.07, 0.02, 0.6, 0.01])
+    scores = [score(matrix_of(pair) * np.outer(values, values)) for pair in allowed]
     best = allowed[int(np.argmax(scores))]
     assert times_of(found) == sorted([*best, 2.0, 96.0])
     assert found.attrs["sets_tried"] == len(allowed)
+    assert found.attrs["score"] == pytest.approx(max(scores), rel=1e-6)
     for pair in allowed[::7]:
         given = twin.information(
             Warfarin(), ANA, {"once": "70 mg"}, times=sorted([*pair, 2.0, 96.0]), measure="level", subjects=32

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -139,6 +140,8 @@ def test_drawing_measurements_gives_the_variance_that_is_left():
     left, count = simulate_variance(known, np.array([0]), values, seed=1)
     assert left == pytest.approx([0.2], rel=0.08)  # its SD over 20 seeds is 2 %
     assert 300 < count < 1200
+    nothing = dataclasses.replace(known, slopes=dataclasses.replace(slopes, sd=np.full((1500, 1, 1), 1e6)))
+    assert simulate_variance(nothing, np.array([0]), values, seed=1)[1] == pytest.approx(1499, abs=0.01)  # not itself
 
 
 def test_what_a_patient_cannot_be_asked():
