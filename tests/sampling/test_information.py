@@ -36,6 +36,13 @@ def test_published_determinant_and_errors(kind):
     assert list(found["information/unknown"].values)[::3] == ["clearance", "variance of clearance", "variance of error"]
 
 
+@pytest.mark.slow
+def test_another_solver_gives_the_same():
+    """One course at a time by diffrax, instead of the closed form: the differences of slopes stand its rounding."""
+    found = inform("full", settings=twin.Settings(solver="adaptive", rtol=1e-9))
+    assert found["information"].attrs["determinant"] == pytest.approx(PUBLISHED["full"][0], rel=1e-4)
+
+
 def test_published_shrinkage():
     """PFIM's example as PopED's tests quote it, printed to seven digits."""
     found = twin.information(Rates(), ANA, {"once": "100 mg"}, times=[1, 3, 8], measure="level", subjects=40,
