@@ -27,6 +27,7 @@ FROM_NOW = twin.Settings(draws=48, seed=3, now="48 h", until="10 day")
 
 def ask(model=None, regimens=None, **words):
     words = {"measure": "place", "settings": SETTINGS} | words
+    words.setdefault("outcomes", ["last"] if model is None else None)
     return twin.optimal_sampling(model or Line(), words.pop("patients", ANA), regimens or NOTHING, **words)
 
 

@@ -24,13 +24,14 @@ from ..library import as_model
 from ..model import DiseaseModel, EventTime, Outcome, Rosendaal
 from ..patient import BoundPatient, Patient
 from ..quantity import parse_time
+from ..regimen import Regimen
 from ..regimen.dose import doses_before
 from ..run.people import bind_arms, bind_patients, find_doubts
 from ..run.plan import from_now_on
 from ..run.question import select_outcomes
 from ..sampling.answer import answer
 from ..sampling.file import SamplingEntry
-from ..sampling.question import read_question
+from ..sampling.question import Group, SamplingQuestion, read_question
 from ..settings import Settings
 from .twin import Twin
 
@@ -56,7 +57,7 @@ def optimal_sampling(
         model: from `load_model`, its name, your own, or a `Twin`, whose draws are what is known of its patients.
         patients: with their covariates and histories; of a population, those that its subjects are like.
         regimens: name -> what `Regimen.build` takes.
-        outcomes: as `simulate` has them; what is expected of each is told of patients.
+        outcomes: as `simulate` has them; of patients, what is expected of each is told. The aim's alone if None.
         settings: draws, seed, now, until, solver and tolerances.
         individuals, deviations, covariates: draws (patient, draw) of what is known, as `simulate` takes them; what is
             not given is drawn from the population.
@@ -77,8 +78,8 @@ def optimal_sampling(
         raise TwinError("no patients are given; give some, or a Twin instead of the model")
     known = as_model(model)
     entry = sampling or _entry(asked)
-    people, arms, chosen = bind_patients(known, patients), bind_arms(known, regimens or {}), outcomes
-    wanted = {n: o for n, o in select_outcomes(known, chosen).items() if not isinstance(o, EventTime | Rosendaal)}
+    people, arms = bind_patients(known, patients), bind_arms(known, regimens or {})
+    wanted = select_outcomes(known, outcomes)
     now = None if settings.now is None else parse_time(settings.now, known.time_unit)
     until = None if settings.until is None else parse_time(settings.until, known.time_unit)
     _require_shapes(own, len(people))
@@ -87,13 +88,11 @@ def optimal_sampling(
         raise TwinErrors(f"sampling{f', {spell(at)}' if at else ''}: {message}" for at, message in problems)
     for doubt in find_doubts(known, people, arms):
         warnings.warn(doubt, DomainWarning, stacklevel=2)
+    told = question.aim.names if outcomes is None else wanted
+    wanted = {n: o for n, o in wanted.items() if n in told and not isinstance(o, EventTime | Rosendaal)}
     if now is not None:
-        unit = known.time_unit
-        begun = {p.id: dataclasses.replace(p, doses=doses_before(p.doses, now, unit)) for p in people}
-        groups = (dataclasses.replace(g, patient=begun[g.patient.id]) for g in question.groups)
-        question = dataclasses.replace(question, groups=tuple(groups))
-        arms = {name: arm.after(now, unit) for name, arm in arms.items()}
-        wanted, _ = from_now_on(wanted, now, unit)
+        question, arms = _begin(question, arms, now, known.time_unit)
+        wanted, _ = from_now_on(wanted, now, known.time_unit)
     return answer(known, question, arms, wanted, settings, own)
 
 
@@ -124,6 +123,19 @@ def _entry(asked: Mapping[str, Any]) -> SamplingEntry:
     if examined.problems or examined.content is None:
         raise TwinErrors(f"sampling{f', {spell(p.at)}' if p.at else ''}: {p.message}" for p in examined.problems)
     return examined.content
+
+
+def _begin(
+    question: SamplingQuestion, arms: Mapping[str, Regimen], now: float, unit: str
+) -> tuple[SamplingQuestion, dict[str, Regimen]]:
+    """Histories that end, and regimens that begin, now."""
+
+    def end(group: Group) -> Group:
+        patient = dataclasses.replace(group.patient, doses=doses_before(group.patient.doses, now, unit))
+        return dataclasses.replace(group, patient=patient)
+
+    begun = dataclasses.replace(question, groups=tuple(map(end, question.groups)))
+    return begun, {name: arm.after(now, unit) for name, arm in arms.items()}
 
 
 def _require_shapes(own: Mapping[str, Mapping[str, Any]], people: int) -> None:
