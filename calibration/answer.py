@@ -63,7 +63,7 @@ def run_scenario(
     loaded = loaded.but(**changes)
     found, held, doubts = None, None, ()
     if posterior is not None:
-        held, doubts = _twin_for(loaded, posterior)
+        held, doubts = twin_for(loaded, posterior)
         for doubt in doubts:
             warnings.warn(doubt, DomainWarning, stacklevel=2)
         loaded = loaded.but(draws=held.draws)
@@ -86,7 +86,7 @@ def run_scenario(
     return Answer(loaded, found, held, tree, summarise(tree, loaded.reference), doubts)
 
 
-def _twin_for(scenario: Scenario, posterior: Twin | str | os.PathLike[str]) -> tuple[Twin, tuple[str, ...]]:
+def twin_for(scenario: Scenario, posterior: Twin | str | os.PathLike[str]) -> tuple[Twin, tuple[str, ...]]:
     """The twin of a scenario's patients, which must be one of its model; and what it has not seen of them."""
     held = posterior if isinstance(posterior, Twin) else load_twin(posterior)
     if (held.model.name, held.model.values) != (scenario.model.name, scenario.model.values):

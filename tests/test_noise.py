@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from twin.errors import TwinError
 from twin.model import Additive, Autocorrelated, Combined, CombinedSum, LogNormalNoise, Proportional
 from twin.model.noise import Seen
 
@@ -53,6 +54,25 @@ def test_errors_are_gaussian_on_their_own_scale(noise):
     values = np.log(values) if isinstance(noise, LogNormalNoise) else values
     z = (values - values.mean()) / values.std()
     assert scipy.stats.kstest(z, "norm").pvalue > 1e-3  # of one seed; by chance once in a thousand
+
+
+NORMAL = [case[0] for case in CASES.values()] + [CombinedSum(additive="additive", proportional="proportional")]
+
+
+@pytest.mark.parametrize("noise", NORMAL, ids=lambda noise: type(noise).__name__)
+def test_the_normal_form_is_that_of_the_density(noise):
+    """Mean and SD on the scale on which a measurement is normal, against the density of it that a calibration uses."""
+    true, read = jnp.array([0.5, 3.0]), jnp.array([0.7, 2.2])
+    mean, sd = noise.normal_form(true, P)
+    log = isinstance(noise, LogNormalNoise)
+    density = scipy.stats.norm.logpdf(jnp.log(read) if log else read, mean, sd) - (np.log(read) if log else 0.0)
+    seen = Seen(read, jnp.zeros(2, int), true, jnp.arange(2.0), P, {})
+    assert density == pytest.approx(np.asarray(noise.log_density(seen)), rel=1e-12)
+
+
+def test_what_is_not_normal_and_independent_says_so():
+    with pytest.raises(TwinError, match="correlated over memory"):
+        Autocorrelated(Additive("additive"), "memory").normal_form(jnp.ones(1), P)
 
 
 @pytest.mark.parametrize("noise", [case[0] for case in CASES.values()], ids=CASES)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from calibration.answer import run_scenario
 
+    from .api.sampling import information, optimal_sampling
     from .api.simulate import simulate, stream
     from .api.solve import solve
     from .api.solve_many import solve_many
@@ -42,12 +43,14 @@ __all__ = [
     "TwinError",
     "contrast",
     "fast_cpu",
+    "information",
     "load_model",
     "load_patient",
     "load_result",
     "load_scenario",
     "load_twin",
     "model_names",
+    "optimal_sampling",
     "run_scenario",
     "save_result",
     "simulate",
@@ -71,12 +74,14 @@ _HOME = {
     "TwinError": "errors",
     "contrast": "result.contrast",
     "fast_cpu": "run.processor",
+    "information": "api.sampling",
     "load_model": "library",
     "load_patient": "patient",
     "load_result": "result.dataset",
     "load_scenario": "scenario",
     "load_twin": "api.twin",
     "model_names": "library",
+    "optimal_sampling": "api.sampling",
     "run_scenario": "calibration.answer",
     "save_result": "result.dataset",
     "simulate": "api.simulate",

@@ -26,7 +26,7 @@ from .question import make_question, require_covered, require_no_chance, require
 from .times import course_span, look_times, resolution_of, time_points
 
 _TOGETHER = 64  # lanes of a block, where there are so many
-_DEVIATION, _COVARIATE = "deviation of ", "covariate of "
+_DEVIATION, _COVARIATE, _TYPICAL = "deviation of ", "covariate of ", "typical "
 
 
 class Courses:
@@ -70,11 +70,13 @@ class Courses:
 
     def __call__(
         self, parameters: Mapping[str, Any], deviations: Mapping[str, Any], arrays: Mapping[str, Any] | None = None,
-        *, covariates: Mapping[str, Any] | None = None,
+        *, covariates: Mapping[str, Any] | None = None, typical: Mapping[str, Any] | None = None,
     ) -> dict[str, Array]:  # fmt: skip
-        """As `solve_many`; of the patients whose rows `arrays` are, if given."""
+        """As `solve_many`; of the patients whose rows `arrays` are, if given. `typical`: name -> (patient, draw), the
+        population's typical values that covariates and deviations act on, with derivatives.
+        """
         people = self.people if arrays is None else len(arrays["span"])
-        own, shape = _own(self.model, parameters, deviations, covariates or {}, people, self.number)
+        own, shape = _own(self.model, parameters, deviations, covariates or {}, typical or {}, people, self.number)
         if self.choice.method:
             found = self._together(own, shape, self.arrays if arrays is None else arrays)
         else:
@@ -188,9 +190,10 @@ def _draws(
 def _person(model: DiseaseModel, population: dict[str, Array], own: dict[str, Array], signals: Array) -> Any:
     normals = {n.removeprefix(_DEVIATION): v for n, v in own.items() if n.startswith(_DEVIATION)}
     covariates = {n.removeprefix(_COVARIATE): v for n, v in own.items() if n.startswith(_COVARIATE)}
-    values = {n: v for n, v in own.items() if not n.startswith((_DEVIATION, _COVARIATE))}
+    typical = {n.removeprefix(_TYPICAL): v for n, v in own.items() if n.startswith(_TYPICAL)}
+    values = {n: v for n, v in own.items() if not n.startswith((_DEVIATION, _COVARIATE, _TYPICAL))}
     signals = with_covariates(model, signals, covariates)
-    return with_own(individual_at(model, Draw(normals, population, jnp.bool_(True)), signals), values)
+    return with_own(individual_at(model, Draw(normals, population | typical, jnp.bool_(True)), signals), values)
 
 
 def _population(model: DiseaseModel, number: Any) -> dict[str, Array]:
@@ -199,13 +202,13 @@ def _population(model: DiseaseModel, number: Any) -> dict[str, Array]:
 
 def _own(
     model: DiseaseModel, parameters: Mapping[str, Any], deviations: Mapping[str, Any],
-    covariates: Mapping[str, Any], people: int, number: Any,
+    covariates: Mapping[str, Any], typical: Mapping[str, Any], people: int, number: Any,
 ) -> tuple[dict[str, Array], tuple[int, int]]:  # fmt: skip
-    """What individuals have of their own, by name, deviations and covariates marked; and (patients, draws)."""
-    if not parameters and not deviations:
+    """What individuals have of their own, by name, all but parameters marked; and (patients, draws)."""
+    if not parameters and not deviations and not typical:
         raise TwinError("no parameters are given; name at least one, with values (patient, draw)")
     own = {}
-    for name in [*parameters, *deviations]:
+    for name in [*parameters, *deviations, *typical]:
         if name not in model.parameters():
             raise TwinError(f"model '{model.name}' has no parameter '{name}'; {suggest(name, model.parameters())}")
     for name, values in parameters.items():
@@ -216,6 +219,8 @@ def _own(
         if name in parameters:
             raise TwinError(f"parameter '{name}' is given as a value and as a deviation; keep one")
         own[_DEVIATION + name] = to_numbers(f"deviations['{name}']", values, jnp.asarray, number)
+    for name, values in typical.items():
+        own[_TYPICAL + name] = to_numbers(f"typical['{name}']", values, jnp.asarray, number)
     for name, values in covariates.items():
         if name not in model.covariates():
             raise TwinError(f"model '{model.name}' has no covariate '{name}'; {suggest(name, model.covariates())}")

@@ -48,7 +48,7 @@ def prepare(
         now = parse_time(settings.now, model.time_unit)
         people = [dataclasses.replace(p, doses=doses_before(p.doses, now, model.time_unit)) for p in people]
         arms = {name: arm.after(now, model.time_unit) for name, arm in arms.items()}
-        asked, told = _from_now_on(asked, now, model.time_unit)
+        asked, told = from_now_on(asked, now, model.time_unit)
     times = None if settings.times is None else time_points(settings.times, model.time_unit)
     pairs = [(person, arm) for person in people for arm in arms.values()]
     histories = [(arm, person.doses) for person, arm in pairs]
@@ -116,7 +116,7 @@ def prepare(
     )  # fmt: skip
 
 
-def _from_now_on(outcomes: Mapping[str, Outcome], now: float, unit: str) -> tuple[dict[str, Outcome], tuple[str, ...]]:
+def from_now_on(outcomes: Mapping[str, Outcome], now: float, unit: str) -> tuple[dict[str, Outcome], tuple[str, ...]]:
     """Outcomes that look from now on unless they say otherwise; and those that no regimen can change any more."""
     past = [name for name, outcome in outcomes.items() if outcome.until <= now]
     told = tuple(f"outcome '{name}' ends before now, {now:g} {unit}: no regimen can change it" for name in past)

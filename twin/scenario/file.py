@@ -11,6 +11,7 @@ from ..catalogue import installed_names
 from ..files.schema import Closed, Name, Number, Quantity, Text, Whole
 from ..patient.file import ChangeEntry, DoseList, Doses, DoseText, PatientFile
 from ..regimen.feedback.file import FeedbackEntries, HabitsEntry
+from ..sampling.file import SamplingEntry
 from ..settings import MOST_DRAWS, SOLVERS
 from .outcome_entry import OutcomeEntry
 from .record_entry import JoinEntry, SourceEntry, is_record
@@ -171,6 +172,7 @@ class ScenarioFile(Closed):
     noise: bool = Field(False, description="Whether measured values, with residual error, are stored too")
     parameters: dict[Name, Quantity] = Field(default_factory=dict, description="Other typical values, by name")
     calibration: Calibration | None = Field(None, description="How patients' observations are used; by default, auto")
+    sampling: SamplingEntry | None = Field(None, description="When to measure: what `twin sampling` is asked")
     solver: Literal[SOLVERS] = Field(  # type: ignore[valid-type]
         "auto", description="How the equations are solved"
     )

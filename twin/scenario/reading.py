@@ -98,6 +98,8 @@ class Reading:
             with self.at("times"):
                 check_length(times[-1], model.resolution, model.time_unit)
         self.replay(model)
+        if self.file.sampling is not None and not self.found:  # what it names has been read
+            self.sampling(model, patients, regimens, outcomes, now, until)
         sizes = {n: max((p.covariates[n] for p in patients), default=0.0) for n in model.covariates()}
         for name, given in regimens.items():
             self.warnings += [f"regimen '{name}': {one}" for one in given.doubts(model, sizes)]
@@ -266,6 +268,18 @@ class Reading:
             with self.at("calibration", "replay"):
                 if not parse_time(chosen.replay, model.time_unit) > 0:
                     raise TwinError(f"{show(chosen.replay)} is not a time above 0; write one such as '7 day'")
+
+    def sampling(
+        self, model: DiseaseModel, patients: Sequence[BoundPatient], regimens: Mapping[str, Regimen],
+        outcomes: Mapping[str, Outcome], now: float | None, until: float | None,
+    ) -> None:  # fmt: skip
+        """Checks what is asked about when to measure."""
+        from ..sampling.question import read_question
+
+        assert self.file.sampling is not None
+        asked = read_question(self.file.sampling, model, patients, regimens, outcomes, now=now, until=until)
+        for place, message in asked[1]:
+            self.problem(("sampling", *place), message)
 
     def times(self, model: DiseaseModel) -> list[float] | None:
         said = self.file.times

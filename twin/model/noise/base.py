@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 
 from ...errors import TwinError
-from ...types import Array
+from ...types import Array, Scalar
 
 TINY = 1e-30  # below it, a true value is taken as this where a logarithm is needed
 
@@ -52,6 +52,10 @@ class Noise:
     @abstractmethod
     def describe(self) -> str:
         """A few words for tables."""
+
+    def normal_form(self, true: Array, p: Any) -> tuple[Scalar, Scalar]:
+        """Mean and standard deviation of a measurement on the scale on which its error is normal, by itself."""
+        raise TwinError(f"a measurement ({self.describe()}) is not normal and independent on any scale")
 
     def continue_from(self, seen: Seen, known: Array, *, key: Array) -> Array:
         """One measured series (time,) that goes on from what is `known` (time,): these stay as they were read."""

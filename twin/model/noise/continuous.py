@@ -62,6 +62,9 @@ class _Gaussian(Noise):
         sd = jnp.maximum(self.sd(seen.true, seen.p), TINY)
         return (seen.measured - seen.true) / sd, jnp.log(sd)
 
+    def normal_form(self, true: Array, p: Any) -> tuple[Scalar, Scalar]:
+        return true, self.sd(true, p)
+
     def log_density(self, seen: Seen) -> Array:
         z, log_sd = self.standardise(seen)
         return normal_density(z, log_sd, seen.bound)
@@ -170,6 +173,9 @@ class LogNormalNoise(_Gaussian):
 
     def measure(self, true: Array, errors: Array, p: Any) -> Array:
         return true * jnp.exp(getattr(p, self.error) * errors)
+
+    def normal_form(self, true: Array, p: Any) -> tuple[Scalar, Scalar]:
+        return jnp.log(jnp.maximum(true, TINY)), self.sd(true, p)
 
     def standardise(self, seen: Seen) -> tuple[Array, Array]:
         sd = jnp.maximum(self.sd(seen.true, seen.p), TINY)

@@ -1,0 +1,1 @@
+"""When to measure: which times tell most about a patient, or about a population."""
