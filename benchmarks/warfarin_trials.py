@@ -172,6 +172,7 @@ TRIALS["COAG, Black patients"] = TRIALS["COAG"] | {
     "alleles": AFRICAN, "black": 1.0,
     "published": {"genotype": 35.2, "control": 43.5, "difference": [-8.3, None, None]},
 }  # fmt: skip
+TRIALS["COAG, Black patients, formulas without race"] = TRIALS["COAG, Black patients"] | {"black": 0.0}
 
 
 def simulate(trial: dict[str, Any], patients: int, draws: int, seed: int) -> dict[str, Any]:
