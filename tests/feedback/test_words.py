@@ -155,6 +155,17 @@ def test_treatment_stops_at_half_of_the_first_reading_and_resumes_at_it():
     np.testing.assert_array_equal(decided(result, "rule")[:8], [2, 2, 0, 2, 1, 2, 2, 0])
 
 
+def test_only_what_has_stopped_resumes_and_only_what_goes_on_stops():
+    """4 and 6 before the doses of days 1 and 2; off, halved each day; on again at 0.75, and off once more."""
+    rules = [
+        {"when": "a < baseline / 4", "name": "on", "resume": True},
+        {"when": "number >= 2", "name": "off", "stop": True},
+        *SAME,
+    ]
+    result = simulate({"rules": arm(feedback(rules), alpha="8 mg q1day", beta="1 mg")})
+    np.testing.assert_array_equal(decided(result, "rule")[:6], [2, 1, 2, 2, 0, 1])
+
+
 def test_a_stopped_course_goes_on_with_the_doses_that_were_left():
     """Off by the third of six doses, on again a week later: three are left, at once and in their old rhythm."""
     rules = [
@@ -162,7 +173,7 @@ def test_a_stopped_course_goes_on_with_the_doses_that_were_left():
         {"when": "time > 9.5 and time < 10.5", "resume": True},
         *SAME,
     ]
-    start = {"alpha": "8 mg q1day x3 then 2 mg q2day x3", "beta": "1 mg"}
+    start = {"alpha": "8 mg q1day x3 then 2 mg q2day x3", "beta": "1 mg q1day at 0.75 day"}  # given in between
     at = ["2.9 day", "10.25 day"]
     result = simulate({"rules": arm(feedback(rules, at=at), **start)})
     np.testing.assert_array_equal(given(result, column="time"), [0, 1, 2, 10.25, 12.25, 14.25])
@@ -202,6 +213,16 @@ def test_another_drug_is_given_instead_and_back_again():
     assert list(decided(result, "treatment")) == [0, 1, 1]
 
 
+def test_a_line_begins_where_the_next_dose_was_due_whatever_else_is_given_before():
+    """The other drug is due in between; a start that begins at half past begins again at once."""
+    rules = [{"when": "number == 1", "switch": "less"}, {"when": "number == 2", "switch": "start"}, *SAME]
+    less = feedback(rules, at=["2.6 day", "6.2 day"], lines={"less": "3 mg alpha q2day x9"})
+    start = {"alpha": "8 mg q1day at 0.5 day", "beta": "4 mg q1day at 0.75 day"}
+    result = simulate({"rules": arm(less, **start)})
+    np.testing.assert_array_equal(given(result, column="time")[:8], [0.5, 1.5, 2.5, 3.5, 5.5, 7.5, 8.5, 9.5])
+    np.testing.assert_array_equal(given(result)[:8], [8, 8, 8, 3, 3, 8, 8, 8])
+
+
 def test_a_line_begins_at_the_decision_where_no_dose_is_due():
     rules = [{"when": "number == 1", "switch": "second"}, *SAME]
     lines = {"second": "3 mg beta q1day x2 at day 2"}
@@ -220,6 +241,16 @@ def test_a_rule_is_followed_so_often_at_most():
     assert list(decided(result, "rule")[:3]) == [0, 1, 1]
     twice = [{"from": 0, "limit": 2, "dose": "x 2"}, *SAME]
     np.testing.assert_array_equal(given(simulate({"rules": arm(feedback(twice))}))[:4], [8, 16, 32, 32])
+
+
+def test_a_chance_is_of_the_moment_and_not_of_how_often_it_is_read():
+    perhaps = [{"from": 0, "chance": "50 %", "dose": "same", "name": "perhaps"}, *SAME]
+    arms = {"few": arm(feedback(perhaps, at=["day 2", "day 4"])), "many": arm(feedback(perhaps))}
+    result = simulate(arms, draws=40)
+    few = np.array([decided(result, "rule", regimen="few", draw=draw) for draw in range(40)])
+    many = np.array([decided(result, "rule", regimen="many", draw=draw)[[1, 3]] for draw in range(40)])
+    np.testing.assert_array_equal(few, many)
+    assert 0 < few[:, 0].sum() < 40
 
 
 def test_whoever_leaves_by_an_event_takes_and_reads_no_more():
@@ -292,6 +323,13 @@ def test_a_dose_is_computed_from_the_reading_and_what_else_is_due():
     np.testing.assert_allclose(decided(result, "dose_asked")[:2], [7.0, (10 - 7 / 4) / 2])
     none = simulate({"rules": arm(feedback([{"once": "= a - 100"}]))})
     assert set(given(none)[1:]) == {0.0}
+
+
+def test_a_dose_is_computed_from_what_another_feedback_has_just_decided():
+    double = feedback([{"when": "number == 2", "dose": "x 2"}, *SAME], "b", "beta")
+    follow = feedback([{"once": "= beta / 4"}])
+    np.testing.assert_array_equal(given(simulate({"rules": arm(double, follow)}))[:4], [8, 1, 2, 2])
+    np.testing.assert_array_equal(given(simulate({"rules": arm(follow, double)}))[:4], [8, 1, 1, 2])
 
 
 def test_a_computed_dose_goes_on_and_is_of_the_body():

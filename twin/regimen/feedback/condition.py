@@ -20,7 +20,7 @@ import numpy as np
 from ...errors import TwinError, shorten
 from ...quantity import is_finite
 
-_LONGEST = 1000
+_LONGEST = 4000
 _DEEPEST = 50  # parts inside parts
 _COMPARISONS = {
     ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge, ast.Eq: operator.eq,
