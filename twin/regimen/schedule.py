@@ -189,12 +189,13 @@ def _signals(
     return np.array(times, float), np.array(table, float).reshape(len(times) + 1, len(names))
 
 
-def stack(schedules: Sequence[Schedule]) -> Schedule:
-    """Schedules of many patients and regimens as one batch, padded to common sizes.
+def stack(schedules: Sequence[Schedule], room: int = 0) -> Schedule:
+    """Schedules of many patients and regimens as one batch, padded to common sizes, with room for so many doses.
 
     Sizes are rounded up, so that a folder of similar scenarios compiles once.
     """
-    doses, steady, resets, changes = (_round_up(max(s.sizes[k] for s in schedules)) for k in range(4))
+    least = (room, 0, 0, 0)
+    doses, steady, resets, changes = (_round_up(max(least[k], *(s.sizes[k] for s in schedules))) for k in range(4))
     padded = [_pad(s, doses, steady, resets, changes) for s in schedules]
     return Schedule(*(np.stack(column) for column in zip(*(dataclasses.astuple(s) for s in padded), strict=True)))
 

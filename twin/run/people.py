@@ -52,9 +52,11 @@ def bind_arms(model: DiseaseModel, regimens: Mapping[str, Any]) -> dict[str, Reg
     return {name: bind_regimen(model, spec, f"regimen '{name}', ") for name, spec in regimens.items()}
 
 
-def schedule_all(model: DiseaseModel, courses: Sequence[tuple[BoundPatient, Regimen, float]]) -> Schedule:
-    """The events of each patient's history and regimen until an end, one below the other."""
-    return stack([schedule_one(model, *course) for course in courses])
+def schedule_all(
+    model: DiseaseModel, courses: Sequence[tuple[BoundPatient, Regimen, float]], room: int = 0
+) -> Schedule:  # fmt: skip
+    """The events of each patient's history and regimen until an end, one below the other; room for so many doses."""
+    return stack([schedule_one(model, *course) for course in courses], room)
 
 
 def schedule_one(model: DiseaseModel, person: BoundPatient, regimen: Regimen, end: float) -> Schedule:

@@ -3,6 +3,7 @@
 condition = parse("inr > 4 and age >= 65")
 condition.names                    # {'inr', 'age'}
 condition.holds({"inr": np.array([4.5, 3]), "age": np.array([70, 50])})    # [True, False]
+parse_formula("response - 5 * (highest > 40)").value(...)                  # a number, by the same grammar
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ _COMPARISONS = {
     ast.NotEq: operator.ne,
 }  # fmt: skip
 _ARITHMETIC = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
-_GRAMMAR = "write names, numbers, + - * /, comparisons, 'and', 'or', 'not', such as 'change > 0.5 and age >= 65'"
+_WORDS = "write names, numbers, + - * /, comparisons, 'and', 'or', 'not', such as"
+_GRAMMAR = {"condition": f"{_WORDS} 'change > 0.5 and age >= 65'", "formula": f"{_WORDS} 'response - 5 * (level > 40)'"}
 
 Values = Mapping[str, Any]
 
@@ -44,30 +46,57 @@ class Condition:
             return np.asarray(self.ask(values), bool)
 
 
+@dataclasses.dataclass(frozen=True)
+class Formula:
+    """A number made of others, and the names it uses; a comparison in it counts 1 where it holds."""
+
+    text: str
+    names: frozenset[str]
+    smooth: bool  # whether nothing is compared, so that it can be differentiated
+    ask: Callable[[Values], Any] = dataclasses.field(compare=False, repr=False)
+
+    def value(self, values: Values) -> Any:
+        """Its value, element by element; not a number where one of the values is none."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return self.ask(values)
+
+
 def parse(text: str) -> Condition:
     """A condition; an error says which part of it cannot be read."""
-    if len(text) > _LONGEST:
-        raise TwinError(f"the condition '{shorten(text)}' is longer than {_LONGEST} characters; split the rule")
-    try:
-        tree = ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise TwinError(f"the condition '{shorten(text)}' cannot be read; {_GRAMMAR}") from None
-    reader = _Reader(text)
-    ask = reader.truth(tree)
+    reader = _Reader(text, "condition")
+    ask = reader.truth(_tree(text, "condition"))
     return Condition(text, frozenset(reader.names), frozenset(reader.words), ask)
+
+
+def parse_formula(text: str) -> Formula:
+    """A formula; an error says which part of it cannot be read."""
+    reader = _Reader(text, "formula")
+    ask = reader.number(_tree(text, "formula"))
+    return Formula(text, frozenset(reader.names), not reader.compares, ask)
+
+
+def _tree(text: str, what: str) -> ast.expr:
+    if len(text) > _LONGEST:
+        raise TwinError(f"the {what} '{shorten(text)}' is longer than {_LONGEST} characters; split it")
+    try:
+        return ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise TwinError(f"the {what} '{shorten(text)}' cannot be read; {_GRAMMAR[what]}") from None
 
 
 class _Reader:
     """From a syntax tree to functions of values, node by node; whatever is not listed here is refused."""
 
-    def __init__(self, text: str):
-        self.text = text
+    def __init__(self, text: str, what: str):
+        self.text, self.what = text, what
+        self.compares = False
         self.names: set[str] = set()
         self.words: set[tuple[str, str]] = set()
 
     def refuse(self, node: ast.AST) -> TwinError:
         return TwinError(
-            f"the condition '{shorten(self.text)}': '{shorten(ast.unparse(node))}' is not allowed; {_GRAMMAR}"
+            f"the {self.what} '{shorten(self.text)}': '{shorten(ast.unparse(node))}' is not allowed; "
+            f"{_GRAMMAR[self.what]}"
         )
 
     def truth(self, node: ast.expr) -> Callable[[Values], Any]:
@@ -121,4 +150,18 @@ class _Reader:
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
                 first, second, do = self.number(left), self.number(right), _ARITHMETIC[type(op)]
                 return lambda values: do(first(values), second(values))
+            case ast.Compare() | ast.BoolOp() | ast.UnaryOp(op=ast.Not()) if self.what == "formula":
+                return self._share(node)
         raise self.refuse(node)
+
+    def _share(self, node: ast.expr) -> Callable[[Values], Any]:
+        """1 where it holds, 0 where it does not; not a number where one of its values is none."""
+        before, self.names = self.names, set()
+        ask, names = self.truth(node), self.names
+        self.names, self.compares = before | names, True
+
+        def share(values: Values) -> Any:
+            unknown = functools.reduce(np.logical_or, [np.isnan(values[name]) for name in names], np.False_)
+            return np.where(unknown, np.nan, np.asarray(ask(values), float))
+
+        return share

@@ -203,12 +203,12 @@ def join_ledgers(parts: Sequence[LedgerPart], count: int) -> Ledgers:
 
 
 def outcomes_of_readings(
-    batch: Batch, decisions: Mapping[str, np.ndarray], status: np.ndarray
+    batch: Batch, lanes: np.ndarray, decisions: Mapping[str, np.ndarray], status: np.ndarray
 ) -> dict[str, np.ndarray]:  # fmt: skip
-    """Outcomes (trajectory,) of what was read; not a number where a regimen reads something else, or nothing."""
+    """Outcomes (lane,) of what was read; not a number where a regimen reads something else, or nothing."""
     assert batch.reaction is not None
     found = {}
-    _, arm, _ = np.unravel_index(np.arange(batch.size), batch.shape)
+    _, arm, _ = np.unravel_index(lanes, batch.shape)
     reads = [rules.measure if rules else "" for rules in batch.reaction.rules]
     for name, outcome in batch.of_readings:
         ours = np.array([measure == outcome.of for measure in reads])[arm] & (status == Status.OK)
