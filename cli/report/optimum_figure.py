@@ -76,7 +76,8 @@ def _draw_front(axes: Any, found: Optimisation, optimum: Optimum) -> None:
     race = optimum.race
     x, y = race.found.value[0], race.found.value[1]
     ok = race.allowed
-    axes.scatter(x[~ok], y[~ok], marker="x", s=16, color=COLOURS[6], linewidths=0.8, label="constraint not kept")
+    if not ok.all():
+        axes.scatter(x[~ok], y[~ok], marker="x", s=16, color=COLOURS[6], linewidths=0.8, label="constraint not kept")
     shade = axes.scatter(x[ok], y[ok], c=100 * race.dominated[ok], cmap="cividis", vmin=0, vmax=100, s=16,
                          edgecolors="none", label="candidates, when compared")  # fmt: skip
     axes.figure.colorbar(shade, ax=axes, label="chance that it is dominated (%)", shrink=0.8)
@@ -86,7 +87,7 @@ def _draw_front(axes: Any, found: Optimisation, optimum: Optimum) -> None:
     axes.errorbar(points[:, 0], points[:, 1], xerr=2 * errors[:, 0], yerr=2 * errors[:, 1], fmt="o-", markersize=4,
                   color=COLOURS[1], linewidth=1.0, elinewidth=0.8, label="Pareto set, fresh draws, ± 2 SE")  # fmt: skip
     for colour, (name, other) in zip(COLOURS[2:], optimum.others.items(), strict=False):
-        axes.plot(*other.judged.value[:2], "s", color=colour, markeredgecolor=INK, label=f"'{name}', fresh")
+        axes.plot(*other.judged.value[:2], "s", color=colour, markeredgecolor=INK, zorder=5, label=f"'{name}', fresh")
     step = max(1, len(front) // 6)
     for one in front[::step]:
         axes.annotate(", ".join(map(str, one.candidate)), one.fresh.value[:2], textcoords="offset points",

@@ -17,6 +17,7 @@ from .text import align, shown_unit
 
 MOST_SHOWN = 8  # candidates of a patient, and chosen of a Pareto set, in the terminal
 MOST_OPTIMA = 12
+_MOST_DOUBTS = 4
 SURE = 3.0
 
 
@@ -37,6 +38,9 @@ def _how(found: Optimisation) -> Iterator[str]:
         f"{told['seconds']:.1f} s ({told['compile_seconds']:.1f} s compiling); up to {told['draws']:,} draws to choose "
         f"by, {told['fresh']:,} fresh ones to judge by; seed {told['seed']}"
     )
+    yield from (f"warning: {doubt}" for doubt in found.doubts[:_MOST_DOUBTS])
+    if len(found.doubts) > _MOST_DOUBTS:
+        yield f"and {len(found.doubts) - _MOST_DOUBTS} more such warnings"
     if found.left_out:
         yield f"{found.left_out:,} combinations cannot be given and are left out; the first: {found.why_left_out}"
 

@@ -49,11 +49,12 @@ class Solved:
 
 @dataclasses.dataclass
 class Spent:
-    """What a search has cost."""
+    """What a search has cost, and what came up on the way."""
 
     trajectories: int = 0
     seconds: float = 0.0
     compile_seconds: float = 0.0
+    doubts: dict[str, None] = dataclasses.field(default_factory=dict)  # where what was chosen is outside the domain
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,14 +76,17 @@ class Bench:
         """The draws that nothing is chosen by."""
         return range(self.search, self.total)
 
-    def batch(self, arms: Sequence[Regimen], people: Sequence[int] | None = None, *, room: int = 0) -> Batch:
+    def batch(
+        self, arms: Sequence[Regimen] | Mapping[str, Regimen], people: Sequence[int] | None = None, *, room: int = 0
+    ) -> Batch:  # fmt: skip
         """These arms beside one another, for some of the people; `room` for at least so many doses."""
+        named = arms if isinstance(arms, Mapping) else {str(k): arm for k, arm in enumerate(arms)}
         rows = list(range(len(self.people)) if people is None else people)
         groups = ("individuals", "deviations", "covariates")
         own = Own(*({n: np.asarray(v)[rows] for n, v in getattr(self.own, group).items()} for group in groups))
         return prepare(
-            self.model, [self.people[i] for i in rows], {str(k): arm for k, arm in enumerate(arms)}, self.outcomes,
-            self.settings, own=own, draws=range(self.total), together=_LANES, room=room,
+            self.model, [self.people[i] for i in rows], named, self.outcomes, self.settings, own=own,
+            draws=range(self.total), together=_LANES, room=room,
         )  # fmt: skip
 
     def solve(self, batch: Batch, jobs: Sequence[Job]) -> list[Solved]:

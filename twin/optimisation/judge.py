@@ -84,13 +84,15 @@ class Standing:
         return (np.where(self.margins < 0, -self.margins, 0.0) / self.scales[:, None]).sum(axis=0)
 
 
+def order_by(standing: Standing, ranks: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """What to sort candidates by: what is allowed first, the best by the first objective; else the least wrong."""
+    columns = zip(standing.is_allowed, standing.violation, standing.goodness[0], ranks, strict=True)
+    return [(not ok, 0.0 if ok else wrong, -good, rank) for ok, wrong, good, rank in columns]
+
+
 def best_of(standing: Standing, ranks: Sequence[Any]) -> int:
-    """The best by the first objective among those that are allowed; the least wrong one where none is."""
-    allowed, goodness, violation = standing.is_allowed, standing.goodness[0], standing.violation
-    keys = [
-        (not ok, 0.0 if ok else wrong, -good, rank)
-        for ok, wrong, good, rank in zip(allowed, violation, goodness, ranks, strict=True)
-    ]
+    """The first in that order."""
+    keys = order_by(standing, ranks)
     return min(range(len(keys)), key=keys.__getitem__)
 
 

@@ -18,12 +18,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..errors import TwinError, TwinErrors
+from ..errors import DomainWarning, TwinError, TwinErrors
 from ..files.document import spell
 from ..files.schema import examine
 from ..library import as_model
@@ -37,6 +38,8 @@ from ..run.question import select_outcomes
 from ..scenario.optimise_entry import Aim, OptimiseEntry, build_aim, problems_of
 from ..settings import MOST_DRAWS, Settings
 from .bench import Bench, Job
+from .evolution import race_evolved
+from .gradient import race_summits
 from .judge import Scores, Standing
 from .optimum import Chosen, Judged, Optimisation, Optimum, Other
 from .pareto import dominated_share
@@ -110,7 +113,9 @@ def optimise(
         "solve_seconds": round(spent.seconds, 3), "compile_seconds": round(spent.compile_seconds, 3),
         "seed": how.seed, "draws": search, "fresh": total - search,
     }  # fmt: skip
-    return Optimisation(aim, tuple(optima), method, left_out, why, told)
+    for doubt in spent.doubts:
+        warnings.warn(doubt, DomainWarning, stacklevel=2)
+    return Optimisation(aim, tuple(optima), method, left_out, why, tuple(spent.doubts), told)
 
 
 def read_aim(said: Mapping[str, Any], model: DiseaseModel, outcomes: Mapping[str, Outcome]) -> Aim:
@@ -142,7 +147,9 @@ def _search(bench: Bench, aim: Aim, groups: Sequence[Group]) -> tuple[list[Race]
     if method == "table":
         candidates, left_out, why = _possible(aim, bench.model)
         return race_all(bench, aim, candidates, groups), method, left_out, why
-    raise TwinError(f"method {method} is not there")
+    if method == "gradient":
+        return race_summits(bench, aim, groups), method, 0, ""
+    return race_evolved(bench, aim, groups), method, 0, ""
 
 
 def _possible(aim: Aim, model: DiseaseModel) -> tuple[list[Candidate], int, str]:
@@ -183,7 +190,9 @@ def _judge_fresh(
     for race in races:
         for k in race.chosen:
             arms.setdefault(race.candidates[k], len(arms))
-    batch = bench.batch([*(aim.template.regimen(one) for one in arms), *others.values()], people)
+    named = {f"chosen: {aim.template.describe(one)}": aim.template.regimen(one) for one in arms}
+    batch = bench.batch(named | dict(others), people)
+    bench.spent.doubts.update(dict.fromkeys(batch.doubts))
     rest = range(len(arms), len(arms) + len(others))
     jobs = [
         Job([people.index(i) for i in race.group], [*(arms[race.candidates[k]] for k in race.chosen), *rest],

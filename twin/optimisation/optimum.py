@@ -76,6 +76,7 @@ class Optimisation:
     method: str
     left_out: int  # combinations that cannot be given
     why_left_out: str
+    doubts: tuple[str, ...]  # where the model is used outside what it was studied or meant for
     told: Mapping[str, Any]
 
     def __getitem__(self, who: str) -> Optimum:
