@@ -43,7 +43,11 @@ def people_at_random(count: int, seed: int) -> list[Any]:
     return [
         twin.Patient(
             f"q{i}",
-            covariates={"age": float(ages[i]), "baseline_inr": float(inr[i]), **{n: str(g[i]) for n, g in genes.items()}},
+            covariates={
+                "age": float(ages[i]),
+                "baseline_inr": float(inr[i]),
+                **{n: str(g[i]) for n, g in genes.items()},
+            },
         )
         for i in range(count)
     ]

@@ -33,7 +33,8 @@ from . import imports
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
-RUN = ["README.md", "docs/quickstart.md", "docs/python.md", "docs/results.md", "docs/regimens.md", "docs/feedback.md"]
+RUN = ["README.md", "docs/quickstart.md", "docs/python.md", "docs/results.md", "docs/regimens.md", "docs/feedback.md",
+       "docs/optimise.md"]  # fmt: skip
 
 
 def named(page: Path) -> set[str]:
@@ -92,7 +93,7 @@ def keys(schema: Any) -> Iterator[str]:
 def test_every_key_is_described(schema):
     known = set(keys(json_schema(schema)))
     assert len(known) > 10
-    words = named(DOCS / "scenarios.md") | named(DOCS / "feedback.md")
+    words = named(DOCS / "scenarios.md") | named(DOCS / "feedback.md") | named(DOCS / "optimise.md")
     words |= {word.strip(":") for word in words}
     assert known <= words, f"docs/scenarios.md and feedback.md do not describe {sorted(known - words)}"
 
@@ -231,7 +232,7 @@ def test_every_regimen_on_its_page_can_be_read():
 REST = {"model": "warfarin", "patients": [{"id": "ana"}], "regimens": {"usual": "5 mg q24h x14"}}
 
 
-@pytest.mark.parametrize("page", ["scenarios.md", "regimens.md", "ingest.md", "feedback.md"])
+@pytest.mark.parametrize("page", ["scenarios.md", "regimens.md", "ingest.md", "feedback.md", "optimise.md"])
 def test_yaml_on_a_page_is_what_the_schema_accepts(page):
     """A whole scenario, some keys of one, or a patient; a page that shows a key which files refuse would mislead."""
     blocks = re.findall(r"^```yaml\n(.*?)^```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)

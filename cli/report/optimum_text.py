@@ -42,7 +42,8 @@ def _how(found: Optimisation) -> Iterator[str]:
     if len(found.doubts) > _MOST_DOUBTS:
         yield f"and {len(found.doubts) - _MOST_DOUBTS} more such warnings"
     if found.left_out:
-        yield f"{found.left_out:,} combinations cannot be given and are left out; the first: {found.why_left_out}"
+        what = "1 combination" if found.left_out == 1 else f"{found.left_out:,} combinations"
+        yield f"{what} left out, which cannot be given; the first: {found.why_left_out}"
 
 
 def _winner(found: Optimisation, optimum: Optimum) -> Iterator[str]:
@@ -111,7 +112,7 @@ def _candidates(found: Optimisation, optimum: Optimum) -> list[list[str]]:
     lines = [[*aim.template.slots, *(_title(found, i) for i in range(len(statistics))), "behind the best", "draws", ""]]
     for k in order_of(found, optimum)[:MOST_SHOWN]:
         values = [_pair(s, race.found.value[i, k], race.found.error[i, k]) for i, s in enumerate(statistics)]
-        behind = _pair(statistics[0], abs(race.behind.value[k]), race.behind.error[k])
+        behind = "" if k in race.chosen else _pair(statistics[0], abs(race.behind.value[k]), race.behind.error[k])
         said = ["chosen"] if k in race.chosen else []
         said += [] if race.allowed[k] else ["constraint not kept"]
         said += [f"{race.failed[k]} failed"] if race.failed[k] else []

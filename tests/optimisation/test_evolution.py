@@ -12,7 +12,9 @@ from .toy import AIM, find
 
 
 def lattice(size):
-    return Lattice(Template(" ".join(f"{{x{k}}}" for k in range(size)), {f"x{k}": steps(0, 50, 1) for k in range(size)}))
+    return Lattice(
+        Template(" ".join(f"{{x{k}}}" for k in range(size)), {f"x{k}": steps(0, 50, 1) for k in range(size)})
+    )
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -7,7 +7,6 @@ import pytest
 
 import twin
 from twin.errors import TwinError
-from twin.model import Area
 from twin.optimisation.split import hold_back
 from twin.patient import Patient
 from twin.run.batch import Own
@@ -26,7 +25,7 @@ def test_the_winner_looked_better_than_it_is_and_fresh_draws_do_not_flatter():
     doses = [f"{dose} mg" for dose in range(900, 1500, 25)]
     aim = AIM | {"choose": {"dose": doses, "every": ["24 h"]}, "search": {"draws": [32], "fresh": 512}}
     told = twin.simulate(
-        MODEL, Patient("crowd", covariates={"renal": 60.0}), outcomes=["auc"] and OUTCOMES, until="48 h", seed=1,
+        MODEL, Patient("crowd", covariates={"renal": 60.0}), outcomes=OUTCOMES, until="48 h", seed=1,
         regimens={dose: f"{dose} over 1 h q24h" for dose in doses}, draws=65_536, times=[],
     )["outcomes/auc"].values[0]  # fmt: skip
     truth = dict(zip(doses, ((told >= 400) & (told <= 600)).mean(axis=1), strict=True))
@@ -81,7 +80,7 @@ def test_a_posterior_chooses_by_some_draws_and_judges_by_others():
     assert (best.tuned.value[0] + best.fresh.value[0]) / 2 == pytest.approx(inside.mean(), abs=1e-12)  # all, once each
 
 
-def test_equal_draws_are_on_one_side(monkeypatch):
+def test_equal_draws_are_on_one_side():
     draws = posterior(count=200, distinct=24)
     aim = find().aim
     own, search, total = hold_back(Own(deviations=draws), aim, 0, [ANA.bind(MODEL)])
@@ -93,7 +92,6 @@ def test_equal_draws_are_on_one_side(monkeypatch):
 
 
 def test_a_trajectory_that_fails_is_counted_and_never_averaged():
-    """A patient whose constraints no draw meets fails; here, an outcome that some draws have and some have not."""
     draws = posterior(count=200)
     draws["clearance"][0, ::4] = np.nan
     best = find(deviations=draws)["ana"].best
@@ -109,7 +107,3 @@ def test_no_draws_are_drawn_where_everybody_is_typical():
     found = find(AIM | {"maximise": {"mean": "auc"}}, spread=False)
     assert found.told["draws"] == 1
     assert found.values() == {"dose": "1500 mg", "every": "8 h"}
-
-
-def test_areas_are_what_the_model_calls_them():
-    assert isinstance(OUTCOMES["auc"], Area)

@@ -132,7 +132,10 @@ class _Strategy:
         self.expected = math.sqrt(n) * (1 - 1 / (4 * n) + 1 / (21 * n**2))  # the length of a standard normal
 
     def run(
-        self, judge: Callable[[Sequence[Candidate]], Sequence[Key]], can_be_given: Callable[[Candidate], bool], most: int
+        self,
+        judge: Callable[[Sequence[Candidate]], Sequence[Key]],
+        can_be_given: Callable[[Candidate], bool],
+        most: int,
     ) -> int:
         """Generations until nothing better comes; how many there were."""
         best, still = None, 0

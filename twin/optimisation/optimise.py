@@ -90,6 +90,8 @@ def optimise(
     how = settings.but(
         seed=seed, now=now, until=until, solver=solver, dtype=dtype, spread=spread, uncertainty=uncertainty, noise=False
     ).but(times=())  # fmt: skip
+    if how.until is None:
+        raise TwinError("candidates have to be followed equally long; set until, such as until='7 day'")
     built = as_model(model)
     people = bind_patients(built, patients)
     asked = select_outcomes(built, outcomes)

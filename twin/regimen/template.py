@@ -152,11 +152,14 @@ class Template:
         for name in self.slots:
             if not _NAME.fullmatch(name):
                 raise TwinError(f"'{name}' is no name for a slot; use letters, digits and _, as in '{{dose}}'")
-            if name not in used:
-                raise TwinError(f"'{name}' is chosen and stands nowhere in the regimen; write {{{name}}} where it goes")
         for name in sorted(used):
             if name not in self.slots:
-                raise TwinError(f"the regimen has a slot {{{name}}} that nothing is chosen for; {_hint(name, self)}")
+                raise TwinError(
+                    f"the regimen has a slot {{{name}}} that nothing is chosen for; {suggest(name, self.slots)}"
+                )
+        for name in self.slots:
+            if name not in used:
+                raise TwinError(f"'{name}' is chosen and stands nowhere in the regimen; write {{{name}}} where it goes")
         for name in self.where.names if self.where else ():
             self._numbers(name)
 
@@ -222,7 +225,3 @@ class Template:
         units = {values.unit} if isinstance(values, Between) else {level.unit for level in values}
         if len(units) > 1 or (not isinstance(values, Between) and any(level.number is None for level in values)):
             raise TwinError(f"where: the values of '{name}' are no numbers of one unit; write them so, or leave it out")
-
-
-def _hint(name: str, template: Template) -> str:
-    return f"write {name}: under choose" if not template.slots else suggest(name, template.slots)

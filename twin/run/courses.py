@@ -120,7 +120,9 @@ class Courses:
         own = {n: v for n, v in own.items() if n not in held}
         population = _population(self.model, self.number)
         rest = jax.tree.map(jnp.asarray, dict(arrays))
-        found = _in_blocks(type(self.model), compile_key(self.choice), self.question, shape, population, own, held, rest)
+        found = _in_blocks(
+            type(self.model), compile_key(self.choice), self.question, shape, population, own, held, rest
+        )
         return found | {n: v[:, : self.count] for n, v in found.items() if n in self.question.observables}
 
 

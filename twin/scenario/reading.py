@@ -254,6 +254,9 @@ class Reading:
                     inside, message = _place_in(one) if place == ("regimen",) else ((), one)
                     self.problem(("optimise", *place, *inside), message)
 
+        with at():
+            if self.file.until is None:
+                raise TwinError("candidates have to be followed equally long; add 'until: 7 day' to the scenario")
         return build_aim(self.file.optimise, model, outcomes, at)
 
     # times -----------------------------------------------------------------------------------------
