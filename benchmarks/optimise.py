@@ -1,6 +1,6 @@
 """How good are tuned rules elsewhere, and how fast is a choice for many patients? One JSON line each.
 
-python benchmarks/optimise.py warfarin                # tuned on one model, tested on fresh people, two models and habits
+python benchmarks/optimise.py warfarin                # tuned on one model, tested on fresh people and another
 python benchmarks/optimise.py vancomycin --n 1000     # dose and interval for each of so many virtual patients
 """
 

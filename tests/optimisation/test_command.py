@@ -10,10 +10,15 @@ from cli.main import main
 
 from .test_file import TEXT
 
-SMALL = TEXT.replace("draws: [64, 512], fresh: 512", "draws: [32, 64], fresh: 64").replace(
-    "patients: [", "patients: [{id: eve, observations: [{time: 11 h, observable: vancomycin, value: 12}], doses: 1 g over 1 h, "
-    "covariates: {age: 50, sex: female, weight: 62 kg, creatinine: 0.8, dialysis: none}}, "
-).replace("until: 72 h\n", "until: 96 h\nnow: 12 h\n")  # fmt: skip
+EVE = (
+    "{id: eve, observations: [{time: 11 h, observable: vancomycin, value: 12}], doses: 1 g over 1 h, "
+    "covariates: {age: 50, sex: female, weight: 62 kg, creatinine: 0.8, dialysis: none}}"
+)
+SMALL = (
+    TEXT.replace("draws: [64, 512], fresh: 512", "draws: [32, 64], fresh: 64")
+    .replace("patients: [", f"patients: [{EVE}, ")
+    .replace("until: 72 h\n", "until: 96 h\nnow: 12 h\n")
+)
 
 
 def rows(path):

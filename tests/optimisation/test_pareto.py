@@ -80,6 +80,13 @@ def test_the_set_is_judged_on_fresh_draws(found, drawn):
         assert one.tuned.value[0] == pytest.approx(drawn[0, k, : one.tuned.draws].mean(), rel=1e-9)
 
 
+def test_what_is_the_same_is_not_dominated_by_itself(found):
+    """Sums in another order differ in their last digits; one of the set beside itself must not seem worse."""
+    best = found.chosen[len(found.chosen) // 2]
+    twice = find(BOTH, regimens={"again": best.regimen})["ana"]
+    assert twice.others["again"].judged.dominated == best.fresh.dominated
+
+
 def test_a_constraint_cuts_the_set():
     limited = BOTH | {"subject_to": [{"name": "limit", "probability": "highest", "above": 30.0, "at_most": "20 %"}]}
     chosen = find(limited)["ana"].chosen

@@ -56,7 +56,7 @@ class Lattice:
 
     def candidate(self, point: np.ndarray) -> Candidate:
         return tuple(
-            values[int(math.floor(min(max(x, 0.0), 1.0) * (len(values) - 1) + 0.5))]
+            values[math.floor(min(max(x, 0.0), 1.0) * (len(values) - 1) + 0.5)]
             for values, x in zip(self.slots, point, strict=True)
         )
 

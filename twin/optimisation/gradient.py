@@ -66,9 +66,8 @@ def _moving(template: Template) -> list[str]:
     """The slots that are climbed along: any value between two, or three numbers of one unit and more."""
     found = []
     for name, values in template.slots.items():
-        if isinstance(values, Between):
-            found.append(name)
-        elif len(values) > 2 and len({level.unit for level in values}) == 1 and name in _amounts(template):
+        several = isinstance(values, Between) or (len(values) > 2 and len({level.unit for level in values}) == 1)
+        if several and (isinstance(values, Between) or name in _amounts(template)):
             found.append(name)
     if not 1 <= len(found) <= 3:
         raise TwinError(f"{len(found)} amounts have a gradient here; one to three can be climbed along; use a table")
@@ -146,7 +145,7 @@ def _climb(
 def _objective(
     bench: Bench, aim: Aim, group: Group, base: Regimen, towards: dict[str, Regimen]
 ) -> Callable[[np.ndarray, float], tuple[Array, Array]]:
-    """The objective of one group by factors (amount,) and a part of its smoothing, larger is better; and its gradient."""
+    """One group's objective by factors (amount,) and a part of its smoothing, larger is better; and its gradient."""
     batch = bench.batch([base], group)
     draws = min(bench.search, _MOST_DRAWS)
     now = batch.now

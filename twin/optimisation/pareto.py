@@ -22,7 +22,13 @@ def front(standing: Standing) -> np.ndarray:
     if not eligible.any():
         return np.array([int(np.argmin(standing.violation))])
     rows = np.flatnonzero(eligible)
-    return rows[~is_dominated(standing.goodness[:, rows])]
+    return rows[~is_dominated(_without_rounding(standing.goodness[:, rows]))]
+
+
+def _without_rounding(points: np.ndarray) -> np.ndarray:
+    """Points (objective, ...) to nine digits: a sum in another order is not better."""
+    size = np.abs(np.where(np.isfinite(points), points, 0.0)).max(axis=tuple(range(1, points.ndim)), keepdims=True)
+    return np.round(points / np.where(size > 0, size, 1.0), 9)
 
 
 def is_dominated(points: np.ndarray) -> np.ndarray:
@@ -46,7 +52,7 @@ def dominated_share(aim: Aim, scores: Scores, standing: Standing) -> np.ndarray:
     weights = np.random.default_rng(_SEED).multinomial(draws, np.full(draws, 1 / draws), size=_RESAMPLED).T
     with np.errstate(invalid="ignore", divide="ignore"):
         points = (total @ weights.astype(float)) / (count @ weights.astype(float))  # (objective, candidate, times)
-    points = np.where(np.isnan(points), -np.inf, points)
+    points = _without_rounding(np.where(np.isnan(points), -np.inf, points))
     rivals = np.flatnonzero(standing.is_allowed)
     times = np.zeros(points.shape[1])
     for k in range(_RESAMPLED):

@@ -139,7 +139,7 @@ def draw_lane(task: Task, model: DiseaseModel, shared: dict[str, Any], own: dict
 
 
 def deviations_of(task: Task, arrays: dict[str, Any], draws: int) -> dict[str, np.ndarray]:
-    """How far from typical the individuals of a run of one arm are, by parameter (patient, draw), at the first draws."""
+    """How far from typical the first draws of a run of one arm are, by parameter (patient, draw)."""
     patient, draw = np.mgrid[: len(arrays["keys"]), :draws].astype(np.int32)
 
     def individual(arrays: dict[str, Any], patient: Array, draw: Array) -> dict[str, Array]:
