@@ -73,8 +73,8 @@ def warfarin(n: int, draws: int, values: str | None) -> None:
         print(json.dumps({"values": chosen, **told, "seconds": round(time.perf_counter() - began, 1)}), flush=True)
     else:
         chosen = json.loads(values)
-    arms = {"aurora": scenario.file.model_dump(include={"regimens"}, exclude_unset=True, by_alias=True)["regimens"]["aurora"],
-            "tuned": fill(scenario.aim.template.spec, chosen)}  # fmt: skip
+    said = scenario.file.model_dump(include={"regimens"}, exclude_unset=True, by_alias=True)["regimens"]
+    arms = {"aurora": said["aurora"], "tuned": fill(scenario.aim.template.spec, chosen)}
     people = people_at_random(n, 20261127)
     outcomes = {"ttr": twin.model.Rosendaal(of="inr", low=2.0, high=3.0, longest=56 * 24.0),
                 "above_4": twin.model.Duration(of="inr", low=4.0)}  # fmt: skip
