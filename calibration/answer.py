@@ -18,6 +18,8 @@ import xarray as xr
 from twin.api.simulate import simulate
 from twin.api.twin import Twin, load_twin
 from twin.errors import DomainWarning, TwinError
+from twin.optimisation.optimise import optimise
+from twin.optimisation.optimum import Optimisation
 from twin.patient import BoundPatient
 from twin.quantity import parse_time
 from twin.result import dataset
@@ -60,17 +62,8 @@ def run_scenario(
         The posterior of its patients, the result, and the rows of its summary.
     """
     loaded = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
-    loaded = loaded.but(**changes)
-    found, held, doubts = None, None, ()
-    if posterior is not None:
-        held, doubts = twin_for(loaded, posterior)
-        for doubt in doubts:
-            warnings.warn(doubt, DomainWarning, stacklevel=2)
-        loaded = loaded.but(draws=held.draws)
-    elif has_to_calibrate(loaded):
-        found = calibrate_patients(loaded)
-        held = found.twin
-    own = {} if held is None else {n: getattr(held, n) for n in ("individuals", "deviations", "covariates")}
+    loaded, found, held, doubts = _draws_of(loaded.but(**changes), posterior)
+    own = _own(held)
     tree = simulate(**loaded.arguments, **own, ledger=ledger, choose=choose_dose, progress=progress)
     if found is not None:
         tree = dataset.with_posterior(tree, found.to_tree())
@@ -84,6 +77,57 @@ def run_scenario(
         "reference": loaded.reference or "",
     }
     return Answer(loaded, found, held, tree, summarise(tree, loaded.reference), doubts)
+
+
+@dataclasses.dataclass(frozen=True)
+class Advice:
+    """What a scenario's `optimise` comes to; `posterior` and `twin` as an answer has them."""
+
+    scenario: Scenario
+    posterior: Posterior | None
+    twin: Twin | None
+    found: Optimisation
+    doubts: tuple[str, ...] = ()
+
+
+def optimise_scenario(
+    scenario: Scenario | str | os.PathLike[str], *, posterior: Twin | str | os.PathLike[str] | None = None,
+    progress: Callable[[int], None] | None = None, **changes: Any,
+) -> Advice:  # fmt: skip
+    """The best treatment, as `twin optimise` finds it: over the posterior of patients with observations.
+
+    Args:
+        scenario, posterior, changes: as `run_scenario` has them; there are as many draws as the search asks for.
+        progress: called with the number of trajectories solved so far.
+    """
+    loaded = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
+    aim = loaded.aim
+    if aim is None:
+        raise TwinError(f"{loaded.document.name}: has no 'optimise:', so there is nothing to choose; add it")
+    loaded = loaded.but(**changes | {"draws": aim.draws[-1] + aim.fresh})
+    loaded, found, held, doubts = _draws_of(loaded, posterior)
+    names = ("model", "patients", "regimens", "outcomes", "settings")
+    best = optimise(**{n: getattr(loaded, n) for n in names}, optimise=aim, **_own(held), progress=progress)
+    return Advice(loaded, found, held, best, doubts)
+
+
+def _draws_of(
+    scenario: Scenario, posterior: Twin | str | os.PathLike[str] | None
+) -> tuple[Scenario, Posterior | None, Twin | None, tuple[str, ...]]:
+    """The draws that a scenario's patients have of their own, calibrated now or before; none where nothing is known."""
+    if posterior is not None:
+        held, doubts = twin_for(scenario, posterior)
+        for doubt in doubts:
+            warnings.warn(doubt, DomainWarning, stacklevel=3)
+        return scenario.but(draws=held.draws), None, held, doubts
+    if has_to_calibrate(scenario):
+        found = calibrate_patients(scenario)
+        return scenario, found, found.twin, ()
+    return scenario, None, None, ()
+
+
+def _own(held: Twin | None) -> dict[str, Any]:
+    return {} if held is None else {n: getattr(held, n) for n in ("individuals", "deviations", "covariates")}
 
 
 def twin_for(scenario: Scenario, posterior: Twin | str | os.PathLike[str]) -> tuple[Twin, tuple[str, ...]]:

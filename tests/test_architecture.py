@@ -23,7 +23,7 @@ ROOMS = (
     "twin.model", "twin.parts", "twin.disease", "twin.catalogue", "twin.library",
     "twin.regimen", "twin.patient", "twin.population", "twin.solver", "twin.ingest", "twin.run", "twin.result",
     "twin.sampling",
-    "twin.scenario", "twin.api", "calibration", "cli",
+    "twin.scenario", "twin.api", "twin.optimisation", "calibration", "cli",
 )  # fmt: skip
 
 # Participles that do not end in -ed; and words that end so, or look like one, and are verbs or nouns as they stand.

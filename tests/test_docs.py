@@ -33,7 +33,8 @@ from . import imports
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
-RUN = ["README.md", *(f"docs/{n}.md" for n in ("quickstart", "python", "results", "regimens", "feedback", "sampling"))]
+RUN_PAGES = ("quickstart", "python", "results", "regimens", "feedback", "sampling", "optimise")
+RUN = ["README.md", *(f"docs/{n}.md" for n in RUN_PAGES)]
 
 
 def named(page: Path) -> set[str]:
@@ -92,7 +93,7 @@ def keys(schema: Any) -> Iterator[str]:
 def test_every_key_is_described(schema):
     known = set(keys(json_schema(schema)))
     assert len(known) > 10
-    pages = ("scenarios.md", "feedback.md", "sampling.md")
+    pages = ("scenarios.md", "feedback.md", "sampling.md", "optimise.md")
     words = {word for page in pages for word in named(DOCS / page)}
     words |= {word.strip(":") for word in words}
     assert known <= words, f"none of {', '.join(pages)} describes {sorted(known - words)}"
@@ -232,7 +233,9 @@ def test_every_regimen_on_its_page_can_be_read():
 REST = {"model": "warfarin", "patients": [{"id": "ana"}], "regimens": {"usual": "5 mg q24h x14"}}
 
 
-@pytest.mark.parametrize("page", ["scenarios.md", "regimens.md", "ingest.md", "feedback.md", "sampling.md"])
+@pytest.mark.parametrize(
+    "page", [f"{n}.md" for n in ("scenarios", "regimens", "ingest", "feedback", "sampling", "optimise")]
+)
 def test_yaml_on_a_page_is_what_the_schema_accepts(page):
     """A whole scenario, some keys of one, or a patient; a page that shows a key which files refuse would mislead."""
     blocks = re.findall(r"^```yaml\n(.*?)^```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)

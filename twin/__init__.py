@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from calibration.answer import run_scenario
+    from calibration.answer import optimise_scenario, run_scenario
 
     from .api.sampling import information, optimal_sampling
     from .api.simulate import simulate, stream
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .errors import DomainWarning, TwinError
     from .library import load_model, model_names
     from .model import DiseaseModel
+    from .optimisation.optimise import optimise
     from .patient import Observation, Patient, load_patient
     from .regimen import Dose, Regimen
     from .result.contrast import contrast
@@ -51,6 +52,8 @@ __all__ = [
     "load_twin",
     "model_names",
     "optimal_sampling",
+    "optimise",
+    "optimise_scenario",
     "run_scenario",
     "save_result",
     "simulate",
@@ -82,6 +85,8 @@ _HOME = {
     "load_twin": "api.twin",
     "model_names": "library",
     "optimal_sampling": "api.sampling",
+    "optimise": "optimisation.optimise",
+    "optimise_scenario": "calibration.answer",
     "run_scenario": "calibration.answer",
     "save_result": "result.dataset",
     "simulate": "api.simulate",

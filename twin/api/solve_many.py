@@ -45,6 +45,8 @@ def solve_many(
     rtol: float | None = None,
     atol: float | None = None,
     max_steps: int | None = None,
+    towards: Mapping[str, Any] | None = None,
+    factors: Mapping[str, Any] | None = None,
 ) -> dict[str, Array]:
     """The courses of many individuals, each with its own dosing history, as a pure function of their parameters.
 
@@ -63,6 +65,9 @@ def solve_many(
             Derivatives are with respect to these, too.
         covariates: name -> (patient, draw), these draws' own values of a covariate: numbers, "180 lb", levels or
             their numbers; only numbers where JAX traces them.
+        towards: name -> a regimen that differs from `regimen` by amounts alone.
+        factors: name -> (patient, draw), how far towards that regimen amounts are moved: 0 is `regimen`, 1 the other,
+            2 as far again. Derivatives are with respect to these, too: that is how a dose is optimised.
 
     Returns:
         name -> array: observables (patient, draw, time), not numbers past a patient's own times, outcomes
@@ -70,9 +75,9 @@ def solve_many(
     """
     courses = Courses(
         as_model(model), patients, regimen, times, outcomes=outcomes, until=until, solver=solver, dtype=dtype,
-        rtol=rtol, atol=atol, max_steps=max_steps,
+        rtol=rtol, atol=atol, max_steps=max_steps, towards=towards,
     )  # fmt: skip
     for doubt in courses.doubts:
         warnings.warn(doubt, DomainWarning, stacklevel=2)
     with jax.enable_x64(True) if dtype == "float64" and not is_wide() else contextlib.nullcontext():
-        return courses(parameters or {}, deviations or {}, covariates=covariates or {})
+        return courses(parameters or {}, deviations or {}, covariates=covariates or {}, factors=factors)

@@ -54,8 +54,8 @@ def bind_arms(model: DiseaseModel, regimens: Mapping[str, Any]) -> dict[str, Reg
 
 def schedule_all(
     model: DiseaseModel, courses: Sequence[tuple[BoundPatient, Regimen, float]], room: int = 0
-) -> Schedule:
-    """The events of each patient's history and regimen until an end, one below the other, with room for so many."""
+) -> Schedule:  # fmt: skip
+    """The events of each patient's history and regimen until an end, one below the other; room for so many doses."""
     return stack([schedule_one(model, *course) for course in courses], room)
 
 

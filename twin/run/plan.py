@@ -33,10 +33,13 @@ _LARGEST_RESULT = 0.5  # of the machine's memory
 def prepare(
     model: DiseaseModel, patients: Any, regimens: Mapping[str, Any], outcomes: Any, settings: Settings, *,
     own: Own = NOTHING_OWN, draws: range | None = None, ledger: Any = None, choose_dose: Any = None,
+    together: int | None = None, room: int = 0,
 ) -> Batch:  # fmt: skip
     """Everything checked, in the model's units and in arrays; nothing solved. `draws` are some of the settings'.
 
-    `ledger` is a result whose doses are given again; `choose_dose` chooses where rules leave that to it.
+    `ledger` is a result whose doses are given again; `choose_dose` chooses where rules leave that to it. `together` is
+    of how many trajectories results are kept at once; of all, if None. There is `room` for so many doses at least, so
+    that batches share a program.
     """
     draws = range(settings.draws) if draws is None else draws
     people = bind_patients(model, patients)
@@ -57,7 +60,7 @@ def prepare(
     require_covered(asked, end, model.time_unit)
     of_readings = tuple((name, outcome) for name, outcome in asked.items() if isinstance(outcome, Rosendaal))
     asked = {name: outcome for name, outcome in asked.items() if not isinstance(outcome, Rosendaal)}
-    schedules = schedule_all(model, [(person, arm, end) for person, arm in pairs])
+    schedules = schedule_all(model, [(person, arm, end) for person, arm in pairs], room)
     samples = shown_times(schedules, start, end) if times is None else sample_times(times, start, model.time_unit)
     seen = tuple(model.observables()) if samples.size else ()
     question = make_question(model, asked, schedules, observables=seen)
@@ -84,7 +87,8 @@ def prepare(
     )
     if reaction is not None:
         require_engine(model, choice, arms)
-    _fits_in_memory(len(people) * len(arms) * len(draws), len(asked) + len(seen) * samples.size * (1 + settings.noise))
+    held = len(people) * len(arms) * len(draws) if together is None else together
+    _fits_in_memory(held, len(asked) + len(seen) * samples.size * (1 + settings.noise))
     resolution = resolution_of(model, start, end)
     number = np.dtype(settings.dtype)
     arrays = {

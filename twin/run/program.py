@@ -23,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..model import DiseaseModel, EventTime, Individual
-from ..population.individual import NORMALS, cholesky, draw_individual, individual_at, with_covariates, with_own
+from ..population.individual import NORMALS, Draw, cholesky, draw_individual, individual_at, with_covariates, with_own
 from ..solver.doses import person_over_time
 from ..solver.ensemble import Problem, Setup, Solved, one_by_one
 from ..solver.ensemble.backend import backend_name, in_turn, lowering, solve_lanes
@@ -109,7 +109,10 @@ def rows_of(arrays: dict[str, Any], indices: tuple[Array, Array, Array]) -> dict
     return own
 
 
-def draw_lane(task: Task, model: DiseaseModel, shared: dict[str, Any], own: dict[str, Any]) -> Lane:
+def draw_one(
+    task: Task, model: DiseaseModel, shared: dict[str, Any], own: dict[str, Any]
+) -> tuple[Draw, Array, Array]:  # fmt: skip
+    """The individual of a trajectory, and the keys of what happens to them by chance and of their measurements."""
     key = jax.random.fold_in(jax.random.wrap_key_data(own["key"]), own["number"])
     shared_key = jax.random.fold_in(jax.random.wrap_key_data(shared["shared"]), own["number"])
     individual_key, hazard_key, noise_key = jax.random.split(key, 3)
@@ -118,17 +121,34 @@ def draw_lane(task: Task, model: DiseaseModel, shared: dict[str, Any], own: dict
         with_covariates(model, own["schedule"].signal_value[0], own["covariates"]),
         key=individual_key, shared_key=shared_key, spread=task.spread, uncertainty=task.uncertainty,
     )  # fmt: skip
+    return dataclasses.replace(drawn, normals=drawn.normals | own["deviations"]), hazard_key, noise_key
+
+
+def draw_lane(task: Task, model: DiseaseModel, shared: dict[str, Any], own: dict[str, Any]) -> Lane:
+    drawn, hazard_key, noise_key = draw_one(task, model, shared, own)
     chances = {
         name: jax.random.exponential(jax.random.fold_in(hazard_key, number_of(name)), (), NORMALS).astype(task.dtype)
         for name in sorted({o.of for _, o in task.question.outcomes if isinstance(o, EventTime)})
     }
-    drawn = dataclasses.replace(drawn, normals=drawn.normals | own["deviations"])
 
     def person_at(signals: Array) -> Individual:
         person = individual_at(model, drawn, with_covariates(model, signals, own["covariates"]))
         return with_own(person, own["individuals"])
 
     return Lane(own["schedule"], person_at, drawn.found, chances, noise_key)
+
+
+def deviations_of(task: Task, arrays: dict[str, Any], draws: int) -> dict[str, np.ndarray]:
+    """How far from typical the first draws of a run of one arm are, by parameter (patient, draw)."""
+    patient, draw = np.mgrid[: len(arrays["keys"]), :draws].astype(np.int32)
+
+    def individual(arrays: dict[str, Any], patient: Array, draw: Array) -> dict[str, Array]:
+        own = rows_of(arrays, (patient, patient, draw))
+        return draw_one(task, task.kind(), arrays, own)[0].normals
+
+    with jax.enable_x64(task.dtype == np.float64):
+        drawn = jax.jit(jax.vmap(jax.vmap(individual, (None, 0, 0)), (None, 0, 0)))(arrays, patient, draw)
+        return jax.device_get(drawn)
 
 
 def _alone(task: Task, model: DiseaseModel, shared: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:

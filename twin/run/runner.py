@@ -41,27 +41,35 @@ def run(
     batch: Batch, *, chunk: int | None, workers: int | None, progress: Progress
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Every trajectory's results as arrays (patient, regimen, draw, ...), and what is worth recording of the run."""
-    everyone = np.arange(batch.size)
-    ledgers: list[LedgerPart] = []
-    store, seconds = _solve(batch, batch.choice, everyone, {}, chunk, workers, progress, ledgers)
-    stiff = everyone[store["status"] == Status.STIFF]
-    if len(stiff):  # stability limited the explicit method: these again, by the stiff one
-        choice = dataclasses.replace(batch.choice, method="rosenbrock")
-        store, more = _solve(batch, choice, stiff, store, chunk, workers, None, ledgers)
-        seconds += more
-    told = {"compile_seconds": round(seconds, 3), "solved_as_stiff": len(stiff)}
-    if batch.reaction is not None:
-        decisions, doses, stops = join_ledgers(ledgers, batch.size)
-        read = outcomes_of_readings(batch, decisions, store["status"])
-        store |= {"outcomes": store["outcomes"] | read, "decisions": decisions, "doses": doses, "stops": stops}
+    store, told = run_some(batch, np.arange(batch.size), chunk=chunk, workers=workers, progress=progress)
     return jax.tree.map(lambda x: x.reshape(*batch.shape, *x.shape[1:]), store), told
 
 
+def run_some(
+    batch: Batch, lanes: np.ndarray, *, chunk: int | None = None, workers: int | None = None, progress: Progress = None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The results (lane, ...) of some trajectories of a batch, by their places among (patient, regimen, draw)."""
+    ledgers: list[LedgerPart] = []
+    rows = np.arange(len(lanes))
+    store, seconds = _solve(batch, batch.choice, lanes, rows, {}, chunk, workers, progress, ledgers)
+    stiff = rows[store["status"] == Status.STIFF]
+    if len(stiff):  # stability limited the explicit method: these again, by the stiff one
+        choice = dataclasses.replace(batch.choice, method="rosenbrock")
+        store, more = _solve(batch, choice, lanes[stiff], stiff, store, chunk, workers, None, ledgers)
+        seconds += more
+    told = {"compile_seconds": round(seconds, 3), "solved_as_stiff": len(stiff)}
+    if batch.reaction is not None:
+        decisions, doses, stops = join_ledgers(ledgers, len(lanes))
+        read = outcomes_of_readings(batch, lanes, decisions, store["status"])
+        store |= {"outcomes": store["outcomes"] | read, "decisions": decisions, "doses": doses, "stops": stops}
+    return store, told
+
+
 def _solve(
-    batch: Batch, choice: Choice, lanes: np.ndarray, found: dict[str, Any], chunk: int | None,
+    batch: Batch, choice: Choice, lanes: np.ndarray, rows: np.ndarray, found: dict[str, Any], chunk: int | None,
     workers: int | None, progress: Progress, ledgers: list[LedgerPart],
 ) -> tuple[dict[str, Any], float]:  # fmt: skip
-    """Some of a batch's trajectories by one solver, put among what is found; and the seconds spent compiling.
+    """Some of a batch's trajectories by one solver, put into `rows` of what is found; and the seconds spent compiling.
 
     What regimens that react have decided and given is added to `ledgers`.
     """
@@ -78,9 +86,10 @@ def _solve(
         seconds = time.perf_counter() - began
         placed = program.place(batch.arrays)
 
-    store, guard = _Store(found, batch.size), threading.Lock()
+    store, guard = _Store(found, len(lanes)), threading.Lock()
 
-    def call(lane: np.ndarray) -> int:
+    def call(part: slice) -> int:
+        lane, row = lanes[part], rows[part]
         places, count = _places(len(lane), shape)
         padded = np.full(shape, lane[0]).ravel()
         padded[places] = lane
@@ -98,15 +107,15 @@ def _solve(
         with guard:
             store.make_room(solved)
             if arms is not None:
-                ledgers.extend((lane[rows], tables) for rows, tables in arms.ledgers())
-        store.put(solved, lane)
+                ledgers.extend((row[which], tables) for which, tables in arms.ledgers())
+        store.put(solved, row)
         return len(lane)
 
     most = int(np.prod(shape))
     in_flight = max(1, chunk // most) if chunk else _WAVE
     threads = min(threads, in_flight)
     size = min(most, _LANES * math.ceil(len(lanes) / (_LANES * threads)))
-    calls = [lanes[i : i + size] for i in range(0, len(lanes), size)]
+    calls = [slice(i, i + size) for i in range(0, len(lanes), size)]
     done = 0
     with concurrent.futures.ThreadPoolExecutor(threads) as pool:
         for wave in _waves(calls, in_flight):
@@ -129,7 +138,7 @@ def _places(lanes: int, shape: tuple[int, int, int]) -> tuple[Any, np.ndarray]:
 
 
 class _Store:
-    """Every trajectory's results; calls put theirs in side by side, each in rows of its own."""
+    """The results of trajectories; calls put theirs in side by side, each in rows of its own."""
 
     def __init__(self, arrays: dict[str, Any], rows: int):
         self.arrays, self.rows = arrays, rows
@@ -138,12 +147,12 @@ class _Store:
         if not self.arrays:
             self.arrays = jax.tree.map(lambda x: np.empty((self.rows, *x.shape[1:]), x.dtype), like)
 
-    def put(self, found: Any, lane: np.ndarray) -> None:
-        together = int(lane[-1]) - int(lane[0]) + 1 == len(lane)  # lanes ascend, so these follow one another
-        where = slice(int(lane[0]), int(lane[-1]) + 1) if together else lane
+    def put(self, found: Any, row: np.ndarray) -> None:
+        together = int(row[-1]) - int(row[0]) + 1 == len(row)  # rows ascend, so these follow one another
+        where = slice(int(row[0]), int(row[-1]) + 1) if together else row
 
         def place(into: np.ndarray, values: np.ndarray) -> None:
-            into[where] = values[: len(lane)]
+            into[where] = values[: len(row)]
 
         jax.tree.map(place, self.arrays, found)
 
@@ -180,6 +189,6 @@ def _lanes_that_fit(batch: Batch, lanes: int) -> int:
     return max(_LANES, min(fits, 2 ** int(np.ceil(np.log2(max(lanes, 1))))))
 
 
-def _waves(calls: list[np.ndarray], size: int) -> Iterator[list[np.ndarray]]:
+def _waves(calls: list[slice], size: int) -> Iterator[list[slice]]:
     for i in range(0, len(calls), size):
         yield calls[i : i + size]

@@ -13,6 +13,7 @@ from ..patient.file import ChangeEntry, DoseList, Doses, DoseText, PatientFile
 from ..regimen.feedback.file import FeedbackEntries, HabitsEntry
 from ..sampling.file import SamplingEntry
 from ..settings import MOST_DRAWS, SOLVERS
+from .optimise_entry import OptimiseEntry
 from .outcome_entry import OutcomeEntry
 from .record_entry import JoinEntry, SourceEntry, is_record
 
@@ -160,6 +161,7 @@ class ScenarioFile(Closed):
         None, min_length=1, description="Names of the model's outcomes, or outcomes written out; all if left out"
     )
     compare: Compare | None = Field(None, description="What the other regimens are compared with")
+    optimise: OptimiseEntry | None = Field(None, description="Which regimen is best; answered by `twin optimise`")
     draws: Whole = Field(100, ge=1, le=MOST_DRAWS, description="Draws per patient from what is not known of them")
     seed: Whole = Field(0, ge=0, le=2**32 - 1, description="The same seed gives the same results")
     now: Quantity | None = Field(

@@ -22,6 +22,7 @@ from ..quantity import parse_quantity, parse_time
 from ..regimen import Regimen
 from ..settings import Settings, check_length
 from .file import MOST_TIMES, ScenarioFile, TimeGrid
+from .optimise_entry import Aim, build_aim
 from .outcome_entry import build_outcome
 from .permit import Permit
 from .record_entry import JoinEntry, SourceEntry, is_record
@@ -91,6 +92,7 @@ class Reading:
         patients = self.patients(model)
         regimens = self.regimens(model)
         outcomes = self.outcomes(model)
+        aim = self.aim(model, outcomes)
         now, until, times = self.now(model), self.until(model), self.times(model)
         if until is not None and times and times[-1] > until:
             self.problem(("times",), f"the last, {times[-1]:g} {model.time_unit}, is after until; end them together")
@@ -112,7 +114,7 @@ class Reading:
         )  # fmt: skip
         return {
             "model": model, "patients": tuple(patients), "regimens": regimens, "outcomes": outcomes,
-            "settings": settings, "reports": tuple(self.reports), "fingerprints": self.fingerprints,
+            "settings": settings, "aim": aim, "reports": tuple(self.reports), "fingerprints": self.fingerprints,
         }  # fmt: skip
 
     def model(self) -> DiseaseModel | None:
@@ -240,6 +242,24 @@ class Reading:
                 if outcome is not None:
                     found[name] = outcome
         return found
+
+    def aim(self, model: DiseaseModel, outcomes: Mapping[str, Outcome]) -> Aim | None:
+        if self.file.optimise is None:
+            return None
+
+        @contextlib.contextmanager
+        def at(*place: str | int) -> Iterator[None]:
+            try:
+                yield
+            except TwinError as problem:
+                for one in getattr(problem, "problems", [str(problem)]):
+                    inside, message = _place_in(one) if place == ("regimen",) else ((), one)
+                    self.problem(("optimise", *place, *inside), message)
+
+        with at():
+            if self.file.until is None:
+                raise TwinError("candidates have to be followed equally long; add 'until: 7 day' to the scenario")
+        return build_aim(self.file.optimise, model, outcomes, at)
 
     # times -----------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from ..patient.file import PatientFile
 from ..regimen import Regimen
 from ..settings import Settings
 from .file import ScenarioFile
+from .optimise_entry import Aim
 from .permit import Permit
 from .reading import Reading
 
@@ -47,6 +48,7 @@ class Scenario:
     regimens: Mapping[str, Regimen]
     outcomes: Mapping[str, Outcome]
     settings: Settings
+    aim: Aim | None = None  # what `optimise` says
     reports: tuple[Report, ...] = ()
     fingerprints: Mapping[str, str] = dataclasses.field(default_factory=dict)
 

@@ -56,17 +56,18 @@ class Condition:
 
 @dataclasses.dataclass(frozen=True)
 class Formula:
-    """A number of a lane's reading, history and covariates, and the names it uses."""
+    """A number made of others, such as a reading, and the names it uses; a comparison counts 1 where it holds."""
 
     text: str
     names: frozenset[str]
     words: frozenset[tuple[str, str]]
+    smooth: bool  # whether it is arithmetic alone, so that it can be differentiated
     ask: Callable[[Values], Any] = dataclasses.field(compare=False, repr=False)
 
-    def value(self, values: Values) -> np.ndarray:
-        """Lane by lane; not a number where there is none, as of the logarithm of a negative one."""
+    def value(self, values: Values) -> Any:
+        """Element by element; not a number where there is none, as of the logarithm of a negative one."""
         with np.errstate(all="ignore"):
-            return np.asarray(self.ask(values), float)
+            return self.ask(values)
 
 
 def parse(text: str) -> Condition:
@@ -76,22 +77,26 @@ def parse(text: str) -> Condition:
     return Condition(text, frozenset(reader.names), frozenset(reader.words), ask)
 
 
-def parse_formula(text: str) -> Formula:
-    """A computed amount, without its '='; an error says which part of it cannot be read."""
+def parse_formula(text: str, *, strict: bool = False) -> Formula:
+    """A computed amount, without its '='; an error says which part of it cannot be read.
+
+    `strict`: a comparison of what is not a number is not a number, either; else it does not hold.
+    """
     reader, tree = _read(text, "formula", _NUMBERS)
+    reader.strict = strict
     ask = reader.number(tree)
-    return Formula(text, frozenset(reader.names), frozenset(reader.words), ask)
+    return Formula(text, frozenset(reader.names), frozenset(reader.words), reader.smooth, ask)
 
 
 def _read(text: str, what: str, grammar: str) -> tuple[_Reader, ast.expr]:
     if len(text) > _LONGEST:
-        raise TwinError(f"the {what} '{shorten(text)}' is longer than {_LONGEST} characters; split the rule")
+        raise TwinError(f"the {what} '{shorten(text)}' is longer than {_LONGEST} characters; split it")
     try:
         tree = ast.parse(" ".join(text.split()), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise TwinError(f"the {what} '{shorten(text)}' cannot be read; {grammar}") from None
     if _depth(tree) > _DEEPEST:
-        raise TwinError(f"the {what} '{shorten(text)}' has too many parts inside parts; split the rule")
+        raise TwinError(f"the {what} '{shorten(text)}' has too many parts inside parts; split it")
     return _Reader(text, what, grammar), tree
 
 
@@ -108,6 +113,7 @@ class _Reader:
 
     def __init__(self, text: str, what: str, grammar: str):
         self.text, self.what, self.grammar = text, what, grammar
+        self.strict, self.smooth = False, True
         self.names: set[str] = set()
         self.words: set[tuple[str, str]] = set()
 
@@ -174,9 +180,24 @@ class _Reader:
                 count, function = FUNCTIONS[name]
                 if len(parts) != count:
                     raise self.refuse(node)
-                asked = [self.number(part) for part in parts]
+                asked, self.smooth = [self.number(part) for part in parts], False
                 return lambda values: function(*(ask(values) for ask in asked))
-            case ast.Compare() | ast.BoolOp() | ast.UnaryOp(op=ast.Not()):  # 1 where it holds, 0 where not
-                holds = self.truth(node)
-                return lambda values: np.asarray(holds(values), float)
+            case ast.Compare() | ast.BoolOp() | ast.UnaryOp(op=ast.Not()):
+                return self._share(node)
         raise self.refuse(node)
+
+    def _share(self, node: ast.expr) -> Callable[[Values], Any]:
+        """1 where it holds, 0 where it does not."""
+        before, self.names = self.names, set()
+        ask, names = self.truth(node), self.names
+        self.names, self.smooth = before | names, False
+        strict = self.strict
+
+        def share(values: Values) -> Any:
+            holds = np.asarray(ask(values), float)
+            if not strict:
+                return holds
+            unknown = functools.reduce(np.logical_or, [np.isnan(values[name]) for name in names], np.False_)
+            return np.where(unknown, np.nan, holds)
+
+        return share

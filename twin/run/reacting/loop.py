@@ -207,12 +207,12 @@ def join_ledgers(parts: Sequence[LedgerPart], count: int) -> Ledgers:
 
 
 def outcomes_of_readings(
-    batch: Batch, decisions: Mapping[str, np.ndarray], status: np.ndarray
+    batch: Batch, lanes: np.ndarray, decisions: Mapping[str, np.ndarray], status: np.ndarray
 ) -> dict[str, np.ndarray]:  # fmt: skip
-    """Outcomes (trajectory,) of what was read; not a number where a regimen reads something else, or nothing."""
+    """Outcomes (lane,) of what was read; not a number where a regimen reads something else, or nothing."""
     assert batch.reaction is not None
     found = {}
-    _, arm, _ = np.unravel_index(np.arange(batch.size), batch.shape)
+    _, arm, _ = np.unravel_index(lanes, batch.shape)
     for name, outcome in batch.of_readings:
         reads = [[rules.measure == outcome.of for rules in feedback] for feedback in batch.reaction.rules]
         some = np.array([any(one) for one in reads])
