@@ -28,6 +28,7 @@ from .reacting.loop import Arms, LedgerPart, Reacting, join_ledgers, outcomes_of
 
 _LANES = 64  # trajectories of a block: by diffrax, too, the fastest of 32 to 1024 tried on a CPU
 _BLOCKS = 16  # of a call on a CPU at most, and two at least
+_BLOCKS_DECIDING = 64  # where regimens react: a decision on four times as many takes hardly longer
 _CALL_BYTES = 2**26  # what a call on a CPU may hold, if that leaves room for two
 _ACCELERATED = 2**20  # trajectories of the largest call on an accelerator
 _MEMORY_SHARE = 0.25  # of its free memory that one call may take
@@ -114,7 +115,8 @@ def _solve(
     most = int(np.prod(shape))
     in_flight = max(1, chunk // most) if chunk else _WAVE
     threads = min(threads, in_flight)
-    size = min(most, _LANES * math.ceil(len(lanes) / (_LANES * threads)))
+    turns = threads * math.ceil(math.ceil(len(lanes) / most) / threads)  # so that all threads have as many
+    size = _LANES * math.ceil(len(lanes) / (_LANES * turns))
     calls = [slice(i, i + size) for i in range(0, len(lanes), size)]
     done = 0
     with concurrent.futures.ThreadPoolExecutor(threads) as pool:
@@ -160,11 +162,11 @@ class _Store:
 def _workers(batch: Batch) -> int:
     """A CPU solves a call on one core, so as many run as there are cores; an accelerator wants the next queued.
 
-    Where regimens react, the host decides while an accelerator waits: more calls, so that it does not.
+    Where regimens react, the host decides between two solutions: there are more calls, so that no device waits.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if jax.default_backend() == "cpu" and len(jax.local_devices()) == 1:
-        return cores
+        return cores if batch.reaction is None else cores + 1
     return 2 if batch.reaction is None else min(cores, _DECIDING)
 
 
@@ -177,7 +179,8 @@ def _shape(batch: Batch, choice: Choice, lanes: int, threads: int) -> tuple[int,
         share = lanes if batch.reaction is None else math.ceil(lanes / threads)
         return devices, _lanes_that_fit(batch, share) // _LANES, _LANES
     fits = _CALL_BYTES // (batch.numbers * np.dtype(batch.dtype).itemsize * _LANES)
-    return devices, max(2, min(_BLOCKS, 2 ** int(np.log2(max(fits, 1))))), _LANES
+    most = _BLOCKS if batch.reaction is None else _BLOCKS_DECIDING
+    return devices, max(2, min(most, 2 ** int(np.log2(max(fits, 1))))), _LANES
 
 
 def _lanes_that_fit(batch: Batch, lanes: int) -> int:

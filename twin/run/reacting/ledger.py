@@ -17,16 +17,14 @@ class _Rows:
 
     def __init__(self, lanes: int, fills: Sequence[float]):
         self.fills, self.count = fills, np.zeros(lanes, np.int64)
-        self.columns = [np.full((_FEW, lanes), fill) for fill in fills]  # lanes last: they mostly have as many rows
+        # lanes last: they mostly have as many rows; what is not written yet is whatever was there
+        self.columns = [np.empty((_FEW, lanes), type(fill)) for fill in fills]
 
     def add(self, rows: np.ndarray, *columns: np.ndarray | float) -> None:
         """A row to each of these lanes; columns are of all lanes, or one number."""
         place = self.count[rows]
         if len(rows) and place.max() >= len(self.columns[0]):
-            self.columns = [
-                np.concatenate([column, np.full_like(column, fill)])
-                for column, fill in zip(self.columns, self.fills, strict=True)
-            ]
+            self.columns = [np.concatenate([column, np.empty_like(column)]) for column in self.columns]
         for into, column in zip(self.columns, columns, strict=True):
             column = np.asarray(column)
             into[place, rows] = column[rows] if column.ndim else column
@@ -34,11 +32,16 @@ class _Rows:
 
     def tables(self, lanes: np.ndarray | slice = slice(None)) -> list[np.ndarray]:
         """The columns (lane, row) of some lanes."""
-        width = int(self.count[lanes].max(initial=0))
-        return [column[:width, lanes].T for column in self.columns]
+        count = self.count[lanes]
+        width = int(count.max(initial=0))
+        there = np.arange(width) < count[:, None]
+        found = [column[:width, lanes].T for column in self.columns]
+        if there.all():
+            return found
+        return [np.where(there, column, fill) for column, fill in zip(found, self.fills, strict=True)]
 
 
-_FEW = 4  # rows that there is room for at first
+_FEW = 16  # rows that there is room for at first
 
 
 class Ledger:
