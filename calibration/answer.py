@@ -107,7 +107,8 @@ def optimise_scenario(
     loaded = loaded.but(**changes | {"draws": aim.draws[-1] + aim.fresh})
     loaded, found, held, doubts = _draws_of(loaded, posterior)
     names = ("model", "patients", "regimens", "outcomes", "settings")
-    best = optimise(**{n: getattr(loaded, n) for n in names}, optimise=aim, **_own(held), progress=progress)
+    how = {"choose": choose_dose, "progress": progress}
+    best = optimise(**{n: getattr(loaded, n) for n in names}, optimise=aim, **_own(held), **how)
     return Advice(loaded, found, held, best, doubts)
 
 

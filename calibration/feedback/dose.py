@@ -166,7 +166,7 @@ def _on_curves(future: Future, asked: Asked, low: np.ndarray, high: np.ndarray) 
     share = np.linspace(0.0, 1.0, _NODES) ** 2  # closer together where doses are small
     nodes = products.least + share * (products.most - products.least)
     tried = np.stack([future.aims(np.full(count, node)) for node in nodes], axis=0)
-    failed = ~np.isfinite(tried).all(axis=0)  # of these draws nothing is known
+    failed = np.asarray(~np.isfinite(tried).all(axis=0))  # of these draws nothing is known
     grid = _grid(products, _FINE)
 
     def aims_of(rows: np.ndarray, doses: np.ndarray) -> np.ndarray:

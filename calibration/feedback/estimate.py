@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from twin.patient import BoundPatient
@@ -51,5 +52,5 @@ def unknowns_of(target: Target, u: np.ndarray) -> tuple[dict[str, np.ndarray], .
     """Values, deviations and covariates (patient, draw), as courses take them."""
     with jax.enable_x64(True):
         values, deviations = target.compile_once("split", target.prior.split)(u)
-        drawn = target.covariates(u, target.data) if target.prior.drawn else {}
+        drawn = target.covariates(jnp.asarray(u), target.data) if target.prior.drawn else {}
     return tuple({name: np.asarray(v) for name, v in each.items()} for each in (values, deviations, drawn))

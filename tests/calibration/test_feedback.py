@@ -13,7 +13,7 @@ import calibration
 import twin
 from calibration.feedback import dose as chosen_dose
 from tests.feedback.models import Vancomycin
-from twin.model import Additive, Area, Delivery, DiseaseModel, Normal, observable, parameter, state, treatment
+from twin.model import Additive, Area, Delivery, DiseaseModel, Final, Normal, observable, parameter, state, treatment
 from twin.regimen import Regimen
 from twin.run.reacting.choosing import Asked, Chosen
 from twin.run.reacting.ledger import WHY
@@ -304,3 +304,18 @@ def test_without_anybody_to_choose_it_is_refused():
     arms = {"one": auc_guided({"target": 500}, {}, doses={"most": "4 g"})}
     with pytest.raises(twin.TwinError, match=r"regimen 'one' chooses doses .* choose=calibration.choose_dose"):
         simulate(Vancomycin(), arms, choose=None)
+
+
+def test_a_search_asks_whoever_is_handed_over_too():
+    """Without anybody it is refused; with somebody, each candidate's doses are theirs."""
+    one = auc_guided({"target": "{target}"}, {}, doses={"most": "4 g"})
+    aim = {
+        "regimen": one, "choose": {"target": [300, 600]}, "maximise": {"mean": "final"},
+        "search": {"draws": [16], "fresh": 16},
+    }  # fmt: skip
+    told: list[Asked] = []
+    how = {"optimise": aim, "outcomes": {"final": Final(of="concentration")}, "until": "48 h"}
+    with pytest.raises(twin.TwinError, match="chooses doses by what is known of a patient"):
+        twin.optimise(Vancomycin(), ANA, **how)
+    twin.optimise(Vancomycin(), ANA, **how, choose=recorded(told))
+    assert {asked.choosing.target for asked in told} == {300.0, 600.0}

@@ -28,7 +28,6 @@ from ..patient import BoundPatient, Patient
 from ..result import dataset
 from ..run.batch import Own
 from ..run.plan import prepare
-from ..run.reacting.prepare import require_chooser
 from ..run.runner import run
 from ..settings import MOST_DRAWS, Settings, Times
 from .twin import Twin
@@ -175,8 +174,6 @@ def _answer(
 ) -> xr.DataTree:  # fmt: skip
     began = time.perf_counter()
     batch = prepare(as_model(model), patients, regimens, outcomes, how, own=own, draws=draws, **handed)
-    if batch.reaction is not None:
-        require_chooser(batch.reaction, batch.regimens)
     for doubt in batch.doubts:
         warnings.warn(doubt, DomainWarning, stacklevel=3)
     values, told = run(batch, chunk=chunk, workers=workers, progress=progress)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -68,6 +69,7 @@ class Bench:
     own: Own
     search: int
     total: int
+    choose: Callable[..., Any] | None = None  # who chooses doses, where a rule leaves that to them
     progress: Callable[[int], None] | None = None
     spent: Spent = dataclasses.field(default_factory=Spent)
 
@@ -86,7 +88,7 @@ class Bench:
         own = Own(*({n: np.asarray(v)[rows] for n, v in getattr(self.own, group).items()} for group in groups))
         return prepare(
             self.model, [self.people[i] for i in rows], named, self.outcomes, self.settings, own=own,
-            draws=range(self.total), together=_LANES, room=room,
+            draws=range(self.total), together=_LANES, room=room, choose_dose=self.choose,
         )  # fmt: skip
 
     def solve(self, batch: Batch, jobs: Sequence[Job]) -> list[Solved]:

@@ -68,6 +68,7 @@ def optimise(
     individuals: Mapping[str, Any] | None = None,
     deviations: Mapping[str, Any] | None = None,
     covariates: Mapping[str, Any] | None = None,
+    choose: Callable[..., Any] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Optimisation:
     """Choose the best of the regimens that can be given, and judge it on draws that it was not chosen by.
@@ -81,6 +82,7 @@ def optimise(
         settings: as `simulate` has them; draws are those of the search.
         individuals, deviations, covariates: draws of a posterior (patient, draw). Half of them at most are held back to
             judge by, and draws that are the same are never on both sides.
+        choose: who chooses doses where a rule says `dose: chosen`, as `simulate` has it.
         progress: called with the number of trajectories solved so far.
 
     Returns:
@@ -104,7 +106,7 @@ def optimise(
         search, total = 1, 2  # everybody is typical, and one draw is as all others
     counted = {name: outcome for name, outcome in asked.items() if name in aim.outcomes}
     how = dataclasses.replace(how, draws=total)
-    bench = Bench(built, tuple(people), counted, how, own, search, total, progress)
+    bench = Bench(built, tuple(people), counted, how, own, search, total, choose, progress)
     groups: list[Group] = [range(len(people))] if aim.together else [[i] for i in range(len(people))]
     began = time.perf_counter()
     races, method, left_out, why = _search(bench, aim, groups)

@@ -25,6 +25,7 @@ from ..solver.status import Status
 from .batch import Batch
 from .program import Program, compile_program
 from .reacting.loop import Arms, LedgerPart, Reacting, join_ledgers, outcomes_of_readings
+from .reacting.prepare import require_chooser
 
 _LANES = 64  # trajectories of a block: by diffrax, too, the fastest of 32 to 1024 tried on a CPU
 _BLOCKS = 16  # of a call on a CPU at most, and two at least
@@ -50,6 +51,8 @@ def run_some(
     batch: Batch, lanes: np.ndarray, *, chunk: int | None = None, workers: int | None = None, progress: Progress = None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The results (lane, ...) of some trajectories of a batch, by their places among (patient, regimen, draw)."""
+    if batch.reaction is not None:
+        require_chooser(batch.reaction, batch.regimens)
     ledgers: list[LedgerPart] = []
     rows = np.arange(len(lanes))
     store, seconds = _solve(batch, batch.choice, lanes, rows, {}, chunk, workers, progress, ledgers)
