@@ -56,7 +56,7 @@ class Future:
             before = [dataclasses.replace(dose, time=Span(dose.time.value - now)) for dose in person.doses]
             series = {name: tuple((t - now, v) for t, v in changes) for name, changes in person.series.items()}
             moved.append(dataclasses.replace(person, doses=(*before, *later), series=series, observations=()))
-            begins.append([min(0.0, *(dose.time.value for dose in person.doses)) - now])
+            begins.append([min([0.0, *(dose.time.value for dose in person.doses)]) - now])
         with jax.enable_x64(True):
             self.courses = Courses(
                 model, moved, None, begins, outcomes={"aim": asked.choosing.aim}, until=until, rtol=_TOLERANCE,

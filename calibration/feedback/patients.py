@@ -45,20 +45,21 @@ def in_model(person: BoundPatient, model: DiseaseModel, other: DiseaseModel) -> 
                 f"patient '{person.id}': model '{other.name}', by which doses are chosen, asks for '{name}', which "
                 f"'{model.name}' does not; choose by a model that asks for the same"
             )
-        values[name] = _as(person.covariates[name], have, wanted)
+        values[name] = _as(name, person.covariates[name], have, wanted)
         if name in person.series:
-            series[name] = tuple((time, _as(value, have, wanted)) for time, value in person.series[name])
+            series[name] = tuple((time, _as(name, value, have, wanted)) for time, value in person.series[name])
         if name in person.chances:
-            chances[name] = tuple((_as(value, have, wanted), chance) for value, chance in person.chances[name])
+            chances[name] = tuple((_as(name, value, have, wanted), chance) for value, chance in person.chances[name])
     for name in other.inputs():
         if name in person.series:
             series[name] = person.series[name]
     return BoundPatient(person.id, values, series, chances=chances)
 
 
-def _as(value: float, have: Any, wanted: Any) -> float:
+def _as(name: str, value: float, have: Any, wanted: Any) -> float:
+    """A covariate's value as another model has it: a level by its word, a number in its unit."""
     if wanted.levels:
-        return float(wanted.number(wanted.name, have.levels[int(value)]))
+        return float(wanted.number(name, have.levels[int(value)]))
     return units.convert(value, have.unit, wanted.unit)
 
 

@@ -12,8 +12,22 @@ from scipy.stats import norm
 import calibration
 import twin
 from calibration.feedback import dose as chosen_dose
+from calibration.feedback.patients import in_model
 from tests.feedback.models import Vancomycin
-from twin.model import Additive, Area, Delivery, DiseaseModel, Final, Normal, observable, parameter, state, treatment
+from twin.model import (
+    Additive,
+    Area,
+    Delivery,
+    DiseaseModel,
+    Final,
+    Normal,
+    category,
+    covariate,
+    observable,
+    parameter,
+    state,
+    treatment,
+)  # fmt: skip
 from twin.regimen import Regimen
 from twin.run.reacting.choosing import Asked, Chosen
 from twin.run.reacting.ledger import WHY
@@ -233,6 +247,42 @@ def test_who_believes_another_model_is_off_by_as_much():
     ratio = made(result, "dose", "wrong") / made(result, "dose", "right")
     assert np.all((ratio > 1.3) & (ratio < 2.0))
     np.testing.assert_allclose(made(result, "expected", "wrong"), 500, rtol=1e-6)  # as they believe
+
+
+class Elsewhere(Vancomycin):
+    """The same, asked in other units, and of one thing more."""
+
+    name = "elsewhere"
+
+    class Covariates(eqx.Module):
+        renal: Scalar = covariate(6.0, "L/h", "creatinine clearance", low=0.6, high=15.0)
+        ward: Scalar = category("b", ("a", "b"), "where")
+
+
+class There(Vancomycin):
+    """Where the patient is known, with levels in another order."""
+
+    name = "there"
+
+    class Covariates(eqx.Module):
+        renal: Scalar = covariate(100.0, "mL/min", "creatinine clearance", low=10.0, high=250.0)
+        ward: Scalar = category("b", ("b", "a"), "where")
+
+
+def test_another_model_is_told_what_it_asks_for_in_its_own_terms():
+    known = twin.Patient("ana", covariates={"renal": 100, "ward": "a"}).bind(There())
+    found = in_model(known, There(), Elsewhere())
+    assert found.covariates == {"renal": pytest.approx(6.0), "ward": 0.0}
+    with pytest.raises(twin.TwinError, match=r"patient 'ana': model 'elsewhere', .* asks for 'ward', which"):
+        in_model(ANA.bind(Vancomycin()), Vancomycin(), Elsewhere())
+
+
+def test_before_anything_is_given_a_dose_can_be_chosen_too():
+    """By a reading of nothing, which says nothing: the population's dose."""
+    one = auc_guided({"target": 500, "after": "240 h"}, {"method": "map"}, doses={"most": "10 g"})
+    one["feedback"] |= {"at": {"dose": 1}, "rules": [{"dose": "chosen"}]}
+    result = simulate(Vancomycin({"error": 1.0}), {"one": one}, draws=3)
+    np.testing.assert_allclose(made(result, "dose", "one"), 500 * 4 / 2, rtol=1e-3)
 
 
 def test_intervals_are_chosen_too():
