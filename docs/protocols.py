@@ -6,9 +6,12 @@ python docs/protocols.py [SCENARIO ...]      all seven where none is named; minu
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
@@ -18,6 +21,7 @@ from PIL import Image  # noqa: E402  (Matplotlib brings it)
 
 import calibration  # noqa: E402
 from cli.report.ledger_figure import draw_ledger  # noqa: E402
+from cli.report.text import readable_time  # noqa: E402
 from cli.runtime import prepare_jax  # noqa: E402
 from twin.result.summary import EVERYONE, Row  # noqa: E402
 
@@ -41,7 +45,7 @@ def main() -> None:
     FIGURES.mkdir(parents=True, exist_ok=True)
     for name in parser.parse_args().names:
         answer = calibration.run_scenario(ROOT / "scenarios" / f"{name}.yaml")
-        page = fill(PAGE.read_text("utf-8"), name, outcomes(answer.rows))
+        page = fill(PAGE.read_text("utf-8"), name, outcomes(answer.result, answer.rows))
         PAGE.write_text(page, "utf-8")
         tree = answer.result
         figure = draw_ledger(tree, *SHOWN[name], FIGURES / f"{name.replace('/', '_')}.png")
@@ -49,9 +53,12 @@ def main() -> None:
         print(name)
 
 
-def outcomes(rows: Sequence[Row]) -> str:
+def outcomes(tree: Any, rows: Sequence[Row]) -> str:
     """Mean, median and 5 to 95 % of each outcome, of all patients together."""
     everyone = [row for row in rows if row.patient == EVERYONE] or list(rows)
+    own = str(tree.attrs["time_unit"])
+    unit, scale = readable_time(own, float(tree.attrs["end"]) - float(tree.attrs["start"]))
+    everyone = [in_unit(row, unit, scale) if row.unit == own else row for row in everyone]
     return table(
         ("outcome", "unit", "regimen", "mean", "median", "5 to 95 %"),
         [
@@ -69,7 +76,15 @@ def shrink(figure: Path) -> None:
     half.quantize(64).save(figure, optimize=True)
 
 
+def in_unit(row: Row, unit: str, scale: float) -> Row:
+    """A time in a unit that is read more easily."""
+    values = {name: getattr(row, name) / scale for name in ("mean", "median", "low_5", "high_95")}
+    return dataclasses.replace(row, unit=unit, **values)
+
+
 def number(value: float) -> str:
+    if not math.isfinite(value):
+        return "never" if value > 0 else "-"
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 

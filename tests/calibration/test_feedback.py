@@ -285,6 +285,7 @@ def test_before_anything_is_given_a_dose_can_be_chosen_too():
     np.testing.assert_allclose(made(result, "dose", "one"), 500 * 4 / 2, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_intervals_are_chosen_too():
     """A trough of at least 12 mg/L and a steady area: the shorter interval for whoever clears fast."""
     aim = {"lowest": "concentration", "from": 10, "to": 14, "over": "24 h", "after": "96 h"}
@@ -299,6 +300,7 @@ def test_intervals_are_chosen_too():
     assert set(np.unique(np.concatenate([*gaps.values()]))) <= {8.0, 12.0, 24.0}
 
 
+@pytest.mark.slow
 def test_more_are_within_range_than_without_it():
     aim = {"from": 450, "to": 600, "after": "48 h"}
     arms = {

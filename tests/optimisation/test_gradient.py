@@ -47,6 +47,7 @@ def test_the_mean_of_a_square_is_smallest_where_calculus_says():
     assert found == pytest.approx(500 * a.mean() / (a**2).mean(), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_a_summit_of_a_probability_is_as_good_as_the_best_product():
     """It is smoothed while climbing only: what the table of 27 doses finds is better by less than its error."""
     choose = {"dose": {"from": "200 mg", "to": "1500 mg", "step": "50 mg"}}

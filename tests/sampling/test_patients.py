@@ -90,6 +90,7 @@ def test_what_was_measured_before_is_in_the_draws():
     assert told(only, "sd_after", "start") == pytest.approx(2 * wanted[0], rel=1e-9)  # a value has its own unit
 
 
+@pytest.mark.slow
 def test_draws_of_the_population_are_those_of_simulate_from_now_on():
     """The same AUC, of what lies after now, in the same draws; nothing can be measured before, or after the end."""
     patient = twin.Patient("ben", covariates={"weight": 90}, doses=BEFORE)
