@@ -12,7 +12,7 @@ from scipy.stats import norm
 import calibration
 import twin
 from calibration.feedback import dose as chosen_dose
-from calibration.feedback.patients import in_model
+from calibration.feedback.patients import in_model, patients_of
 from tests.feedback.models import Vancomycin
 from twin.model import (
     Additive,
@@ -283,6 +283,23 @@ def test_before_anything_is_given_a_dose_can_be_chosen_too():
     one["feedback"] |= {"at": {"dose": 1}, "rules": [{"dose": "chosen"}]}
     result = simulate(Vancomycin({"error": 1.0}), {"one": one}, draws=3)
     np.testing.assert_allclose(made(result, "dose", "one"), 500 * 4 / 2, rtol=1e-3)
+
+
+def test_readings_become_observations_and_those_beyond_the_assay_bounds():
+    """What lies at the end of an assay's range lies there or beyond; `last` forgets what is older."""
+    told: list[Asked] = []
+    how = {"last": 3}
+    one = auc_guided({"target": 500}, how, doses={"most": "4 g"}, reading={"rounded": 0.1, "least": 6, "most": 12})
+    one["feedback"] |= {"at": [{"dose": "each"}, {"dose": "each", "after": "1 h"}], "rules": [{"dose": "chosen"}]}
+    result = simulate(Vancomycin(), {"one": one}, draws=1, choose=recorded(told))
+    reported = result["decisions"]["reported"].values[0, 0, 0]
+    (patient,) = patients_of(told[5])
+    seen = patient.observations
+    np.testing.assert_array_equal([one.value for one in seen], reported[3:6])
+    bounds = {one.value: one.bound for asked in told for one in patients_of(asked)[0].observations}
+    assert {bound for value, bound in bounds.items() if 6 < value < 12} <= {0}
+    assert bounds[6.0] == -1
+    assert bounds[12.0] == 1
 
 
 @pytest.mark.slow
