@@ -125,7 +125,8 @@ def lines():
     aim = {"final": "effect", "from": 35, "to": 45, "over": "1 h"}
     how = {"start": "1 mg q24h", "at": {"dose": 2}, "measure": "marker"}
     few = {"estimate": {"draws": DRAWS}}
-    by_probability, by_mean = {"aim": aim, "by": "probability", **few}, {"aim": aim, "by": "mean", **few}
+    elsewhere = aim | {"target": 60}  # which the mean would be brought to
+    by_probability, by_mean = {"aim": elsewhere, "by": "probability", **few}, {"aim": aim, "by": "mean", **few}
     curve = {"aim": {"final": "response", "target": 6, "over": "1 h"}, **few}
     arms = {
         "tablets": arm(by_probability, doses={"multiple_of": "0.25 mg", "most": "8 mg"}, **how),
