@@ -33,6 +33,7 @@ def optimise(folder, text, *options):
     return ended.value.code, folder / "results" / "q"
 
 
+@pytest.mark.slow
 def test_a_choice_for_each_patient_over_their_posteriors(tmp_path, capsys):
     code, folder = optimise(tmp_path, SMALL)
     said = capsys.readouterr().out
