@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from twin.settings import MOST_DRAWS
+
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+PATHS = click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+DRAWS = click.option(
+    "--draws", type=click.IntRange(1, MOST_DRAWS), help="Draws of each patient, instead of the scenario's."
+)
+SEED = click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed, instead of the scenario's.")
+OUT = click.option(
+    "--out", type=Path, metavar="PATH", default=Path("results"), show_default=True,
+    help="Where result folders go: OUT/<scenario name>.",
+)  # fmt: skip
+POSTERIOR = click.option(
+    "--posterior",
+    type=Path,
+    metavar="FOLDER",
+    help="Use the posterior in a result folder instead of calibrating again.",
+)
 
 _PERMITS = (
     click.option(

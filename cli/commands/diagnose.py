@@ -7,15 +7,13 @@ from typing import Any
 
 import click
 
-from twin.settings import MOST_DRAWS
-
-from ..options import permits, split
+from ..options import DRAWS, SEED, permits, split
 
 
 @click.command()
 @click.argument("path", metavar="SCENARIO")
-@click.option("--draws", type=click.IntRange(1, MOST_DRAWS), help="Draws of each patient, instead of the scenario's.")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed, instead of the scenario's.")
+@DRAWS
+@SEED
 @click.option("--sbc", "replicates", type=click.IntRange(40, 100_000), help="Simulation-based calibration, N patients.")
 @click.option(
     "--out",

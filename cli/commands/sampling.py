@@ -7,29 +7,15 @@ from typing import Any
 
 import click
 
-from twin.settings import MOST_DRAWS
-
-from ..options import permits, split
+from ..options import DRAWS, OUT, PATHS, POSTERIOR, SEED, permits, split
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option("--draws", type=click.IntRange(1, MOST_DRAWS), help="Draws of each patient, instead of the scenario's.")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed, instead of the scenario's.")
-@click.option(
-    "--out",
-    type=Path,
-    metavar="PATH",
-    default=Path("results"),
-    show_default=True,
-    help="Where result folders go: OUT/<scenario name>.",
-)
-@click.option(
-    "--posterior",
-    type=Path,
-    metavar="FOLDER",
-    help="Use the posterior in a result folder instead of calibrating again.",
-)
+@PATHS
+@DRAWS
+@SEED
+@OUT
+@POSTERIOR
 @permits
 def sampling(paths: tuple[str, ...], out: Path, posterior: Path | None, **given: Any) -> None:
     """Choose when to measure, as the `sampling` of a scenario asks.

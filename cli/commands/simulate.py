@@ -7,31 +7,19 @@ from typing import Any
 
 import click
 
-from twin.settings import MOST_DRAWS, SOLVERS
+from twin.settings import SOLVERS
 
-from ..options import permits, split
+from ..options import DRAWS, OUT, PATHS, POSTERIOR, SEED, permits, split
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option("--draws", type=click.IntRange(1, MOST_DRAWS), help="Draws per patient, instead of the scenario's.")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed, instead of the scenario's.")
-@click.option(
-    "--out",
-    type=Path,
-    metavar="PATH",
-    default=Path("results"),
-    show_default=True,
-    help="Where result folders go: OUT/<scenario name>.",
-)
+@PATHS
+@DRAWS
+@SEED
+@OUT
 @click.option("--solver", type=click.Choice(SOLVERS), help="Solver to use.")
 @click.option("--dtype", type=click.Choice(["float64", "float32"]), help="Precision of the arithmetic.")
-@click.option(
-    "--posterior",
-    type=Path,
-    metavar="FOLDER",
-    help="Use the posterior in a result folder instead of calibrating again.",
-)
+@POSTERIOR
 @click.option("--dry-run", is_flag=True, help="Check everything and say what would be run.")
 @permits
 def simulate(paths: tuple[str, ...], out: Path, dry_run: bool, posterior: Path | None, **given: Any) -> None:
