@@ -43,7 +43,9 @@ def choose_dose(asked: Asked) -> Chosen:
         future.space(np.where(np.isnan(every), asked.every, every))
         amount, aims = _best(future, asked)
         failed = doubtful | np.isnan(aims).any(axis=1)
-        found = Chosen(amount, np.full(len(amount), every), *_summary(choosing, aims), failed.astype(float))
+        mean, chance = _summary(choosing, aims)
+        amount = np.where(np.isnan(mean), asked.planned, amount)  # nothing is known of any dose
+        found = Chosen(amount, np.full(len(amount), every), mean, chance, failed.astype(float))
         best = found if best is None else _better(choosing, best, found)
     assert best is not None
     return best
@@ -71,7 +73,8 @@ def _better(choosing: Choosing, one: Chosen, other: Chosen) -> Chosen:
     """Of two, lane by lane, the better one; of equals the second, whose interval is longer."""
 
     def worth(chosen: Chosen) -> np.ndarray:
-        return chosen.probability if choosing.by_probability else -np.abs(chosen.expected - choosing.target)
+        near = -np.abs(chosen.expected - choosing.target)
+        return np.nan_to_num(chosen.probability if choosing.by_probability else near, nan=-np.inf)
 
     takes = ~(worth(one) > worth(other))
     pairs = zip(dataclasses.astuple(one), dataclasses.astuple(other), strict=True)

@@ -12,6 +12,7 @@ from scipy.stats import norm
 import calibration
 import twin
 from calibration.feedback import dose as chosen_dose
+from calibration.feedback.future import Future
 from calibration.feedback.patients import in_model, patients_of
 from tests.feedback.models import Vancomycin
 from twin.model import (
@@ -301,6 +302,32 @@ def test_readings_become_observations_and_those_beyond_the_assay_bounds():
     assert {bound for value, bound in bounds.items() if 6 < value < 12} <= {0}
     assert bounds[6.0] == -1
     assert bounds[12.0] == 1
+
+
+def test_where_nothing_can_be_solved_the_dose_stays_and_is_doubtful(monkeypatch):
+    """Of the first lane, as if no course of it could be; an interval that fails is never the better one."""
+    solve = Future.aims
+
+    def fail(future, doses, lanes=None):
+        found = solve(future, doses, lanes).copy()
+        found[0] = np.nan
+        return found
+
+    monkeypatch.setattr(Future, "aims", fail)
+    one = auc_guided({"target": 500}, {}, doses={"multiple_of": "50 mg", "most": "4 g"})
+    decisions = simulate(Vancomycin(), {"one": one}, workers=1)["decisions"].isel(patient=0, regimen=0)
+    taken = ~np.isnan(decisions["doubtful"].values)
+    doses, doubtful = (decisions[name].values[taken] for name in ("dose", "doubtful"))
+    assert doses[0] == 1000
+    assert doubtful[0] == 1
+    assert not doubtful[1:].any()
+    nothing = np.full(1, np.nan)
+    good, failed = (Chosen(np.ones(1), nothing, value, value, np.zeros(1)) for value in (np.full(1, 0.4), nothing))
+    choosing = Regimen.build(one).rules(Vancomycin())[0].choosing
+    for by_probability in (True, False):
+        how = dataclasses.replace(choosing, by_probability=by_probability)
+        assert chosen_dose._better(how, good, failed).expected == 0.4
+        assert chosen_dose._better(how, failed, good).expected == 0.4
 
 
 @pytest.mark.slow
