@@ -13,9 +13,11 @@ import numpy as np
 
 from ..errors import TwinError, suggest
 from ..model import DiseaseModel, Outcome, Rosendaal
+from ..patient import BoundPatient
 from ..population.keys import patient_key, study_key
 from ..quantity import parse_time
 from ..regimen.dose import doses_before
+from ..regimen.schedule import Schedule
 from ..settings import Settings, check_length
 from ..solver.choose import choose
 from ..solver.ensemble import windows
@@ -24,6 +26,7 @@ from .batch import Batch, Own
 from .people import bind_arms, bind_patients, find_doubts, own_covariates, schedule_all, to_numbers
 from .question import make_question, require_covered, select_outcomes
 from .reacting.prepare import react, replay_of, require_engine, require_readings, without_doses
+from .sizes import by_size, own_sizes, sizes_of_draws
 from .times import course_span, look_times, resolution_of, sample_times, shown_times, time_points
 
 NOTHING_OWN = Own()
@@ -53,26 +56,31 @@ def prepare(
         arms = {name: arm.after(now, model.time_unit) for name, arm in arms.items()}
         asked, told = from_now_on(asked, now, model.time_unit)
     times = None if settings.times is None else time_points(settings.times, model.time_unit)
-    pairs = [(person, arm) for person in people for arm in arms.values()]
-    histories = [(arm, person.doses) for person, arm in pairs]
+    histories = [(arm, person.doses) for person in people for arm in arms.values()]
     start, end = course_span(model, histories, times, settings.until, horizon=model.horizon, early=False)
     check_length(end - start, model.resolution, model.time_unit)
     require_covered(asked, end, model.time_unit)
     of_readings = tuple((name, outcome) for name, outcome in asked.items() if isinstance(outcome, Rosendaal))
     asked = {name: outcome for name, outcome in asked.items() if not isinstance(outcome, Rosendaal)}
-    schedules = schedule_all(model, [(person, arm, end) for person, arm in pairs], room)
+    drawn = own_covariates(model, people, own.covariates, settings.seed, draws)
+    sized = sizes_of_draws(people, arms, own.covariates)
+
+    def written(people: list[BoundPatient]) -> Schedule:
+        return schedule_all(model, [(person, arm, end) for person in people for arm in arms.values()], room)
+
+    schedules, each = by_size(written, people, sized)
     samples = shown_times(schedules, start, end) if times is None else sample_times(times, start, model.time_unit)
     seen = tuple(model.observables()) if samples.size else ()
     question = make_question(model, asked, schedules, observables=seen)
     reaction = None
     if any(arm.reacts for arm in arms.values()):
-        reaction = react(model, people, arms, question, end)
+        reaction = react(model, people, arms, question, end, sized)
         if ledger is not None:
             reaction = dataclasses.replace(reaction, replayed=replay_of(ledger, people, arms, draws))
         else:
             reaction = dataclasses.replace(reaction, chooser=choose_dose)
         question = dataclasses.replace(question, measured=reaction.observables_read)
-        schedules = without_doses(schedules)
+        schedules, each = without_doses(schedules), {}
     require_readings(of_readings, reaction)
     if reaction is None and ledger is not None:
         raise TwinError("a ledger is replayed under the regimens that it is of; none of these reacts")
@@ -99,13 +107,15 @@ def prepare(
         "span": np.array([start, end, resolution, choice.relative, choice.absolute]),
     }
     arrays["windows"], arrays["bounds"] = windows(samples, end)
-    if question.fixed and choice.method and reaction is None:
+    arrays["sizes"] = own_sizes(people, sized, drawn)
+    arrays["by_size"] = {per: one.amount - schedules.amount for per, one in each.items()}
+    if question.fixed and choice.method and reaction is None and not sized:
         arrays["rank"] = fixed_ranks(model, schedules, end, infused=question.infused)
     shape = (len(people), len(draws))
     arrays["individuals"] = _individuals(model, "individuals", own.individuals, shape)
     arrays["deviations"] = _individuals(model, "deviations", own.deviations, shape)
-    arrays["covariates"] = own_covariates(model, people, own.covariates, settings.seed, draws)
-    covariates = {name: arrays["covariates"][name] for name in own.covariates}
+    arrays["covariates"] = drawn
+    covariates = {name: drawn[name] for name in own.covariates}
     doubts = (*find_doubts(model, people, arms, covariates), *told)
     for name in own.deviations:
         if model.parameters()[name].spread is None or name in own.individuals:

@@ -1,8 +1,8 @@
 """The compiled programs of a run: from a trajectory's patient, regimen and draw to its results.
 
 There are two. `rows_of` puts what each trajectory needs into rows; its shapes depend on how many patients, regimens and
-draws there are, and it computes nothing that could be rounded. `solver` computes, on blocks of a fixed number of
-trajectories, and is told how many blocks there are to do. So the same machine code solves a trajectory however many
+draws there are, and it computes nothing but amounts by size. `solver` computes, on blocks of a fixed number
+of trajectories, and is told how many blocks there are to do. So the same machine code solves a trajectory however many
 there are, whoever is beside it and in whatever order, and its bits are the same.
 
 Many trajectories are solved together in the ensemble engine, or each by itself (diffrax, where the engine cannot
@@ -96,10 +96,17 @@ def own_of_each(arrays: dict[str, Any]) -> dict[str, Any]:
 
 
 def rows_of(arrays: dict[str, Any], indices: tuple[Array, Array, Array]) -> dict[str, Any]:
-    """What each trajectory has of its own; `indices` are its arm's and patient's place, its patient's, and its draw."""
+    """What each trajectory has of its own; `indices` are its arm's and patient's place, its patient's, and its draw.
+
+    Amounts are scaled here where draws have sizes of their own.
+    """
     which, patient, draw = indices
+    schedule = jax.tree.map(lambda x: x[which], arrays["schedule"])
+    for per, more in arrays["by_size"].items():
+        amount = schedule.amount + more[which] * arrays["sizes"][per][patient, draw][..., None]
+        schedule = dataclasses.replace(schedule, amount=amount)
     own = {
-        "schedule": jax.tree.map(lambda x: x[which], arrays["schedule"]),
+        "schedule": schedule,
         "key": arrays["keys"][patient],
         "number": draw + arrays["first"],  # among all draws of the study, of which this run may be a part
     }

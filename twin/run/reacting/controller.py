@@ -19,7 +19,7 @@ from ...regimen.feedback.rule import Rule, Rules
 from .adherence import Taking
 from .amounts import apply, possible
 from .choosing import Charts, Readings, as_prescribed
-from .lanes import Lanes, Stretch, Table, pad_fixed, put
+from .lanes import Lanes, Stretch, Table, add_by_size, pad_fixed, put
 from .ledger import FIXED, FORGOTTEN, GIVEN, ONCE, RESCUE, SKIPPED, TWICE, WITHHELD, Ledger
 from .reaction import Fixed, Form, Supplied
 from .supply import Supply
@@ -152,11 +152,15 @@ class Controller:
     def _fixed_column(self, name: str) -> np.ndarray:
         return getattr(self.fixed, name)[self.lanes.patient, self.next_fixed]
 
+    def _fixed_amount(self) -> np.ndarray:
+        more = {per: slope[self.lanes.patient, self.next_fixed] for per, slope in self.fixed.by_size.items()}
+        return add_by_size(self._fixed_column("amount"), more, self.lanes.sizes)
+
     def _give(self, table: Table, used: np.ndarray, running: np.ndarray, due: np.ndarray, whose: np.ndarray) -> None:
         """The next dose of each lane, of whichever it is."""
         rows = np.nonzero(running & (whose < 0))[0]
         if len(rows):
-            amount = self._fixed_column("amount")
+            amount = self._fixed_amount()
             how = [self._fixed_column(name) for name in ("treatment", "mode", "given")]
             put(table, rows, used, due, amount, *how)
             self.ledger.dose(rows, due, due, amount, amount, FIXED, *how)
@@ -254,6 +258,8 @@ class Controller:
         same = lambda time: np.abs(time - at) <= 1e-9 * np.maximum(1.0, np.abs(at))  # noqa: E731
         at = watch.read_at[:, None]
         times, amounts, kinds = (getattr(self.fixed, n)[self.lanes.patient] for n in ("time", "amount", "treatment"))
+        more = {per: slope[self.lanes.patient] for per, slope in self.fixed.by_size.items()}
+        amounts = add_by_size(amounts, more, self.lanes.sizes)
         with np.errstate(invalid="ignore"):
             found = np.sum(np.where(same(times) & (kinds == treatment), amounts, 0.0), axis=1)
             at = watch.read_at

@@ -84,18 +84,38 @@ class Plans:
     last: np.ndarray  # (row,) the position of the last dose
     open: np.ndarray  # (row,)
     treatment: np.ndarray  # (row,)
+    by_size: Mapping[str, np.ndarray]  # 'kg', 'm2' -> (row, dose)
+
+    def amounts(self, row: np.ndarray, place: np.ndarray, sizes: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The amounts of these doses for lanes of these sizes."""
+        return add_by_size(
+            self.amount[row, place], {per: more[row, place] for per, more in self.by_size.items()}, sizes
+        )
+
+
+def add_by_size(
+    amount: np.ndarray, more: Mapping[str, np.ndarray], sizes: Mapping[str, np.ndarray]
+) -> np.ndarray:  # fmt: skip
+    """Amounts, and what they are more for lanes of these sizes."""
+    for per, slope in more.items():
+        amount = amount + slope * sizes[per].reshape(-1, *(1,) * (slope.ndim - 1))
+    return amount
 
 
 def pad_plans(plans: Sequence[Plan]) -> Plans:
     size = max(len(plan.time) for plan in plans)
 
+    def pad(values: np.ndarray) -> np.ndarray:
+        return np.pad(values, (0, size - len(values)), mode="edge")
+
     def column(name: str) -> np.ndarray:
-        return np.stack([np.pad(getattr(plan, name), (0, size - len(plan.time)), mode="edge") for plan in plans])
+        return np.stack([pad(getattr(plan, name)) for plan in plans])
 
     return Plans(
         column("time"), column("amount"), column("every"), column("mode"), column("given"),
         np.array([len(plan.time) - 1 for plan in plans]), np.array([plan.open for plan in plans]),
         np.array([plan.treatment for plan in plans]),
+        {per: np.stack([pad(plan.by_size[per]) for plan in plans]) for per in plans[0].by_size},
     )  # fmt: skip
 
 
@@ -103,9 +123,11 @@ def pad_fixed(fixed: Sequence[Fixed]) -> Fixed:
     """Doses of all patients (patient, dose), and one that never comes after the last."""
     size = max((len(one.time) for one in fixed), default=0) + 1
 
-    def column(name: str, fill: float) -> np.ndarray:
-        return np.stack([np.pad(getattr(one, name), (0, size - len(one.time)), constant_values=fill) for one in fixed])
+    def pad(values: np.ndarray, fill: float = 0.0) -> np.ndarray:
+        return np.pad(values, (0, size - len(values)), constant_values=fill)
 
-    return Fixed(
-        column("time", np.inf), column("amount", 0.0), column("treatment", 0), column("mode", 0), column("given", 0.0)
-    )
+    def column(name: str, fill: float = 0.0) -> np.ndarray:
+        return np.stack([pad(getattr(one, name), fill) for one in fixed])
+
+    more = {per: np.stack([pad(one.by_size[per]) for one in fixed]) for per in (fixed[0].by_size if fixed else ())}
+    return Fixed(column("time", np.inf), column("amount"), column("treatment"), column("mode"), column("given"), more)

@@ -58,7 +58,9 @@ class Arms:
             for name, values in batch.arrays["covariates"].items():  # those that draws have of their own
                 drawn = values[of, draw[rows]].astype(float)
                 own[name] = np.where(np.isnan(drawn), own[name], drawn)
-            lanes = Lanes(of, {size: values[of] for size, values in reaction.sizes.items()}, own, keys[rows], lag[rows])
+            sizes = {size: values[of] for size, values in reaction.sizes.items()}
+            sizes |= {size: values[of, draw[rows]].astype(float) for size, values in batch.arrays["sizes"].items()}
+            lanes = Lanes(of, sizes, own, keys[rows], lag[rows])
             given = (reaction.rules[k], reaction.supplied[k], reaction.fixed[k], lanes)
             charts = Charts(reaction.chooser, batch.model, batch.patients) if reaction.chooser else None
             self._add(rows, *given, habits=reaction.habits[k], charts=charts)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -18,13 +19,18 @@ from ...regimen.feedback.rule import START, Rules
 from ...regimen.schedule import Schedule, write_out
 from ...solver.choose import Choice
 from ...solver.question import Question
+from ..sizes import by_size
 from .reaction import Fixed, Form, Plan, Reaction, Replayed, Supplied
 
 
 def react(
-    model: DiseaseModel, people: Sequence[BoundPatient], arms: Mapping[str, Regimen], question: Question, end: float
-) -> Reaction:
-    """Each arm's feedback, and for each patient what it begins from and what it leaves alone."""
+    model: DiseaseModel, people: Sequence[BoundPatient], arms: Mapping[str, Regimen], question: Question, end: float,
+    sized: Sequence[str] = (),
+) -> Reaction:  # fmt: skip
+    """Each arm's feedback, and for each patient what it begins from and what it leaves alone.
+
+    `sized` are the sizes that draws have of their own.
+    """
     if question.steady or question.resets:
         raise TwinError(
             "a regimen that reacts, and whoever is treated by one, cannot begin in a steady state or be reset; "
@@ -39,8 +45,8 @@ def react(
         own = {one.treatment for one in feedback} or ({find_treatment(arm.doses[0], model)} if arm.adherence else set())
         given = (find_treatment(dose, model) for dose in arm.doses)
         ordered = [treatment for treatment in dict.fromkeys(given) if treatment in own]
-        supplied.append(tuple(_supply(model, arm, treatment, feedback, people, end) for treatment in ordered))
-        fixed.append(tuple(_fixed_doses(model, arm, own, p, end) for p in people))
+        supplied.append(tuple(_supply(model, arm, treatment, feedback, people, end, sized) for treatment in ordered))
+        fixed.append(_scaled(lambda p, arm=arm, own=own: _fixed_doses(model, arm, own, p, end), people, sized))
     sizes = {per: np.array([p.covariates.get(name, np.nan) for p in people]) for per, name in SIZES.items()}
     covariates = {name: np.array([p.covariates[name] for p in people], float) for name in model.covariates()}
     for name, declared in model.covariates().items():
@@ -121,18 +127,30 @@ def _require_readable(model: DiseaseModel, arm: str, rules: Rules) -> None:
 
 def _supply(
     model: DiseaseModel, arm: Regimen, treatment: int, feedback: Sequence[Rules], people: Sequence[BoundPatient],
-    end: float,
+    end: float, sized: Sequence[str],
 ) -> Supplied:  # fmt: skip
     """The start's doses of a treatment that rules change, and the lines that they may switch to."""
     begun = [dose for dose in arm.doses if find_treatment(dose, model) == treatment]
-    lines = {START: tuple(_plan(model, begun, treatment, p, end) for p in people)}
+    lines = {START: _scaled(lambda p: _plan(model, begun, treatment, p, end), people, sized)}
     first = min(plan.time[0] for plan in lines[START])
     for rules in feedback:
         if rules.treatment == treatment:
             for name, doses in rules.lines:
                 of = find_treatment(doses[0], model)
-                lines[name] = tuple(_plan(model, doses, of, p, end - min(first, 0.0)) for p in people)
+                late = end - min(first, 0.0)
+                lines[name] = _scaled(lambda p, d=doses, of=of, late=late: _plan(model, d, of, p, late), people, sized)
     return Supplied(treatment, lines)
+
+
+def _scaled(
+    make: Callable[[BoundPatient], Any], people: Sequence[BoundPatient], sized: Sequence[str]
+) -> tuple[Any, ...]:  # fmt: skip
+    """What each patient is given, with how much more of it draws of a size get."""
+    base, each = by_size(lambda them: [make(p) for p in them], people, sized)
+    return tuple(
+        dataclasses.replace(one, by_size={per: rows[i].amount - one.amount for per, rows in each.items()})
+        for i, one in enumerate(base)
+    )
 
 
 def _plan(model: DiseaseModel, lines: Sequence[Dose], treatment: int, person: BoundPatient, end: float) -> Plan:

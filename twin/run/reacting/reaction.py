@@ -23,6 +23,9 @@ class Plan:
     given: np.ndarray
     open: bool  # whether the last phase goes on until the end
     treatment: int
+    by_size: Mapping[str, np.ndarray] = dataclasses.field(
+        default_factory=dict
+    )  # how much the amounts rise with a size ('kg', 'm2') that draws have
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Fixed:
     treatment: np.ndarray
     mode: np.ndarray
     given: np.ndarray
+    by_size: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)

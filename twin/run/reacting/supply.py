@@ -45,6 +45,10 @@ class Supply:
         """What the plan says of the next dose."""
         return column[self.row, self._place()]
 
+    def _planned(self, place: np.ndarray) -> np.ndarray:
+        """The amount of the plan's dose at this place."""
+        return self.plans.amounts(self.row, place, self.lanes.sizes)
+
     def _place(self) -> np.ndarray:
         return np.minimum(self.cursor, self._last())
 
@@ -58,7 +62,7 @@ class Supply:
 
     def next_amount(self) -> np.ndarray:
         """The amount of the next dose, as things stand."""
-        return np.where(np.isnan(self.amount), self._at(self.plans.amount), self.amount)
+        return np.where(np.isnan(self.amount), self._planned(self._place()), self.amount)
 
     def due_amount(self) -> np.ndarray:
         """The same, of the next dose alone where a rule has set that."""
@@ -176,5 +180,5 @@ class Supply:
         """The level that the line begins at."""
         if not self.levels:
             return np.zeros(len(self.lanes), np.int64)
-        first = self.plans.amount[self.row, self._last()]
+        first = self._planned(self._last())
         return np.argmin(np.abs(self._amounts() - first[:, None]), axis=1)
