@@ -65,10 +65,10 @@ def prepare(
     drawn = own_covariates(model, people, own.covariates, settings.seed, draws)
     sized = sizes_of_draws(people, arms, own.covariates)
 
-    def written(people: list[BoundPatient]) -> Schedule:
+    def write(people: list[BoundPatient]) -> Schedule:
         return schedule_all(model, [(person, arm, end) for person in people for arm in arms.values()], room)
 
-    schedules, each = by_size(written, people, sized)
+    schedules, each = by_size(write, people, sized)
     samples = shown_times(schedules, start, end) if times is None else sample_times(times, start, model.time_unit)
     seen = tuple(model.observables()) if samples.size else ()
     question = make_question(model, asked, schedules, observables=seen)

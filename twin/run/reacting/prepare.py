@@ -46,7 +46,7 @@ def react(
         given = (find_treatment(dose, model) for dose in arm.doses)
         ordered = [treatment for treatment in dict.fromkeys(given) if treatment in own]
         supplied.append(tuple(_supply(model, arm, treatment, feedback, people, end, sized) for treatment in ordered))
-        fixed.append(_scaled(lambda p, arm=arm, own=own: _fixed_doses(model, arm, own, p, end), people, sized))
+        fixed.append(_scale(lambda p, arm=arm, own=own: _fixed_doses(model, arm, own, p, end), people, sized))
     sizes = {per: np.array([p.covariates.get(name, np.nan) for p in people]) for per, name in SIZES.items()}
     covariates = {name: np.array([p.covariates[name] for p in people], float) for name in model.covariates()}
     for name, declared in model.covariates().items():
@@ -131,18 +131,18 @@ def _supply(
 ) -> Supplied:  # fmt: skip
     """The start's doses of a treatment that rules change, and the lines that they may switch to."""
     begun = [dose for dose in arm.doses if find_treatment(dose, model) == treatment]
-    lines = {START: _scaled(lambda p: _plan(model, begun, treatment, p, end), people, sized)}
+    lines = {START: _scale(lambda p: _plan(model, begun, treatment, p, end), people, sized)}
     first = min(plan.time[0] for plan in lines[START])
     for rules in feedback:
         if rules.treatment == treatment:
             for name, doses in rules.lines:
                 of = find_treatment(doses[0], model)
                 late = end - min(first, 0.0)
-                lines[name] = _scaled(lambda p, d=doses, of=of, late=late: _plan(model, d, of, p, late), people, sized)
+                lines[name] = _scale(lambda p, d=doses, of=of, late=late: _plan(model, d, of, p, late), people, sized)
     return Supplied(treatment, lines)
 
 
-def _scaled(
+def _scale(
     make: Callable[[BoundPatient], Any], people: Sequence[BoundPatient], sized: Sequence[str]
 ) -> tuple[Any, ...]:  # fmt: skip
     """What each patient is given, with how much more of it draws of a size get."""

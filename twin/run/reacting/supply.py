@@ -45,7 +45,7 @@ class Supply:
         """What the plan says of the next dose."""
         return column[self.row, self._place()]
 
-    def _planned(self, place: np.ndarray) -> np.ndarray:
+    def _amount_at(self, place: np.ndarray) -> np.ndarray:
         """The amount of the plan's dose at this place."""
         return self.plans.amounts(self.row, place, self.lanes.sizes)
 
@@ -62,7 +62,7 @@ class Supply:
 
     def next_amount(self) -> np.ndarray:
         """The amount of the next dose, as things stand."""
-        return np.where(np.isnan(self.amount), self._planned(self._place()), self.amount)
+        return np.where(np.isnan(self.amount), self._amount_at(self._place()), self.amount)
 
     def due_amount(self) -> np.ndarray:
         """The same, of the next dose alone where a rule has set that."""
@@ -180,5 +180,5 @@ class Supply:
         """The level that the line begins at."""
         if not self.levels:
             return np.zeros(len(self.lanes), np.int64)
-        first = self._planned(self._last())
+        first = self._amount_at(self._last())
         return np.argmin(np.abs(self._amounts() - first[:, None]), axis=1)
