@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,9 +29,8 @@ def bind_patients(model: DiseaseModel, patients: Any) -> list[BoundPatient]:
                 "write [twin.Patient('ana', covariates={'age': 71})]"
             )
     bound = [patient.bind(model) for patient in listed]
-    names = [patient.id for patient in bound]
-    for name in names:
-        if names.count(name) > 1:
+    for name, count in collections.Counter(patient.id for patient in bound).items():
+        if count > 1:
             raise TwinError(f"two patients are called '{name}'; give each its own id")
     return bound
 

@@ -17,16 +17,16 @@ from ..patient import BoundPatient
 from ..population.keys import patient_key, study_key
 from ..quantity import parse_time
 from ..regimen.dose import doses_before
-from ..regimen.schedule import Schedule
+from ..regimen.schedule import Schedule, stack
 from ..settings import Settings, check_length
 from ..solver.choose import choose
 from ..solver.ensemble import windows
 from ..solver.ensemble.event_table import fixed_ranks
 from .batch import Batch, Own
-from .people import bind_arms, bind_patients, find_doubts, own_covariates, schedule_all, to_numbers
+from .people import bind_arms, bind_patients, find_doubts, own_covariates, schedule_one, to_numbers
 from .question import make_question, require_covered, select_outcomes
 from .reacting.prepare import react, replay_of, require_engine, require_readings, without_doses
-from .sizes import by_size, own_sizes, sizes_of_draws
+from .sizes import by_size, make_once, own_sizes, sizes_of_draws
 from .times import course_span, look_times, resolution_of, sample_times, shown_times, time_points
 
 NOTHING_OWN = Own()
@@ -66,7 +66,8 @@ def prepare(
     sized = sizes_of_draws(people, arms, own.covariates)
 
     def write(people: list[BoundPatient]) -> Schedule:
-        return schedule_all(model, [(person, arm, end) for person in people for arm in arms.values()], room)
+        several = make_once(lambda person: [schedule_one(model, person, arm, end) for arm in arms.values()], people)
+        return stack([one for each in several for one in each], room)
 
     schedules, each = by_size(write, people, sized)
     samples = shown_times(schedules, start, end) if times is None else sample_times(times, start, model.time_unit)

@@ -41,11 +41,25 @@ def by_size(
     make: Callable[[list[BoundPatient]], Any], people: Sequence[BoundPatient], sized: Sequence[str]
 ) -> tuple[Any, dict[str, Any]]:  # fmt: skip
     """What `make` gives for patients of no size, and how much more for each size of 1."""
+    if not sized:
+        return make(list(people)), {}
     none = dict.fromkeys(sized, 0.0)
-    base = make([_of_size(p, none) for p in people])
-    return base, {per: make([_of_size(p, none | {per: 1.0}) for p in people]) for per in sized}
+    return make(_of_size(people, none)), {per: make(_of_size(people, none | {per: 1.0})) for per in sized}
 
 
-def _of_size(person: BoundPatient, sizes: Mapping[str, float]) -> BoundPatient:
+def make_once(make: Callable[[BoundPatient], Any], people: Sequence[BoundPatient]) -> list[Any]:
+    """What `make` gives for each; for people of whom the same is known, as one object, it is asked once."""
+    made: dict[tuple[int, ...], Any] = {}
+    found = []
+    for person in people:
+        key = tuple(map(id, (person.covariates, person.series, person.doses, person.chances)))
+        if key not in made:
+            made[key] = make(person)
+        found.append(made[key])
+    return found
+
+
+def _of_size(people: Sequence[BoundPatient], sizes: Mapping[str, float]) -> list[BoundPatient]:
     known = {SIZES[per]: size for per, size in sizes.items()}
-    return dataclasses.replace(person, covariates={**person.covariates, **known})
+    whole = {id(p.covariates): {**p.covariates, **known} for p in people}
+    return [dataclasses.replace(p, covariates=whole[id(p.covariates)]) for p in people]

@@ -103,6 +103,13 @@ class Arms:
             seen = [[found[name][rows, k] for k, name in enumerate(names)] for found in (latent, measured)]
             controller.decide(time[rows], alive[rows], *seen)
 
+    def left(self) -> np.ndarray:
+        """When each lane gave treatment up; infinite where it did not."""
+        found = np.full(len(self.where[0]), np.inf)
+        for rows, controller in zip(self.rows, self.controllers, strict=True):
+            found[rows] = controller.leaves
+        return found
+
     def ledgers(self) -> list[tuple[np.ndarray, Ledgers]]:
         """Positions of lanes, and their tables of decisions and of doses."""
         return [(rows, c.ledger.tables()) for rows, c in zip(self.rows, self.controllers, strict=True)]

@@ -19,7 +19,7 @@ from ...regimen.feedback.rule import START, Rules
 from ...regimen.schedule import Schedule, write_out
 from ...solver.choose import Choice
 from ...solver.question import Question
-from ..sizes import by_size
+from ..sizes import by_size, make_once
 from .reaction import Fixed, Form, Plan, Reaction, Replayed, Supplied
 
 
@@ -146,7 +146,7 @@ def _scale(
     make: Callable[[BoundPatient], Any], people: Sequence[BoundPatient], sized: Sequence[str]
 ) -> tuple[Any, ...]:  # fmt: skip
     """What each patient is given, with how much more of it draws of a size get."""
-    base, each = by_size(lambda them: [make(p) for p in them], people, sized)
+    base, each = by_size(lambda them: make_once(make, them), people, sized)
     return tuple(
         dataclasses.replace(one, by_size={per: rows[i].amount - one.amount for per, rows in each.items()})
         for i, one in enumerate(base)
