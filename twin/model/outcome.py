@@ -42,6 +42,7 @@ class Outcome(ABC):
     needs_area: ClassVar[bool] = False  # whether it uses the area under its observable
     at_ends: ClassVar[bool] = False  # whether it looks at the ends of pieces alone
     at_doses: ClassVar[bool] = False  # whether it looks at the moments before doses
+    moment: ClassVar[bool] = False  # whether it says when something is, counted as the course's time is
 
     def __init_subclass__(cls, **options: Any):
         super().__init_subclass__(**options)
@@ -158,6 +159,8 @@ class Highest(_Value):
 class HighestTime(_Time):
     """When the highest value is reached."""
 
+    moment = True
+
     start = Highest.start
     add = Highest.add
 
@@ -183,6 +186,8 @@ class Lowest(_Value):
 class LowestTime(_Time):
     """When the lowest value is reached."""
 
+    moment = True
+
     start = Lowest.start
     add = Lowest.add
 
@@ -193,6 +198,8 @@ class LowestTime(_Time):
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Tmax(HighestTime):
     """When the highest value is reached, from the beginning of the window."""
+
+    moment = False
 
     def start(self):
         return (-math.inf, math.nan, math.nan)
@@ -433,6 +440,8 @@ class FirstTime(_Time):
     `after` asks for it to have been seen only from that time on (a recovery, not the start).
     """
 
+    moment = True
+
     levels = ("above", "below")
     above: float | None = None
     below: float | None = None
@@ -530,6 +539,8 @@ class EventTime(_Time):
     Each patient and draw has one standard exponential draw, the same under every regimen: a regimen that
     lowers the hazard can only delay that patient's event.
     """
+
+    moment = True
 
     def start(self):
         return (math.inf,)

@@ -19,7 +19,7 @@ from .. import units
 from ..errors import TwinError, shorten, suggest
 from ..model.domain import is_meant, is_studied, not_meant, not_studied, refusal, spell
 from ..quantity import Span, duration, interval, parse_span, require_finite
-from .dose import MOST_DOSES, SIZES, Dose, find_treatment, is_count, read_amount
+from .dose import MOST_DOSES, SIZES, Dose, doses_before, find_treatment, is_count, read_amount
 from .event_table import read_events
 from .feedback.habits import Adherence, read_adherence
 from .feedback.rule import Rules
@@ -82,6 +82,16 @@ class Regimen:
             samples=tuple((time + now, after) for time, after in self.samples),
             feedback=tuple(one.after(now, unit) for one in self.feedback),
         )
+
+    def followed_by(self, other: Regimen, at: float, unit: str) -> Regimen:
+        """This regimen's doses before `at`, and then the other, whose times are counted from there."""
+        if self.reacts or self.resets or other.resets:
+            raise TwinError("only fixed doses can come before another regimen, and neither may reset the system")
+        later = other.after(at, unit)
+        inputs = {name: tuple(c for c in changes if c[0].within(unit) < at) for name, changes in self.inputs.items()}
+        for name, changes in later.inputs.items():
+            inputs[name] = (*inputs.get(name, ()), *changes)
+        return dataclasses.replace(later, doses=(*doses_before(self.doses, at, unit), *later.doses), inputs=inputs)
 
     def check(self, model: DiseaseModel) -> list[str]:
         """What is wrong with this regimen for this model, one sentence each; empty if nothing is."""

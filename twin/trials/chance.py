@@ -1,4 +1,4 @@
-"""What happens by chance in a trial, replicate by replicate: numbers that depend on the seed and the replicate alone."""
+"""What happens by chance in a trial: numbers that depend on the seed and the replicate alone."""
 
 from __future__ import annotations
 

@@ -202,7 +202,7 @@ class Escalate:
 
 @dataclasses.dataclass(frozen=True)
 class Design:
-    """Everything about a trial but who comes in. Control is the first arm; times count from a person's randomisation."""
+    """Everything about a trial but who comes in: control is the first arm, times count from the randomisation."""
 
     arms: tuple[str, ...]
     ratio: tuple[float, ...]

@@ -1,6 +1,6 @@
 """Allocation of persons to arms, in the order in which they come: all replicates at once, person after person.
 
-Each function takes what chance there is as numbers between 0 and 1 (replicate, person), and gives arms (replicate, person).
+Each function takes chance as numbers between 0 and 1 (replicate, person), and gives arms (replicate, person).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def minimise(
     ratio: Sequence[float], factors: np.ndarray, levels: Sequence[int], best: float, chance: np.ndarray,
     tie_chance: np.ndarray,
 ) -> np.ndarray:  # fmt: skip
-    """Minimisation (Pocock and Simon): the arm that leaves `factors` (replicate, person, factor) most even, with chance `best`.
+    """Minimisation (Pocock and Simon) of `factors` (replicate, person, factor): the best arm, with the chance `best`.
 
     What is to be even is the largest difference between arms of how many there are of a level over the ratio, summed
     over factors.

@@ -89,9 +89,8 @@ class _Reading:
         with self.at(*place):
             if name not in self.outcomes:
                 raise TwinError(f"unknown outcome '{name}'; {suggest(name, self.outcomes)}")
-            unit = self.unit_of(name)
-            if time and unit != self.unit:
-                raise TwinError(f"outcome '{name}' is in {unit}, and a time is needed; take a first_time or event_time")
+            if time and not self.outcomes[name].moment:
+                raise TwinError(f"outcome '{name}' does not say when something is; take a first_time or an event_time")
         return name
 
     def unit_of(self, outcome: str) -> str:

@@ -24,7 +24,7 @@ def recruit(how: Recruit | None, seed: int, replicates: range, persons: int) -> 
 
 
 def _ramp_up(at_full_rate: np.ndarray, ramp: float) -> np.ndarray:
-    """Times at which a rate that rises over `ramp` in a straight line has brought as many as the full rate would by then."""
+    """Times at which a rate that rises in a straight line has brought as many as the full rate would by then."""
     early = np.sqrt(2 * ramp * at_full_rate)
     return np.where(at_full_rate < ramp / 2, early, at_full_rate + ramp / 2)
 
