@@ -1,0 +1,1 @@
+"""Statistics of trials: nothing here knows of models, patients or files."""
