@@ -1,1 +1,1 @@
-"""Statistics of designs and analyses, of arrays alone: nothing here knows a model, a patient or a file."""
+"""Statistics of trials and of their designs: arrays in, numbers out; nothing of models or files."""
