@@ -21,7 +21,7 @@ FILES = list(imports.modules().values())
 ROOMS = (
     "twin.errors", "twin.types", "twin.settings", "twin.units", "twin.quantity", "twin.files",
     "twin.model", "twin.parts", "twin.disease", "twin.catalogue", "twin.library",
-    "twin.regimen", "twin.patient", "twin.population", "twin.solver", "twin.ingest", "twin.run", "twin.result",
+    "twin.regimen", "twin.patient", "twin.ingest", "twin.population", "twin.solver", "twin.run", "twin.result",
     "twin.statistics", "twin.sampling", "twin.export", "twin.trials",
     "twin.scenario", "twin.api", "twin.optimisation", "calibration", "cli",
 )  # fmt: skip

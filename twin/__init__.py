@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .model import DiseaseModel
     from .optimisation.optimise import optimise
     from .patient import Observation, Patient, load_patient
+    from .population.virtual import Population
     from .regimen import Dose, Regimen
     from .result.contrast import contrast
     from .result.dataset import load as load_result
@@ -38,6 +39,7 @@ __all__ = [
     "Dose",
     "Observation",
     "Patient",
+    "Population",
     "Regimen",
     "Settings",
     "Twin",
@@ -71,6 +73,7 @@ _HOME = {
     "Dose": "regimen",
     "Observation": "patient",
     "Patient": "patient",
+    "Population": "population.virtual",
     "Regimen": "regimen",
     "Settings": "settings",
     "Twin": "api.twin",

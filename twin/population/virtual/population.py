@@ -1,0 +1,229 @@
+"""A virtual population of a model: who could be treated, drawn person by person.
+
+    people = population.draw(seed=1, numbers=range(1000))
+    people.covariates["age"], people.tried
+
+Person 7 of a seed and a label is the same in a hundred and in a million, and in whatever parts they are drawn.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from ...errors import TwinError, TwinErrors
+from ...model import DiseaseModel
+from .build import At, fields_of, fields_of_mapping
+from .column import Cohort, Column, Rows
+from .dependence import Dependence
+from .file import PopulationEntry
+from .plausible import Limit, find_broken, outside_studied
+from .uniform import MOST_PERSONS, uniforms
+
+_BLOCK = 65_536  # persons at once: what they need stays in the processor's cache
+_PROBED = 20_000  # candidates by whom a population is judged before anyone is drawn
+_FEWEST = 0.01  # of candidates that have to be plausible
+_PROBE = "\0probe"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class People:
+    """Persons drawn from a population; every array has one value a person.
+
+    `covariates` are the model's, in its units (a level as its number), `others` the population's further columns.
+    `deviations` and `individuals` are given only by the twins of a cohort: the engine does not draw these. `tried` is
+    how many candidates were drawn until one was plausible, `source` which row of a table or which real patient it is.
+    """
+
+    numbers: range
+    covariates: Mapping[str, np.ndarray]
+    others: Mapping[str, np.ndarray]
+    deviations: Mapping[str, np.ndarray]
+    individuals: Mapping[str, np.ndarray]
+    tried: np.ndarray
+    source: np.ndarray | None
+    broken: Mapping[str, int]  # limits, and how many candidates were drawn again for each
+    unstudied: Mapping[str, int]  # covariates, and how many persons are where the model was not studied
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def own(self) -> dict[str, dict[str, np.ndarray]]:
+        """What `twin.simulate` takes of them, as the draws of one patient."""
+        groups = ("individuals", "deviations", "covariates")
+        return {group: {name: v[None] for name, v in getattr(self, group).items()} for group in groups}
+
+    def notes(self) -> list[str]:
+        """What a reader of results should know of how they were drawn, one sentence each."""
+        found = []
+        again, candidates = int(np.sum(self.tried > 1)), int(self.tried.sum())
+        if again:
+            why = ", ".join(f"{text} ({count:,})" for text, count in self.broken.items())
+            share = 100 * (candidates - len(self)) / candidates
+            found.append(
+                f"{again:,} of {len(self):,} persons were drawn more than once; {share:.3g} % of {candidates:,} "
+                f"candidates were not plausible: {why}"
+            )
+        for name, count in self.unstudied.items():
+            found.append(f"{name} of {count:,} of {len(self):,} persons is where the model was not studied")
+        return found
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Population:
+    """Where the columns of a model's patients come from, and which combinations are plausible; see `build`.
+
+    `columns` stand in the order in which they are drawn; `words` are the numbers of levels that formulas name.
+    """
+
+    model: DiseaseModel
+    columns: tuple[Column, ...]
+    dependences: tuple[Dependence, ...] = ()
+    tables: tuple[Rows, ...] = ()
+    cohort: Cohort | None = None
+    limits: tuple[Limit, ...] = ()
+    levels: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)  # of columns that have some
+    units: Mapping[str, str] = dataclasses.field(default_factory=dict)  # of further columns
+    words: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    size: int = 1000
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def build(
+        cls, model: DiseaseModel | str, said: Mapping[str, Any], *, folder: str | os.PathLike[str] = "."
+    ) -> Population:
+        """The population that a mapping describes, as `population` of a scenario file does.
+
+        Args:
+            model: the model whose patients are drawn.
+            said: what a file would hold. `cohort` may also be a `twin.Twin`.
+            folder: where the files of tables are.
+        """
+        made = cls(**fields_of_mapping(model, said, folder))
+        try:
+            made.probe()
+        except TwinError as problem:
+            raise TwinErrors([f"population: {problem}"]) from None
+        return made
+
+    @classmethod
+    def build_entry(cls, entry: PopulationEntry, model: DiseaseModel, at: At, **readers: Any) -> Population | None:
+        """The population that a file's entry describes; None where `at` has caught an error on the way."""
+        fields = fields_of(entry, model, at, **readers)
+        if fields is None:
+            return None
+        with at():
+            made = cls(**fields)
+            made.probe()
+            return made
+        return None
+
+    def draw(self, seed: int, numbers: range, *, label: str = "") -> People:
+        """These persons: a function of the seed, the label and each one's number, and of nothing else."""
+        if numbers.step != 1 or not 0 <= numbers.start <= numbers.stop <= MOST_PERSONS:
+            raise TwinError(f"{numbers} is no range of persons; take one such as range(1000)")
+        blocks = [self._block(seed, label, part) for part in _parts(numbers)]
+        values = {name: np.concatenate([block.values[name] for block in blocks]) for name in blocks[0].values}
+        rows = np.concatenate([block.rows for block in blocks])
+        broken = sum((block.broken for block in blocks), np.zeros(len(self.limits), np.int64))
+        covariates = {name: values.pop(name) for name in self.model.covariates()}
+        given, source = self._from_cohort(rows)
+        return People(
+            numbers, covariates, values, given["deviations"], given["individuals"],
+            np.concatenate([block.tried for block in blocks]), source,
+            {limit.text: int(count) for limit, count in zip(self.limits, broken, strict=True) if count},
+            outside_studied(self.model, covariates),
+        )  # fmt: skip
+
+    def _from_cohort(self, rows: np.ndarray) -> tuple[dict[str, dict[str, np.ndarray]], np.ndarray | None]:
+        if self.cohort is None:
+            return {"deviations": {}, "individuals": {}}, rows if self.tables else None
+        groups = ("deviations", "individuals")
+        taken = {g: {name: v.ravel()[rows] for name, v in getattr(self.cohort, g).items()} for g in groups}
+        return taken, rows // self.cohort.draws
+
+    def _block(self, seed: int, label: str, numbers: np.ndarray) -> _Block:
+        """Persons of one block: candidates, until each is plausible."""
+        size = len(numbers)
+        values, rows = self._candidates(seed, label, 0, numbers)
+        first = find_broken(self.limits, self._with_words(values), size)
+        broken = np.bincount(first[first >= 0], minlength=len(self.limits))
+        tried, open_ = np.ones(size, np.int64), np.flatnonzero(first >= 0)
+        attempt = 0
+        while len(open_):  # each candidate is plausible with a chance of `_FEWEST` at least
+            attempt += 1
+            again, picked = self._candidates(seed, label, attempt, numbers[open_])
+            first = find_broken(self.limits, self._with_words(again), len(open_))
+            broken += np.bincount(first[first >= 0], minlength=len(self.limits))
+            fits, tried[open_] = first < 0, attempt + 1
+            for name in values:
+                values[name][open_[fits]] = again[name][fits]
+            rows[open_[fits]] = picked[fits]
+            open_ = open_[~fits]
+        return _Block(values, rows, tried, broken)
+
+    def _with_words(self, values: dict[str, np.ndarray]) -> dict[str, Any]:
+        return {**values, **self.words}
+
+    def _candidates(
+        self, seed: int, label: str, attempt: int, numbers: np.ndarray
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """One candidate for each person: every column, and the row of the cohort, or of the first table."""
+
+        def own(column: str) -> np.ndarray:
+            return uniforms(seed, label, column, attempt, numbers)
+
+        known: dict[str, np.ndarray] = {}
+        picked = []
+        for table in (*((self.cohort.rows(),) if self.cohort else ()), *self.tables):
+            picked.append(table.pick(own(f"\0{table.name}")))
+            known |= {name: values[picked[-1]] for name, values in table.columns.items()}
+        shares: dict[str, np.ndarray] = {}
+        for dependence in self.dependences:
+            shares |= dependence.shares(own)
+        for column in self.columns:
+            name = column.name
+            told = self._with_words(known) if column.needs else known
+            known[name] = column.draw(told, _choose(shares, name, own), len(numbers))
+        return known, picked[0] if picked else np.zeros(len(numbers), np.intp)
+
+    def probe(self) -> People:
+        """Persons by whom a population is judged; an error if hardly a candidate is plausible."""
+        numbers = np.arange(_PROBED)
+        values, _ = self._candidates(0, _PROBE, 0, numbers)
+        first = find_broken(self.limits, self._with_words(values), _PROBED)
+        share = np.mean(first < 0)
+        if share < _FEWEST:
+            counts = np.bincount(first[first >= 0], minlength=len(self.limits))
+            worst = self.limits[int(np.argmax(counts))].text
+            raise TwinError(
+                f"of {_PROBED:,} candidates {100 * (1 - share):.3g} % are not plausible, most of them by '{worst}'; "
+                "widen the limits, or draw from where people are"
+            )
+        return self.draw(0, range(1000), label=_PROBE)
+
+    def describe(self) -> str:
+        """What it is made of, for provenance: JSON."""
+        return json.dumps({"columns": [c.name for c in self.columns], "limits": [one.text for one in self.limits]})
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Block:
+    values: dict[str, np.ndarray]
+    rows: np.ndarray
+    tried: np.ndarray
+    broken: np.ndarray
+
+
+def _parts(numbers: range) -> Iterator[np.ndarray]:
+    for start in range(numbers.start, max(numbers.stop, numbers.start + 1), _BLOCK):
+        yield np.arange(start, min(start + _BLOCK, numbers.stop))
+
+
+def _choose(shares: Mapping[str, np.ndarray], name: str, own: Callable[[str], np.ndarray]) -> Callable[[], np.ndarray]:
+    return lambda: shares[name] if name in shares else own(name)
