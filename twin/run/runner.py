@@ -108,7 +108,7 @@ def _solve(
                 solved = program(placed, (which, patient, draw), count)
             solved = jax.device_get(solved)
         solved = jax.tree.map(lambda x: x.reshape(-1, *x.shape[3:])[places], solved)
-        solved |= {"left": arms.left()} if arms is not None else {}
+        solved |= {"left": arms.leave_times()} if arms is not None else {}
         with guard:
             store.make_room(solved)
             if arms is not None:

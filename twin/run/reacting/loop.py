@@ -103,7 +103,7 @@ class Arms:
             seen = [[found[name][rows, k] for k, name in enumerate(names)] for found in (latent, measured)]
             controller.decide(time[rows], alive[rows], *seen)
 
-    def left(self) -> np.ndarray:
+    def leave_times(self) -> np.ndarray:
         """When each lane gave treatment up; infinite where it did not."""
         found = np.full(len(self.where[0]), np.inf)
         for rows, controller in zip(self.rows, self.controllers, strict=True):
