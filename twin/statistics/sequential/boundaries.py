@@ -1,20 +1,20 @@
 """Bounds of a group-sequential design: where a look stops a trial, for any spending and any information.
 
-    bounds = boundaries("obrien_fleming", at=[1/3, 2/3, 1], alpha=0.025)
-    bounds.efficacy            # 3.7103, 2.5114, 1.9930
-    bounds = revise(bounds, at=[0.3, 0.71], last=False)      # what the looks really had, so far
+bounds = boundaries("obrien_fleming", at=[1/3, 2/3, 1], alpha=0.025)
+bounds.efficacy            # 3.7103, 2.5114, 1.9930
+bounds = revise(bounds, at=[0.3, 0.71], last=False)      # what the looks really had, so far
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 from scipy.special import ndtri
 
-from ...errors import TwinError, show
+from ...errors import TwinError, show, suggest
 from .recursion import NARROWEST, REACH, groups
 from .spending import Interpolated, Listed, Rule, Spending, WangTsiatis, read_rule
 from .walk import Designs, drift_for, exact_bounds, walk
@@ -75,7 +75,7 @@ def boundaries(
     alpha: of both sides together, where `sides` is 2; bounds are then symmetric.
     """
     information = np.asarray(at, float)
-    stop = Futility(**futility) if isinstance(futility, Mapping) else futility
+    stop = read_futility(futility)
     rule = read_rule(spend, alpha)
     _examine(information, alpha, sides, stop, rule)
     return _solve(Boundaries(information, information, None, information, alpha, sides, rule, stop), last=True)
@@ -105,9 +105,22 @@ def revise(planned: Boundaries, at: Any, last: bool = True) -> Boundaries:
 
 def _interpolate(planned: Boundaries, shares: np.ndarray) -> Interpolated:
     if planned.information.ndim != 1:
-        raise TwinError(f"revise: {planned.information.shape[:-1]} plans by exact bounds or lists; revise them one by one")
+        raise TwinError(
+            f"revise: {planned.information.shape[:-1]} plans by exact bounds or lists; revise them one by one"
+        )
     taken = ~np.isnan(planned.information)
     return Interpolated(tuple(planned.information[taken]), tuple(shares[taken]))
+
+
+def read_futility(futility: Futility | Mapping[str, Any] | None) -> Futility | None:
+    """Futility as it is written, `{"spend": -2, "power": 0.9, "binding": False}` or `{"z": [0, 0.5]}`."""
+    if not isinstance(futility, Mapping):
+        return futility
+    known = [one.name for one in fields(Futility)]
+    for name in futility:
+        if name not in known:
+            raise TwinError(f"futility: '{name}' is no key; {suggest(str(name), known)}")
+    return Futility(**futility)
 
 
 # --- what can be asked --------------------------------------------------------------------------------

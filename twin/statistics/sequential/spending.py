@@ -87,7 +87,7 @@ class Interpolated(Spending):
 
 @dataclass(frozen=True)
 class WangTsiatis:
-    """Exact bounds c t ** (delta - 1/2), c such that all looks together spend the error: O'Brien-Fleming 0, Pocock 1/2."""
+    """Exact bounds c t ** (delta - 1/2), where c spends the error in all: delta 0 O'Brien-Fleming, 1/2 Pocock."""
 
     delta: float
 

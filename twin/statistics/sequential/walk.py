@@ -56,10 +56,7 @@ def walk(
     going, found = begin(designs.rows), []
     for k in range(looks):
         t = information[:, k]
-        if upper is not None:
-            high = upper[:, k]
-        else:
-            high = bound_above(going, t, gains[:, k] if gains is not None else none)
+        high = upper[:, k] if upper is not None else bound_above(going, t, none if gains is None else gains[:, k])
         low = np.full(designs.rows, -np.inf)
         if designs.sides == 2:
             low = -high
@@ -97,7 +94,9 @@ def drift_for(
     """
 
     def rest(d: np.ndarray) -> np.ndarray:
-        return walk(designs, upper=upper, gains=gains, losses=losses, drift=d, closing=True).below[:, -1] - losses[:, -1]
+        return (
+            walk(designs, upper=upper, gains=gains, losses=losses, drift=d, closing=True).below[:, -1] - losses[:, -1]
+        )
 
     low, high = np.full(designs.rows, 0.9 * start), np.full(designs.rows, 1.3 * start)
     for _ in range(6):
