@@ -150,7 +150,7 @@ def test_no_error_is_lost_with_a_look():
     taken = ~np.isnan(skipped.efficacy)
     assert taken.tolist() == [True, False, True, True, True]
     assert skipped.efficacy[0] == pytest.approx(planned.efficacy[0], abs=1e-12)
-    at_85 = boundaries("obrien_fleming", at=[0.85]).rule.spent(np.array([0.85]), 0.025)  # type: ignore[union-attr]
+    at_85 = boundaries("obrien_fleming", at=[0.85]).rule.spend(np.array([0.85]), 0.025)  # type: ignore[union-attr]
     assert skipped.spent[taken] == pytest.approx([planned.spent[0], planned.spent[2], at_85[0], 0.025], abs=1e-11)
     assert cross(skipped).power == pytest.approx(0.025, abs=1e-11)
     under = revise(planned, [0.2, 0.4, 0.7])

@@ -17,7 +17,7 @@ from scipy.special import ndtri
 from ...errors import TwinError, show, suggest
 from .recursion import NARROWEST, REACH, groups
 from .spending import Interpolated, Listed, Rule, Spending, WangTsiatis, read_rule
-from .walk import Designs, drift_for, exact_bounds, walk
+from .walk import Looks, drift_for, exact_bounds, walk
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def revise(planned: Boundaries, at: Any, last: bool = True) -> Boundaries:
     if stop is not None and stop.z is None:
         errors = _spending(stop)
         if isinstance(errors, Listed):
-            stop = replace(stop, spend=_interpolate(planned, errors.spent(planned.information, 1.0)))
+            stop = replace(stop, spend=_interpolate(planned, errors.spend(planned.information, 1.0)))
     return _solve(replace(planned, information=information, rule=rule, stop=stop), last=last)
 
 
@@ -174,7 +174,7 @@ def _solve(asked: Boundaries, last: bool) -> Boundaries:
     known = None if asked.drift is None else float(np.ravel(asked.drift)[0])  # of the one plan
     found = np.full((4, *flat.shape), np.nan)  # efficacy, futility, spent, and the drift at each look
     for rows, taken, panels in groups(flat, 2 * REACH + 2):
-        designs = Designs(flat[np.ix_(rows, taken)], asked.sides, panels)
+        designs = Looks(flat[np.ix_(rows, taken)], asked.sides, panels)
         found[:, rows[:, None], taken] = _solve_group(asked, designs, flat[rows], taken, known, last)
     efficacy, futility, spent, drift = found[:, back.reshape(-1)]
     stops = asked.stop is not None
@@ -188,7 +188,7 @@ def _solve(asked: Boundaries, last: bool) -> Boundaries:
 
 
 def _solve_group(
-    asked: Boundaries, designs: Designs, information: np.ndarray, taken: np.ndarray, drift: float | None, last: bool
+    asked: Boundaries, designs: Looks, information: np.ndarray, taken: np.ndarray, drift: float | None, last: bool
 ) -> tuple[np.ndarray, ...]:
     side, stop = asked.alpha / asked.sides, asked.stop
     limits = None if stop is None or stop.z is None else _limits(stop.z, information, taken)
@@ -216,7 +216,7 @@ def _solve_group(
 
 def _steps(rule: Spending, information: np.ndarray, taken: np.ndarray, error: float, last: bool) -> np.ndarray:
     """What each look taken may spend; the last look of a trial all that is left."""
-    spent = rule.spent(information, error)[:, taken]
+    spent = rule.spend(information, error)[:, taken]
     if last:
         spent[:, -1] = error
     return np.maximum(np.diff(spent, axis=1, prepend=0.0), 0.0)

@@ -13,7 +13,7 @@ from .spending import WangTsiatis
 
 
 @dataclass(frozen=True)
-class Designs:
+class Looks:
     """Designs that are solved together: their information (row, look), how many sides, and panels of nodes."""
 
     information: np.ndarray
@@ -39,7 +39,7 @@ class Walk:
 
 
 def walk(
-    designs: Designs,
+    designs: Looks,
     *,
     upper: np.ndarray | None = None,
     gains: np.ndarray | None = None,
@@ -72,7 +72,7 @@ def walk(
     return Walk(*(np.stack(one, axis=1) for one in zip(*found, strict=True)))
 
 
-def exact_bounds(designs: Designs, rule: WangTsiatis, error: float, lower: np.ndarray | None = None) -> np.ndarray:
+def exact_bounds(designs: Looks, rule: WangTsiatis, error: float, lower: np.ndarray | None = None) -> np.ndarray:
     """The bounds of this shape that spend the error of one side in all; `lower` ones are obeyed."""
     weights = rule.weights(designs.information)
     least = np.full(designs.rows, -ndtri(error))  # were it a single look
@@ -86,7 +86,7 @@ def exact_bounds(designs: Designs, rule: WangTsiatis, error: float, lower: np.nd
 
 
 def drift_for(
-    designs: Designs, losses: np.ndarray, upper: np.ndarray | None, gains: np.ndarray | None, start: float
+    designs: Looks, losses: np.ndarray, upper: np.ndarray | None, gains: np.ndarray | None, start: float
 ) -> np.ndarray:
     """The drift under which the lower bounds that spend `losses` meet the upper ones at the last look.
 
