@@ -35,7 +35,7 @@ def find_root(function: Function, low: np.ndarray, high: np.ndarray, *, toleranc
 
 
 def _share(a, b, c, fa, fb, fc) -> np.ndarray:
-    """How far from a to b the next trial lies: by inverse quadratic interpolation where that can be trusted, else half."""
+    """How far from a to b to look next: by inverse quadratic interpolation where it can be trusted, else half."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         x, y = (a - b) / (c - b), (fa - fb) / (fc - fb)
         trusted = (y**2 < x) & ((1 - y) ** 2 < 1 - x)

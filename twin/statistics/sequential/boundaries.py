@@ -1,23 +1,23 @@
 """Bounds of a group-sequential design: where a look stops a trial, for any spending and any information.
 
-    bounds = boundaries("obrien_fleming", at=[1/3, 2/3, 1], alpha=0.025)
-    bounds.efficacy            # 3.7103, 2.5114, 1.9930
-    bounds = revise(bounds, at=[0.3, 0.71], last=False)      # what the looks really had, so far
+bounds = boundaries("obrien_fleming", at=[1/3, 2/3, 1], alpha=0.025)
+bounds.efficacy            # 3.7103, 2.5114, 1.9930
+bounds = revise(bounds, at=[0.3, 0.71], last=False)      # what the looks really had, so far
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 from scipy.special import ndtri
 
-from ...errors import TwinError, show
+from ...errors import TwinError, show, suggest
 from .recursion import NARROWEST, REACH, groups
 from .spending import Interpolated, Listed, Rule, Spending, WangTsiatis, read_rule
-from .walk import Designs, drift_for, exact_bounds, walk
+from .walk import Looks, drift_for, exact_bounds, walk
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def boundaries(
     alpha: of both sides together, where `sides` is 2; bounds are then symmetric.
     """
     information = np.asarray(at, float)
-    stop = Futility(**futility) if isinstance(futility, Mapping) else futility
+    stop = read_futility(futility)
     rule = read_rule(spend, alpha)
     _examine(information, alpha, sides, stop, rule)
     return _solve(Boundaries(information, information, None, information, alpha, sides, rule, stop), last=True)
@@ -99,15 +99,28 @@ def revise(planned: Boundaries, at: Any, last: bool = True) -> Boundaries:
     if stop is not None and stop.z is None:
         errors = _spending(stop)
         if isinstance(errors, Listed):
-            stop = replace(stop, spend=_interpolate(planned, errors.spent(planned.information, 1.0)))
+            stop = replace(stop, spend=_interpolate(planned, errors.spend(planned.information, 1.0)))
     return _solve(replace(planned, information=information, rule=rule, stop=stop), last=last)
 
 
 def _interpolate(planned: Boundaries, shares: np.ndarray) -> Interpolated:
     if planned.information.ndim != 1:
-        raise TwinError(f"revise: {planned.information.shape[:-1]} plans by exact bounds or lists; revise them one by one")
+        raise TwinError(
+            f"revise: {planned.information.shape[:-1]} plans by exact bounds or lists; revise them one by one"
+        )
     taken = ~np.isnan(planned.information)
     return Interpolated(tuple(planned.information[taken]), tuple(shares[taken]))
+
+
+def read_futility(futility: Futility | Mapping[str, Any] | None) -> Futility | None:
+    """Futility as it is written, `{"spend": -2, "power": 0.9, "binding": False}` or `{"z": [0, 0.5]}`."""
+    if not isinstance(futility, Mapping):
+        return futility
+    known = [one.name for one in fields(Futility)]
+    for name in futility:
+        if name not in known:
+            raise TwinError(f"futility: '{name}' is no key; {suggest(str(name), known)}")
+    return Futility(**futility)
 
 
 # --- what can be asked --------------------------------------------------------------------------------
@@ -161,7 +174,7 @@ def _solve(asked: Boundaries, last: bool) -> Boundaries:
     known = None if asked.drift is None else float(np.ravel(asked.drift)[0])  # of the one plan
     found = np.full((4, *flat.shape), np.nan)  # efficacy, futility, spent, and the drift at each look
     for rows, taken, panels in groups(flat, 2 * REACH + 2):
-        designs = Designs(flat[np.ix_(rows, taken)], asked.sides, panels)
+        designs = Looks(flat[np.ix_(rows, taken)], asked.sides, panels)
         found[:, rows[:, None], taken] = _solve_group(asked, designs, flat[rows], taken, known, last)
     efficacy, futility, spent, drift = found[:, back.reshape(-1)]
     stops = asked.stop is not None
@@ -175,7 +188,7 @@ def _solve(asked: Boundaries, last: bool) -> Boundaries:
 
 
 def _solve_group(
-    asked: Boundaries, designs: Designs, information: np.ndarray, taken: np.ndarray, drift: float | None, last: bool
+    asked: Boundaries, designs: Looks, information: np.ndarray, taken: np.ndarray, drift: float | None, last: bool
 ) -> tuple[np.ndarray, ...]:
     side, stop = asked.alpha / asked.sides, asked.stop
     limits = None if stop is None or stop.z is None else _limits(stop.z, information, taken)
@@ -203,7 +216,7 @@ def _solve_group(
 
 def _steps(rule: Spending, information: np.ndarray, taken: np.ndarray, error: float, last: bool) -> np.ndarray:
     """What each look taken may spend; the last look of a trial all that is left."""
-    spent = rule.spent(information, error)[:, taken]
+    spent = rule.spend(information, error)[:, taken]
     if last:
         spent[:, -1] = error
     return np.maximum(np.diff(spent, axis=1, prepend=0.0), 0.0)

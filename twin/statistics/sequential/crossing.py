@@ -58,8 +58,8 @@ def cross(bounds: Boundaries, drift: Any = 0.0, obey_futility: bool = True) -> C
     found = np.full((2, d.size, looks), np.nan)
     for rows, taken, panels in groups(flat[0], 2 * REACH + 2 + float(np.abs(d).max(initial=0.0))):
         places = np.arange(d.size) if one else rows
-        part = (array[np.ix_(rows, taken)] for array in flat)
-        found[:, places[:, None], taken] = crossings(*part, d[places], panels)
+        t, upper, lower = (array[np.ix_(rows, taken)] for array in flat)
+        found[:, places[:, None], taken] = crossings(t, upper, lower, d[places], panels)
     at = np.broadcast_to(bounds.information, (*lead, looks))
     return Crossing(at, found[0].reshape(at.shape), found[1].reshape(at.shape), np.nanmax(at, axis=-1))
 

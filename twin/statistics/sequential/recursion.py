@@ -34,8 +34,8 @@ class Going:
     def under(self, drift: np.ndarray) -> np.ndarray:
         """The mass at each node under a drift (row,)."""
         d = drift[:, None]
-        with np.errstate(over="ignore", invalid="ignore"):
-            return self.mass * np.exp(d * self.score - 0.5 * d**2 * self.information[:, None])
+        with np.errstate(divide="ignore"):
+            return np.exp(np.log(self.mass) + d * self.score - 0.5 * d**2 * self.information[:, None])
 
 
 def begin(rows: int) -> Going:
@@ -58,26 +58,28 @@ def _standard(going: Going, information: np.ndarray, z: np.ndarray, drift: np.nd
 
 
 def bound_above(going: Going, information: np.ndarray, probability: np.ndarray) -> np.ndarray:
-    """The z that is exceeded with this probability under no drift; infinity for none.
+    """The z that is exceeded with this probability under no drift; infinity for none, minus infinity where even all of
+    what goes on is less.
 
-    Newton's method on the logarithm. What goes on has a log-concave density, so from the right (and the bound of a
-    single look lies there) it descends to the root and never passes it.
+    Newton's method on the logarithm. What goes on has a log-concave density, so from the right it descends to the root
+    and never passes it; right of it lie the bound of a single look, and that of a trial which goes on at its highest.
     """
-    none = np.zeros(len(probability))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        asked = probability > 0
-        possible = above(going, information, np.full(len(none), -np.inf), none) > probability
-        z = np.where(asked & possible, -ndtri(np.where(asked, probability, 0.5)), 0.0)
-        mass, step = going.mass, information - going.information
-        for _ in range(60):
-            u = _standard(going, information, z, none)
-            tail = (mass * ndtr(-u)).sum(axis=1)
-            slope = (mass * np.exp(-0.5 * u**2)).sum(axis=1) * np.sqrt(information / (2 * np.pi * step))
-            move = np.where(asked & possible, tail / slope * (np.log(tail) - np.log(probability)), 0.0)
-            z = z + move
-            if np.all(np.abs(move) < 1e-13 * (1 + np.abs(z))):
-                break
-    return np.where(asked, np.where(possible, z, -np.inf), np.inf)
+    none, step = np.zeros(len(probability)), information - going.information
+    asked = (probability > 0) & (going.mass.sum(axis=1) > probability)
+    mass = np.where(asked[:, None], going.mass, 1.0)
+    every = mass.sum(axis=1)
+    p = np.where(asked, probability, 0.5 * every)
+    highest = (going.score.max(axis=1) - np.sqrt(step) * ndtri(p / every)) / np.sqrt(information)
+    z = np.where(asked, np.minimum(-ndtri(np.minimum(p, 1.0)), highest), highest)
+    for _ in range(60):
+        u = _standard(going, information, z, none)
+        tail = (mass * ndtr(-u)).sum(axis=1)
+        slope = (mass * np.exp(-0.5 * u**2)).sum(axis=1) * np.sqrt(information / (2 * np.pi * step))
+        move = tail / slope * np.log(tail / p)
+        z = z + move
+        if np.all(np.abs(move) < 1e-13 * (1 + np.abs(z))):
+            break
+    return np.where(asked, z, np.where(probability > 0, -np.inf, np.inf))
 
 
 def bound_below(going: Going, information: np.ndarray, probability: np.ndarray, drift: np.ndarray) -> np.ndarray:
@@ -91,7 +93,7 @@ def bound_below(going: Going, information: np.ndarray, probability: np.ndarray, 
 def advance(
     going: Going, information: np.ndarray, low: np.ndarray, high: np.ndarray, panels: int, drifts: tuple[float, float]
 ) -> Going:
-    """Those who go on past a look between z of low and high; `drifts`, the least and the greatest, say how far to reach."""
+    """Those who go on past a look between z of low and high; `drifts`, the least and the greatest, say how far out."""
     root = np.sqrt(information)
     low = np.maximum(low, min(drifts[0], 0.0) * root - REACH) * root
     high = np.maximum(np.minimum(high, max(drifts[1], 0.0) * root + REACH) * root, low)

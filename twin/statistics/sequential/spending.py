@@ -14,10 +14,10 @@ from ...errors import TwinError, show, suggest
 
 
 class Spending(ABC):
-    """A rule by which an error is spent; `spent` gives what is spent by each look (..., look)."""
+    """A rule by which an error is spent; `spend` gives what is spent by each look (..., look)."""
 
     @abstractmethod
-    def spent(self, information: np.ndarray, error: float) -> np.ndarray:
+    def spend(self, information: np.ndarray, error: float) -> np.ndarray:
         """The cumulative error at fractions of the planned information; NaN where no look is taken."""
 
 
@@ -25,7 +25,7 @@ class Spending(ABC):
 class ObrienFleming(Spending):
     """Lan and DeMets' function that gives bounds like O'Brien and Fleming's: 2 - 2 Phi(z(error / 2) / sqrt(t))."""
 
-    def spent(self, information: np.ndarray, error: float) -> np.ndarray:
+    def spend(self, information: np.ndarray, error: float) -> np.ndarray:
         return 2 * ndtr(ndtri(error / 2) / np.sqrt(np.minimum(information, 1.0)))
 
 
@@ -33,7 +33,7 @@ class ObrienFleming(Spending):
 class Pocock(Spending):
     """Lan and DeMets' function that gives bounds like Pocock's: error log(1 + (e - 1) t)."""
 
-    def spent(self, information: np.ndarray, error: float) -> np.ndarray:
+    def spend(self, information: np.ndarray, error: float) -> np.ndarray:
         return error * np.log1p((np.e - 1) * np.minimum(information, 1.0))
 
 
@@ -43,7 +43,7 @@ class HwangShihDeCani(Spending):
 
     gamma: float
 
-    def spent(self, information: np.ndarray, error: float) -> np.ndarray:
+    def spend(self, information: np.ndarray, error: float) -> np.ndarray:
         t = np.minimum(information, 1.0)
         return error * (t if abs(self.gamma) < 1e-9 else np.expm1(-self.gamma * t) / np.expm1(-self.gamma))
 
@@ -58,7 +58,7 @@ class KimDeMets(Spending):
         if not self.rho > 0:
             raise TwinError(f"kim_demets: rho is {self.rho}, and an error that is spent grows; give one above 0")
 
-    def spent(self, information: np.ndarray, error: float) -> np.ndarray:
+    def spend(self, information: np.ndarray, error: float) -> np.ndarray:
         return error * np.minimum(information, 1.0) ** self.rho
 
 
@@ -68,7 +68,7 @@ class Listed(Spending):
 
     errors: tuple[float, ...]
 
-    def spent(self, information: np.ndarray, error: float) -> np.ndarray:
+    def spend(self, information: np.ndarray, error: float) -> np.ndarray:
         if information.shape[-1] != len(self.errors):
             raise TwinError(f"spend lists {len(self.errors)} errors for {information.shape[-1]} looks; give one each")
         return np.where(np.isnan(information), np.nan, np.array(self.errors) * (error / self.errors[-1]))
@@ -81,13 +81,13 @@ class Interpolated(Spending):
     at: tuple[float, ...]
     shares: tuple[float, ...]
 
-    def spent(self, information: np.ndarray, error: float) -> np.ndarray:
+    def spend(self, information: np.ndarray, error: float) -> np.ndarray:
         return error * np.interp(information, (0.0, *self.at), (0.0, *self.shares))
 
 
 @dataclass(frozen=True)
 class WangTsiatis:
-    """Exact bounds c t ** (delta - 1/2), c such that all looks together spend the error: O'Brien-Fleming 0, Pocock 1/2."""
+    """Exact bounds c t ** (delta - 1/2), where c spends the error in all: delta 0 O'Brien-Fleming, 1/2 Pocock."""
 
     delta: float
 

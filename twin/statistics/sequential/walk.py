@@ -13,7 +13,7 @@ from .spending import WangTsiatis
 
 
 @dataclass(frozen=True)
-class Designs:
+class Looks:
     """Designs that are solved together: their information (row, look), how many sides, and panels of nodes."""
 
     information: np.ndarray
@@ -39,7 +39,7 @@ class Walk:
 
 
 def walk(
-    designs: Designs,
+    designs: Looks,
     *,
     upper: np.ndarray | None = None,
     gains: np.ndarray | None = None,
@@ -56,10 +56,7 @@ def walk(
     going, found = begin(designs.rows), []
     for k in range(looks):
         t = information[:, k]
-        if upper is not None:
-            high = upper[:, k]
-        else:
-            high = bound_above(going, t, gains[:, k] if gains is not None else none)
+        high = upper[:, k] if upper is not None else bound_above(going, t, none if gains is None else gains[:, k])
         low = np.full(designs.rows, -np.inf)
         if designs.sides == 2:
             low = -high
@@ -75,7 +72,7 @@ def walk(
     return Walk(*(np.stack(one, axis=1) for one in zip(*found, strict=True)))
 
 
-def exact_bounds(designs: Designs, rule: WangTsiatis, error: float, lower: np.ndarray | None = None) -> np.ndarray:
+def exact_bounds(designs: Looks, rule: WangTsiatis, error: float, lower: np.ndarray | None = None) -> np.ndarray:
     """The bounds of this shape that spend the error of one side in all; `lower` ones are obeyed."""
     weights = rule.weights(designs.information)
     least = np.full(designs.rows, -ndtri(error))  # were it a single look
@@ -89,7 +86,7 @@ def exact_bounds(designs: Designs, rule: WangTsiatis, error: float, lower: np.nd
 
 
 def drift_for(
-    designs: Designs, losses: np.ndarray, upper: np.ndarray | None, gains: np.ndarray | None, start: float
+    designs: Looks, losses: np.ndarray, upper: np.ndarray | None, gains: np.ndarray | None, start: float
 ) -> np.ndarray:
     """The drift under which the lower bounds that spend `losses` meet the upper ones at the last look.
 
@@ -97,7 +94,9 @@ def drift_for(
     """
 
     def rest(d: np.ndarray) -> np.ndarray:
-        return walk(designs, upper=upper, gains=gains, losses=losses, drift=d, closing=True).below[:, -1] - losses[:, -1]
+        return (
+            walk(designs, upper=upper, gains=gains, losses=losses, drift=d, closing=True).below[:, -1] - losses[:, -1]
+        )
 
     low, high = np.full(designs.rows, 0.9 * start), np.full(designs.rows, 1.3 * start)
     for _ in range(6):

@@ -1,0 +1,139 @@
+"""The analyses of a design, made of what was observed: one estimate a replicate, and its z in the good direction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..model import DiseaseModel
+from ..statistics.analysis import cox as _cox
+from ..statistics.analysis import crossover as _crossover
+from ..statistics.analysis import log_rank as _log_rank
+from ..statistics.analysis import logistic as _logistic
+from ..statistics.analysis import means, mmrm, proportions, ranks, survival
+from ..statistics.analysis import win_ratio as _win_ratio
+from ..statistics.analysis.estimate import Estimate, interval, p_value, z_of
+from .design import Endpoint
+from .endpoint import Data
+
+Columns = np.ndarray | None  # (replicate, person, column) of what is adjusted for
+
+
+def analyse(
+    endpoint: Endpoint, data: Data, arm: np.ndarray, which: int, columns: Columns, strata: np.ndarray, levels: int
+) -> Estimate:  # fmt: skip
+    """Arm `which` against control in every replicate."""
+    treated = np.where(arm == which, 1, np.where(arm == 0, 0, -1))
+    inside = data.inside & (treated >= 0)
+    treated = np.maximum(treated, 0)
+    analysis = endpoint.analysis
+    if columns is not None:
+        inside = inside & ~np.isnan(columns).any(axis=-1)
+    more: dict[str, Any] = {}
+    if columns is not None:
+        more["covariates"] = columns
+    if analysis.strata:
+        more |= {"strata": strata, "levels": levels}
+    found = _METHODS[analysis.method](endpoint, data, treated, inside, more)
+    return Estimate(*(np.asarray(column) for column in found))
+
+
+def _of_number(method: Callable[..., Estimate], **options: Any) -> Any:
+    def run(endpoint: Endpoint, data: Data, arm: Any, inside: Any, more: Mapping[str, Any]) -> Estimate:
+        return method(data.value, arm, inside, **more, **options)
+
+    return run
+
+
+def _of_time(method: Callable[..., Estimate], tau: str = "") -> Any:
+    def run(endpoint: Endpoint, data: Data, arm: Any, inside: Any, more: Mapping[str, Any]) -> Estimate:
+        until = {tau: endpoint.analysis.tau} if tau else {}
+        return method(data.value, data.event, arm, inside, **more, **until)
+
+    return run
+
+
+def _repeated(endpoint: Endpoint, data: Data, arm: Any, inside: Any, more: Mapping[str, Any]) -> Estimate:
+    return mmrm.mmrm(data.value, arm, inside, visit=endpoint.visit - 1, **more)
+
+
+def _wins(endpoint: Endpoint, data: Data, arm: Any, inside: Any, more: Mapping[str, Any]) -> Estimate:
+    return _win_ratio.win_ratio(list(data.layers), arm, inside)
+
+
+def _periods(endpoint: Endpoint, data: Data, arm: Any, inside: Any, more: Mapping[str, Any]) -> Estimate:
+    return _crossover.crossover(data.value, arm, inside)
+
+
+_METHODS: Mapping[str, Any] = {
+    "t_test": _of_number(means.t_test),
+    "welch": _of_number(means.t_test, equal=False),
+    "ancova": _of_number(means.ancova),
+    "wilcoxon": _of_number(ranks.wilcoxon),
+    "proportions": _of_number(proportions.proportions),
+    "cmh": _of_number(proportions.cochran_mantel_haenszel, scale="difference"),
+    "logistic": _of_number(_logistic.logistic),
+    "standardised": _of_number(_logistic.logistic_standardised),
+    "mmrm": _repeated,
+    "log_rank": _of_time(_log_rank.log_rank),
+    "cox": _of_time(_cox.cox),
+    "rmst": _of_time(survival.rmst, tau="until"),
+    "milestone": _of_time(survival.milestone, tau="at"),
+    "win_ratio": _wins,
+    "crossover": _periods,
+}
+
+
+def favour(endpoint: Endpoint, found: Estimate) -> np.ndarray:
+    """z of each replicate, positive where it speaks for treatment; not a number where there is no estimate.
+
+    With a margin it is of the difference to what is just good enough.
+    """
+    margin = endpoint.analysis.margin
+    if margin is None:
+        return endpoint.sign * np.asarray(z_of(found))
+    shifted = found._replace(statistic=(endpoint.sign * found.effect + margin) / found.error)
+    return np.asarray(z_of(shifted))
+
+
+def limits(found: Estimate, level: float) -> tuple[np.ndarray, np.ndarray]:
+    low, high = interval(found, level)
+    return np.asarray(low), np.asarray(high)
+
+
+def tail(found: Estimate, sides: int) -> np.ndarray:
+    return np.asarray(p_value(found, sides))
+
+
+def columns_of(
+    endpoint: Endpoint, model: DiseaseModel, known: Mapping[str, np.ndarray], data: Data, prognosis: np.ndarray | None
+) -> Columns:  # fmt: skip
+    """What an analysis adjusts for: numbers as they are, levels but the first as 0 and 1."""
+    found: list[np.ndarray] = []
+    for name in endpoint.analysis.adjust:
+        if name == "baseline":
+            assert data.baseline is not None
+            found.append(data.baseline)
+        elif name == "prognosis":
+            assert prognosis is not None
+            found.append(prognosis)
+        elif levels := model.covariates()[name].levels:
+            found += [np.where(known[name] == k, 1.0, 0.0) for k in range(1, len(levels))]
+        else:
+            found.append(known[name])
+    return np.stack(found, axis=-1) if found else None
+
+
+def scale_of(endpoint: Endpoint) -> str:
+    """What the estimate is, in words: the summary of the estimand."""
+    return {
+        "t_test": "difference of means", "welch": "difference of means", "ancova": "difference of adjusted means",
+        "mmrm": "difference of means at the visit", "wilcoxon": "difference of ranks",
+        "crossover": "difference of means within persons",
+        "proportions": "difference of shares", "cmh": "difference of shares over strata", "logistic": "log odds ratio",
+        "standardised": "difference of standardised shares", "log_rank": "log hazard ratio", "cox": "log hazard ratio",
+        "rmst": "difference of restricted mean times", "milestone": "difference of event-free shares",
+        "win_ratio": "log win ratio",
+    }[endpoint.analysis.method]  # fmt: skip

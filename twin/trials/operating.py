@@ -1,0 +1,127 @@
+"""Operating characteristics of a design, from what came of its replicates; each with its Monte-Carlo standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from scipy.special import ndtri, stdtrit
+
+from .design import Design
+from .stopping import EFFICACY, FUTILITY
+from .trials import Trials
+
+Measured = Mapping[str, tuple[np.ndarray, np.ndarray]]  # name -> (value, its Monte-Carlo standard error)
+
+
+def share(which: np.ndarray, among: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """How often (over replicates), and the standard error of it; not a number among none."""
+    among = np.ones(which.shape, bool) if among is None else np.broadcast_to(among, which.shape)
+    count = among.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        p = (which & among).sum(axis=0) / count
+        return p, np.sqrt(p * (1 - p) / count)
+
+
+def mean(values: np.ndarray, among: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """The mean over replicates and its standard error; what is not a number is left out."""
+    use = np.isfinite(values)
+    use = use if among is None else use & np.broadcast_to(among, values.shape)
+    count = use.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        total = np.where(use, values, 0.0).sum(axis=0) / count
+        square = np.where(use, (values - total) ** 2, 0.0).sum(axis=0) / np.maximum(count - 1, 1)
+        return np.where(count > 0, total, np.nan), np.sqrt(square / count)
+
+
+def of_hypotheses(design: Design, trials: Trials, truth: tuple[np.ndarray, np.ndarray]) -> Measured:
+    """Of every hypothesis: how often it is rejected, and how its estimate behaves around the true effect."""
+    true, true_error = truth
+    good = trials.rejected & (trials.z > 0)
+    computed = np.isfinite(trials.effect)
+    early = (trials.look < trials.look.max()) if design.looks else np.zeros(len(trials.look), bool)
+    off = trials.effect - true
+    found = {
+        "power": share(good), "rejected": share(trials.rejected), "not_computed": share(~computed),
+        "effect": mean(trials.effect), "true_effect": (true, true_error),
+        "bias": _with(mean(off), true_error), "rmse": _root(mean(off**2)),
+        "spread": _spread(trials.effect), "mean_error": mean(trials.error),
+        "coverage": share(_covers(design, trials, true), computed),
+    }  # fmt: skip
+    if design.looks is not None:
+        found["bias_stopped_early"] = _with(mean(off, early[:, None]), true_error)
+        found["bias_not_stopped_early"] = _with(mean(off, ~early[:, None]), true_error)
+    return found
+
+
+def _covers(design: Design, trials: Trials, true: np.ndarray) -> np.ndarray:
+    """Whether the usual interval, which knows of no looks, holds the true effect."""
+    level = 1 - design.alpha / design.sides
+    quantile = np.where(np.isinf(trials.degrees), ndtri(level), stdtrit(np.minimum(trials.degrees, 1e15), level))
+    return np.abs(trials.effect - true) <= quantile * trials.error
+
+
+def _with(found: tuple[np.ndarray, np.ndarray], more: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return found[0], np.hypot(found[1], more)
+
+
+def _root(found: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.sqrt(found[0]), found[1] / (2 * np.sqrt(found[0]))
+
+
+def _spread(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The standard deviation, and its standard error from the fourth moment."""
+    center = mean(values)[0]
+    return _root(mean((values - center) ** 2))
+
+
+def of_trials(design: Design, trials: Trials) -> Measured:
+    """Of the trial as a whole: how large it is, how long it takes, and how it ends."""
+    total = trials.of_arm.sum(axis=1)
+    found = {
+        "any_rejected": share(trials.rejected.any(axis=1)),
+        "stopped_for_efficacy": share(_early(design, trials) & (trials.why == EFFICACY)),
+        "stopped_for_futility": share(trials.why == FUTILITY),
+        "randomised": mean(trials.randomised.astype(float)), "analysed": mean(trials.analysed.astype(float)),
+        "randomised_sd": _spread(trials.randomised.astype(float)),
+        "randomised_median": _median(trials.randomised.astype(float)),
+        "screened_per_randomised": mean(trials.screened / design.persons),
+        "lost": mean(trials.lost / np.maximum(total, 1)), "failed_courses": mean(trials.failed.astype(float)),
+        "events": mean(trials.events.astype(float)),
+    }  # fmt: skip
+    if np.isfinite(trials.duration).all() and design.recruit is not None:
+        found["duration"], found["duration_median"] = mean(trials.duration), _median(trials.duration)
+    return found
+
+
+def _early(design: Design, trials: Trials) -> np.ndarray:
+    looks = len(design.looks.at) if design.looks else 1
+    return trials.look < looks - 1
+
+
+def _median(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The median, and its standard error from order statistics one standard deviation to either side."""
+    count, ordered = len(values), np.sort(values)
+    half = np.sqrt(count) / 2
+    low, high = (int(np.clip(count / 2 + side * half, 0, count - 1)) for side in (-1, 1))
+    return np.median(values), (ordered[high] - ordered[low]) / 2
+
+
+def of_arms(design: Design, trials: Trials, truth: np.ndarray) -> Measured:
+    """Of every arm: its share of the persons; and of the whole, who were on one that is not best."""
+    portions = trials.of_arm / np.maximum(trials.of_arm.sum(axis=1, keepdims=True), 1)
+    return {"share": mean(portions), "persons": mean(trials.of_arm.astype(float))}
+
+
+def of_looks(design: Design, trials: Trials) -> Measured:
+    """Of every look: how often it is reached, and what it ends in."""
+    looks = np.arange(len(design.looks.at) if design.looks else 1)
+    here = trials.look[:, None] == looks
+    return {
+        "reached": share(trials.look[:, None] >= looks),
+        "efficacy": share(here & (trials.why == EFFICACY)[:, None]),
+        "futility": share(here & (trials.why == FUTILITY)[:, None]),
+        "randomised": mean(trials.randomised[:, None].astype(float), here),
+        "time": mean(trials.duration[:, None] * np.ones(len(looks)), here),
+    }

@@ -1,0 +1,61 @@
+"""What a trial's estimates are estimates of: the same analysis of everybody together, with nobody lost."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from .allocation import count_strata, stratum_of
+from .analyse import analyse, columns_of
+from .conduct import Conduct
+from .design import WINS
+from .endpoint import Data, observe
+
+_MOST_PAIRED = 3000  # persons of whom all pairs are compared
+
+
+def true_effects(conduct: Conduct) -> tuple[np.ndarray, np.ndarray]:
+    """The effect and its standard error (hypothesis,) in the persons of a part, as if they were one trial.
+
+    Where the allocation follows what is seen, arms are dealt out anew, one after another.
+    """
+    design, arm = conduct.design, conduct.first_arms
+    if design.follows:
+        arm = np.broadcast_to(np.arange(arm.shape[1]) % len(design.arms), arm.shape)
+        followed = conduct.follow(arm, complete=True)
+    else:
+        followed = conduct.follow(
+            arm, conduct.followed.seen if not design.missed else _unmissed(conduct), complete=True
+        )
+    found = []
+    for endpoint, which in design.hypotheses:
+        data = observe(endpoint, followed)
+        columns = columns_of(endpoint, conduct.model, conduct.known, data, conduct.prognosis.get(endpoint.name))
+        strata = stratum_of(design, conduct.known, arm.shape)
+        most = _MOST_PAIRED if endpoint.data == WINS else None
+        whole = _pool(dataclasses.asdict(data), most)
+        estimate = analyse(
+            endpoint, Data(**whole), _pool(arm, most), which, _pool(columns, most), _pool(strata, most),
+            count_strata(design),
+        )  # fmt: skip
+        found.append((float(estimate.effect[0]), float(estimate.error[0])))
+    effects, errors = np.array(found).T
+    return effects, errors
+
+
+def _unmissed(conduct: Conduct) -> Any:
+    which = np.zeros_like(conduct.first_arms) if conduct.courses.null else conduct.first_arms
+    return conduct.courses.see(conduct.enrolled, conduct.replicates, which)
+
+
+def _pool(values: Any, most: int | None) -> Any:
+    """All replicates as one."""
+    if isinstance(values, dict):
+        return {name: _pool(value, most) for name, value in values.items()}
+    if isinstance(values, tuple | list):
+        return tuple(_pool(value, most) for value in values)
+    if not isinstance(values, np.ndarray):
+        return values
+    return values.reshape(1, -1, *values.shape[2:])[:, :most]
