@@ -16,7 +16,6 @@ from typing import Any
 import xarray as xr
 
 from twin.api.simulate import simulate
-from twin.api.twin import Twin, load_twin
 from twin.errors import DomainWarning, TwinError
 from twin.optimisation.optimise import optimise
 from twin.optimisation.optimum import Optimisation
@@ -24,6 +23,7 @@ from twin.patient import BoundPatient
 from twin.quantity import parse_time
 from twin.result import dataset
 from twin.result.summary import Row, summarise
+from twin.result.twin import Twin, load_twin
 from twin.scenario import Scenario, load_scenario
 
 from .feedback import choose_dose
@@ -63,8 +63,12 @@ def run_scenario(
     """
     loaded = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
     loaded, found, held, doubts = _draws_of(loaded.but(**changes), posterior)
-    own = _own(held)
+    people = loaded.people()
+    own: dict[str, Any] = people.own() if people is not None else _own(held)
     tree = simulate(**loaded.arguments, **own, ledger=ledger, choose=choose_dose, progress=progress)
+    if people is not None:
+        tree = dataset.with_people(tree, people)
+        doubts = (*doubts, *(f"population: {note}" for note in people.redrawn_notes()))
     if found is not None:
         tree = dataset.with_posterior(tree, found.to_tree())
     elif held is not None:
@@ -107,8 +111,9 @@ def optimise_scenario(
     loaded = loaded.but(**changes | {"draws": aim.draws[-1] + aim.fresh})
     loaded, found, held, doubts = _draws_of(loaded, posterior)
     names = ("model", "patients", "regimens", "outcomes", "settings")
-    how = {"choose": choose_dose, "progress": progress}
-    best = optimise(**{n: getattr(loaded, n) for n in names}, optimise=aim, **_own(held), **how)
+    how, people = {"choose": choose_dose, "progress": progress}, loaded.people()
+    own: dict[str, Any] = people.own() if people is not None else _own(held)
+    best = optimise(**{n: getattr(loaded, n) for n in names}, optimise=aim, **own, **how)
     return Advice(loaded, found, held, best, doubts)
 
 
@@ -116,6 +121,8 @@ def _draws_of(
     scenario: Scenario, posterior: Twin | str | os.PathLike[str] | None
 ) -> tuple[Scenario, Posterior | None, Twin | None, tuple[str, ...]]:
     """The draws that a scenario's patients have of their own, calibrated now or before; none where nothing is known."""
+    if posterior is not None:
+        scenario.require_patients("whose posterior that could be")
     if posterior is not None:
         held, doubts = twin_for(scenario, posterior)
         for doubt in doubts:
@@ -160,6 +167,7 @@ def has_to_calibrate(scenario: Scenario) -> bool:
 
 def calibrate_patients(scenario: Scenario) -> Posterior:
     """The posterior of a scenario's patients; an error if there is nothing to calibrate on."""
+    scenario.require_patients("to calibrate")
     if not has_to_calibrate(scenario):
         raise TwinError("no patient has observations to calibrate on, or calibration is switched off")
     if scenario.settings.uncertainty:

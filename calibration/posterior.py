@@ -13,12 +13,12 @@ import jax
 import numpy as np
 import xarray as xr
 
-from twin.api.twin import Twin
 from twin.errors import TwinError
 from twin.model import DiseaseModel
 from twin.patient import BoundPatient
 from twin.result import dataset
 from twin.result.dataset import CHAIN, DRAW, PATIENT, words
+from twin.result.twin import Twin
 
 from .method.pareto import TRUSTED
 from .prior import Prior

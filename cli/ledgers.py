@@ -51,7 +51,7 @@ def replay_result(folder: Path, permitted: Mapping[str, Any]) -> None:
     """Simulates a result again with the doses of its ledger, and says whether all of it is the same."""
     prepare_jax()
     from calibration.answer import run_scenario
-    from twin.api.twin import FILE as TWIN
+    from twin.result.twin import FILE as TWIN
     from twin.scenario import load_scenario
 
     first = _load(folder)

@@ -32,7 +32,7 @@ def optimise_all(
 
 def _run(scenario: Scenario, folder: Path, posterior: Path | None) -> str:
     from calibration.answer import optimise_scenario
-    from twin.api.twin import FILE as TWIN
+    from twin.result.twin import FILE as TWIN
 
     from .report.optimum_figure import draw_optimum, left_out
     from .report.optimum_text import to_text, write_candidates, write_chosen

@@ -29,6 +29,7 @@ def sample_all(
     """Chooses the times of every scenario, into a folder of its own; returns how many failed."""
 
     def work(scenario: Scenario, folder: Path) -> str:
+        scenario.require_patients("to be measured")
         if scenario.file.sampling is None:
             raise TwinError("does not ask when to measure; add 'sampling: {measure: ..., windows: ..., choose: 2}'")
         return _choose(scenario.but(**instead), folder, posterior)

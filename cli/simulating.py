@@ -50,8 +50,8 @@ def _plan(scenario: Scenario, folder: Path) -> str:
 def _run(scenario: Scenario, folder: Path, posterior: Path | None) -> str:
     """Solves one scenario, writes its folder, and returns its summary."""
     from calibration.answer import run_scenario
-    from twin.api.twin import FILE as TWIN
     from twin.result import dataset
+    from twin.result.twin import FILE as TWIN
 
     from .report.figure import draw, left_out
     from .report.ledger_text import doubtful_choices

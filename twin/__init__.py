@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from calibration.answer import optimise_scenario, run_scenario
 
+    from .api.population import virtual_population
     from .api.sampling import information, optimal_sampling
     from .api.simulate import simulate, stream
     from .api.solve import solve
     from .api.solve_many import solve_many
-    from .api.twin import Twin, load_twin
     from .errors import DomainWarning, TwinError
     from .library import load_model, model_names
     from .model import DiseaseModel
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .result.dataset import load as load_result
     from .result.dataset import save as save_result
     from .result.summary import summarise
+    from .result.twin import Twin, load_twin
     from .run.processor import fast_cpu
     from .scenario import load_scenario
     from .settings import Settings
@@ -63,6 +64,7 @@ __all__ = [
     "solve_many",
     "stream",
     "summarise",
+    "virtual_population",
 ]
 
 # Names are imported on first use, so that `import twin` (and every command that solves nothing) does not
@@ -76,7 +78,7 @@ _HOME = {
     "Population": "population.virtual",
     "Regimen": "regimen",
     "Settings": "settings",
-    "Twin": "api.twin",
+    "Twin": "result.twin",
     "TwinError": "errors",
     "contrast": "result.contrast",
     "fast_cpu": "run.processor",
@@ -85,7 +87,7 @@ _HOME = {
     "load_patient": "patient",
     "load_result": "result.dataset",
     "load_scenario": "scenario",
-    "load_twin": "api.twin",
+    "load_twin": "result.twin",
     "model_names": "library",
     "optimal_sampling": "api.sampling",
     "optimise": "optimisation.optimise",
@@ -97,6 +99,7 @@ _HOME = {
     "solve_many": "api.solve_many",
     "stream": "api.simulate",
     "summarise": "result.summary",
+    "virtual_population": "api.population",
 }
 _OTHER_NAME = {"load_result": "load", "save_result": "save"}
 

@@ -26,6 +26,7 @@ from ..patient import BoundPatient, Patient
 from ..quantity import parse_time
 from ..regimen import Regimen
 from ..regimen.dose import doses_before
+from ..result.twin import Twin
 from ..run.people import bind_arms, bind_patients, find_doubts
 from ..run.plan import from_now_on
 from ..run.question import select_outcomes
@@ -33,7 +34,6 @@ from ..sampling.answer import answer
 from ..sampling.file import SamplingEntry
 from ..sampling.question import Group, SamplingQuestion, read_question
 from ..settings import Settings
-from .twin import Twin
 
 DEFAULT = Settings()
 

@@ -26,11 +26,11 @@ from ..library import as_model
 from ..model import DiseaseModel, Outcome
 from ..patient import BoundPatient, Patient
 from ..result import dataset
+from ..result.twin import Twin
 from ..run.batch import Own
 from ..run.plan import prepare
 from ..run.runner import run
 from ..settings import MOST_DRAWS, Settings, Times
-from .twin import Twin
 
 DEFAULT = Settings()
 

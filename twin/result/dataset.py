@@ -11,6 +11,7 @@ Groups (ArviZ's names where it has one):
     /observed_data   (observation)                     what was measured, if anything
     /decisions       (patient, regimen, draw, decision)  where a regimen reacts: what was read, the rule, the doses
     /doses           (patient, regimen, draw, dose)    and every dose that was due: planned, given, and why
+    /population      (patient, draw)                   of persons drawn from a population: further columns, and how
     /ingest          (note)                            what became of everything in patients' own records
 """
 
@@ -35,13 +36,14 @@ from . import ledger
 
 if TYPE_CHECKING:
     from ..ingest.report import Report
+    from ..population.virtual import People
     from ..run.batch import Batch
 
 PATIENT, REGIMEN, DRAW, TIME, OBSERVATION = "patient", "regimen", "draw", "time", "observation"
 OUTCOMES, PREDICTIONS, MEASUREMENTS = "outcomes", "predictions", "measurements"
 PRIOR, POSTERIOR, CHAIN = "prior", "posterior", "chain"
 STATS, COVARIATES, OBSERVED = "sample_stats", "constant_data", "observed_data"
-INGEST, NOTE = "ingest", "note"
+INGEST, NOTE, POPULATION = "ingest", "note", "population"
 DECISIONS, DOSES, STOPS = ledger.DECISIONS, ledger.DOSES, ledger.STOPS
 _GROUPS = (
     OUTCOMES,
@@ -55,6 +57,7 @@ _GROUPS = (
     DECISIONS,
     DOSES,
     STOPS,
+    POPULATION,
     INGEST,
 )  # as they are listed
 STATUS = "status"
@@ -110,6 +113,24 @@ def with_groups(tree: xr.DataTree, more: Mapping[str, Any]) -> xr.DataTree:
     joined = xr.DataTree.from_dict({f"/{name}": groups[name] for name in sorted(groups, key=_rank)})
     joined.attrs = tree.attrs
     return joined
+
+
+def with_people(tree: xr.DataTree, people: People) -> xr.DataTree:
+    """A result whose draws are persons of a population, with what is known of each beside what the model asks."""
+    lanes, units = (PATIENT, DRAW), people.units
+    variables: dict[str, Any] = {
+        "tried": (lanes, people.tried[None], {"description": "candidates drawn until one was plausible"})
+    }
+    if people.source is not None:
+        variables["source"] = (lanes, people.source[None], {"description": "row of the table, or real patient"})
+    for name, values in people.others.items():
+        levels = people.levels.get(name)
+        shown = words(levels[int(v)] for v in values) if levels else values
+        variables[name] = (lanes, shown[None], {} if levels else {"unit": units.get(name, "1")})
+    coordinates = {name: tree[OUTCOMES][name] for name in lanes}
+    found = with_groups(tree, {POPULATION: xr.DataTree(xr.Dataset(variables, coordinates))})
+    found.attrs |= {"population": json.dumps(people.notes())}
+    return found
 
 
 def with_ingest(tree: xr.DataTree, reports: Sequence[Report]) -> xr.DataTree:

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Discriminator, Field, Tag
 from ..catalogue import installed_names
 from ..files.schema import Closed, Name, Number, Quantity, Text, Whole
 from ..patient.file import ChangeEntry, DoseList, Doses, DoseText, PatientFile
+from ..population.virtual.file import PopulationEntry
 from ..regimen.feedback.file import FeedbackEntries, HabitsEntry
 from ..sampling.file import SamplingEntry
 from ..settings import MOST_DRAWS, SOLVERS
@@ -146,11 +147,16 @@ def _or_installed(schema: dict[str, Any]) -> None:
 class ScenarioFile(Closed):
     """A question about treatment: one model, who, which regimens, and what to look at."""
 
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["patients"]}, {"required": ["population"]}]})
     model: Name = Field(description="The disease model; `twin models` lists them", json_schema_extra=_or_installed)
-    patients: list[PatientEntry] = Field(
+    patients: list[PatientEntry] | None = Field(
+        None,
         min_length=1,
         max_length=MOST_PATIENTS,
         description="Patient files (paths from this file's folder), patients written out here, or their own records",
+    )
+    population: PopulationEntry | None = Field(
+        None, description="Who could be treated, instead of patients: persons drawn from distributions, tables or twins"
     )
     regimens: dict[Name, RegimenEntry] = Field(
         min_length=1, description="The options, by name: text such as '5 mg q24h x14', a list of doses, or nothing"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,8 @@ from ..model.contract import check_outcome_name
 from ..patient import BoundPatient, Patient
 from ..patient.bind import bind
 from ..patient.file import PatientFile
+from ..population.virtual import Population
+from ..population.virtual.file import CohortEntry
 from ..quantity import parse_quantity, parse_time
 from ..regimen import Regimen
 from ..settings import Settings, check_length
@@ -31,7 +34,14 @@ if TYPE_CHECKING:
     from ..ingest.report import Report
     from ..ingest.sources import Source
     from ..model import DiseaseModel, Outcome
+    from ..result.twin import Twin
 
+_NOT_OF_A_POPULATION = {
+    "patients": "stands beside a population; a scenario is of patients or of a population, so leave one out",
+    "draws": "a population says how many persons there are; leave 'draws' out, and write 'size' there",
+    "calibration": "a population has no measurements to calibrate on; leave it out",
+    "sampling": "when to measure is asked of patients; write some instead of the population",
+}
 _PASSED_ON = ("draws", "seed", "solver", "dtype", "spread", "uncertainty", "noise")
 
 
@@ -89,7 +99,8 @@ class Reading:
         model = self.model()
         if model is None:
             return None
-        patients = self.patients(model)
+        population = self.population(model)
+        patients = self.patients(model) if population is None else [population.patient()]
         regimens = self.regimens(model)
         outcomes = self.outcomes(model)
         aim = self.aim(model, outcomes)
@@ -108,13 +119,16 @@ class Reading:
         if self.found or (self.lost and not self.permit.allow_dropped):
             return None
         tolerance, said = self.file.tolerance, {name: getattr(self.file, name) for name in _PASSED_ON}
+        if population is not None:
+            said["draws"] = population.size
         settings = Settings(
             now=now, until=until, times=times, rtol=tolerance.relative if tolerance else None,
             atol=tolerance.absolute if tolerance else None, **said,
         )  # fmt: skip
         return {
             "model": model, "patients": tuple(patients), "regimens": regimens, "outcomes": outcomes,
-            "settings": settings, "aim": aim, "reports": tuple(self.reports), "fingerprints": self.fingerprints,
+            "settings": settings, "population": population, "aim": aim, "reports": tuple(self.reports),
+            "fingerprints": self.fingerprints,
         }  # fmt: skip
 
     def model(self) -> DiseaseModel | None:
@@ -136,9 +150,47 @@ class Reading:
 
     # patients --------------------------------------------------------------------------------------
 
+    def population(self, model: DiseaseModel) -> Population | None:
+        """The population, where a scenario has one instead of patients."""
+        said = self.file.population
+        if said is None:
+            if self.file.patients is None and not {"patients", "population"} & {
+                one.at[0] for one in self.examined.problems if one.at
+            }:
+                self.problem(("patients",), "is missing; add it, or a population")
+            return None
+        for key, why in _NOT_OF_A_POPULATION.items():
+            if key in self.file.model_fields_set:
+                self.problem((key,), why)
+
+        @contextlib.contextmanager
+        def at(*place: str | int) -> Iterator[None]:
+            with self.at("population", *place):
+                yield
+
+        made = Population.build_entry(
+            said, model, at, find=self.find, load_twin=self.load_cohort, warn=lambda text: self.warnings.append(text)
+        )  # fmt: skip
+        self.warnings += [] if made is None else [f"population: {note}" for note in made.notes]
+        return made
+
+    def find(self, name: str) -> Path:
+        """A file that the scenario names, where it may read it."""
+        self.reach.check(name)
+        path = self.folder / name
+        if path.is_file():
+            self.fingerprints[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        return path
+
+    def load_cohort(self, entry: CohortEntry) -> Twin:
+        from ..result.twin import load_twin
+
+        self.reach.check(entry.path)
+        return load_twin(self.folder / entry.path)
+
     def patients(self, model: DiseaseModel) -> list[BoundPatient]:
         found: dict[str, BoundPatient] = {}
-        for i, entry in enumerate(self.file.patients):
+        for i, entry in enumerate(self.file.patients or []):
             for patient in self.entry(i, entry, model):
                 if patient.id in found:
                     self.problem(("patients", i), f"a second patient is called '{patient.id}'; give each its own id")

@@ -19,6 +19,7 @@ from ..files.document import Document, read
 from ..files.schema import examine
 from ..patient import BoundPatient
 from ..patient.file import PatientFile
+from ..population.virtual import People, Population
 from ..regimen import Regimen
 from ..settings import Settings
 from .file import ScenarioFile
@@ -48,6 +49,7 @@ class Scenario:
     regimens: Mapping[str, Regimen]
     outcomes: Mapping[str, Outcome]
     settings: Settings
+    population: Population | None = None  # whose persons are the draws of its one patient
     aim: Aim | None = None  # what `optimise` says
     reports: tuple[Report, ...] = ()
     fingerprints: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -57,6 +59,19 @@ class Scenario:
         """What `twin.simulate` is called with."""
         names = ("model", "patients", "regimens", "outcomes", "settings")
         return {name: getattr(self, name) for name in names}
+
+    def people(self) -> People | None:
+        """The persons of its population, as many as there are draws; None where it is of patients."""
+        if self.population is None:
+            return None
+        return self.population.draw(self.settings.seed, range(self.settings.draws))
+
+    def require_patients(self, for_what: str) -> None:
+        """Raises TwinError where a population stands instead of patients."""
+        if self.population is not None:
+            raise TwinError(
+                f"{self.document.name}: has a population and no patients {for_what}; write patients instead"
+            )
 
     def but(self, **changes: Any) -> Scenario:
         """The same with other settings, such as `draws=200`."""

@@ -32,7 +32,7 @@ class Followed:
     events: Mapping[str, np.ndarray]  # of each intercurrent event, when it comes
 
     def known_for(self, at: np.ndarray | None) -> np.ndarray:
-        """How long each person is known to have been followed at a time (replicate,) of the trial; at its end, if None."""
+        """How long each person is known to have been followed at a time (replicate,); at the end of all, if None."""
         if at is None:
             return np.full(self.entry.shape, np.inf)
         return at[:, None] - self.entry - self.design.delay

@@ -46,11 +46,11 @@ class Gaussian(Dependence):
         for i, name in enumerate(self.names):
             normals.append(ndtri(own(name)))
             mixed = sum((lower[i, j] * normals[j] for j in range(i + 1) if lower[i, j]), np.zeros(len(normals[0])))
-            found[name] = _open(ndtr(mixed))
+            found[name] = keep_open(ndtr(mixed))
         return found
 
 
-def _open(shares: np.ndarray) -> np.ndarray:
+def keep_open(shares: np.ndarray) -> np.ndarray:
     """Strictly between 0 and 1, as shares are: far out, rounding would reach 1."""
     return np.clip(shares, 2.0**-54, 1 - 2.0**-53)
 

@@ -46,14 +46,8 @@ def observed_margin(values: np.ndarray, *, levels: bool) -> Observed:
 def fit(columns: Mapping[str, np.ndarray], levels: frozenset[str] = frozenset()) -> Fitted:
     """From columns of numbers (not a number where missing); `levels` are those of ordered levels."""
     names = tuple(columns)
-    margins = {}
-    for name, values in columns.items():
-        known = int(np.sum(~np.isnan(values)))
-        if known < _FEWEST_ROWS:
-            raise TwinError(
-                f"column '{name}' has {known} values, and a copula needs {_FEWEST_ROWS} at least; take rows instead"
-            )
-        margins[name] = observed_margin(values, levels=name in levels)
+    check_columns(columns)
+    margins = {name: observed_margin(values, levels=name in levels) for name, values in columns.items()}
     matrix = np.eye(len(names))
     hermite = {name: _hermite(values[~np.isnan(values)]) for name, values in columns.items()}
     for (i, one), (j, other) in itertools.combinations(enumerate(names), 2):
@@ -61,6 +55,16 @@ def fit(columns: Mapping[str, np.ndarray], levels: frozenset[str] = frozenset())
         matrix[i, j] = matrix[j, i] = _solve(hermite[one], hermite[other], wanted)
     whole = nearest_correlation(matrix) if np.linalg.eigvalsh(matrix)[0] < 1e-6 else matrix
     return Fitted(Gaussian(names, whole), margins, float(np.abs(whole - matrix).max()))
+
+
+def check_columns(columns: Mapping[str, np.ndarray]) -> None:
+    """Raises TwinError where there is too little to fit anything to."""
+    for name, values in columns.items():
+        known = int(np.sum(~np.isnan(values)))
+        if known < _FEWEST_ROWS:
+            raise TwinError(
+                f"column '{name}' has {known} values, and a copula needs {_FEWEST_ROWS} at least; take rows instead"
+            )
 
 
 def _rank_correlation(one: np.ndarray, other: np.ndarray) -> float:

@@ -9,7 +9,6 @@ Person 7 of a seed and a label is the same in a hundred and in a million, and in
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -18,6 +17,7 @@ import numpy as np
 
 from ...errors import TwinError, TwinErrors
 from ...model import DiseaseModel
+from ...patient import BoundPatient
 from .build import At, fields_of, fields_of_mapping
 from .column import Cohort, Column, Rows
 from .dependence import Dependence
@@ -25,6 +25,7 @@ from .file import PopulationEntry
 from .plausible import Limit, find_broken, outside_studied
 from .uniform import MOST_PERSONS, uniforms
 
+NAME = "population"  # of the one patient whose draws the persons are
 _BLOCK = 65_536  # persons at once: what they need stays in the processor's cache
 _PROBED = 20_000  # candidates by whom a population is judged before anyone is drawn
 _FEWEST = 0.01  # of candidates that have to be plausible
@@ -47,6 +48,8 @@ class People:
     individuals: Mapping[str, np.ndarray]
     tried: np.ndarray
     source: np.ndarray | None
+    levels: Mapping[str, tuple[str, ...]]  # of columns that have some
+    units: Mapping[str, str]  # of further columns
     broken: Mapping[str, int]  # limits, and how many candidates were drawn again for each
     unstudied: Mapping[str, int]  # covariates, and how many persons are where the model was not studied
 
@@ -59,19 +62,24 @@ class People:
         return {group: {name: v[None] for name, v in getattr(self, group).items()} for group in groups}
 
     def notes(self) -> list[str]:
-        """What a reader of results should know of how they were drawn, one sentence each."""
-        found = []
+        """What a reader of results should know of them, one sentence each."""
+        unstudied = [
+            f"{name} of {count:,} of {len(self):,} persons is where the model was not studied"
+            for name, count in self.unstudied.items()
+        ]
+        return self.redrawn_notes() + unstudied
+
+    def redrawn_notes(self) -> list[str]:
+        """How many were drawn again, and why: what is left has other means than what was written."""
         again, candidates = int(np.sum(self.tried > 1)), int(self.tried.sum())
-        if again:
-            why = ", ".join(f"{text} ({count:,})" for text, count in self.broken.items())
-            share = 100 * (candidates - len(self)) / candidates
-            found.append(
-                f"{again:,} of {len(self):,} persons were drawn more than once; {share:.3g} % of {candidates:,} "
-                f"candidates were not plausible: {why}"
-            )
-        for name, count in self.unstudied.items():
-            found.append(f"{name} of {count:,} of {len(self):,} persons is where the model was not studied")
-        return found
+        if not again:
+            return []
+        why = ", ".join(f"{text} ({count:,})" for text, count in self.broken.items())
+        share = 100 * (candidates - len(self)) / candidates
+        return [
+            f"{again:,} of {len(self):,} persons were drawn more than once; {share:.3g} % of {candidates:,} "
+            f"candidates were not plausible: {why}"
+        ]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -135,7 +143,7 @@ class Population:
         given, source = self._from_cohort(rows)
         return People(
             numbers, covariates, values, given["deviations"], given["individuals"],
-            np.concatenate([block.tried for block in blocks]), source,
+            np.concatenate([block.tried for block in blocks]), source, self.levels, self.units,
             {limit.text: int(count) for limit, count in zip(self.limits, broken, strict=True) if count},
             outside_studied(self.model, covariates),
         )  # fmt: skip
@@ -207,9 +215,15 @@ class Population:
             )
         return self.draw(0, range(1000), label=_PROBE)
 
-    def describe(self) -> str:
-        """What it is made of, for provenance: JSON."""
-        return json.dumps({"columns": [c.name for c in self.columns], "limits": [one.text for one in self.limits]})
+    def patient(self) -> BoundPatient:
+        """The patient whose draws the persons are, with the covariates of somebody in their middle."""
+        people = self.draw(0, range(1000), label=_PROBE)
+        middle = {}
+        for name, declared in self.model.covariates().items():
+            values, counts = np.unique(people.covariates[name], return_counts=True)
+            often = float(values[np.argmax(counts)])
+            middle[name] = often if declared.levels else float(np.median(people.covariates[name]))
+        return BoundPatient(NAME, middle)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

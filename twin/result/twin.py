@@ -23,9 +23,9 @@ from ..model import DiseaseModel
 from ..patient import BoundPatient, Measured
 from ..quantity import Span
 from ..regimen import Dose
-from ..result import dataset
-from ..result.dataset import DRAW, PATIENT, words
 from ..run.batch import Own
+from . import dataset
+from .dataset import DRAW, PATIENT, words
 
 FILE = "twin.zarr"
 _SPANS = ("time", "every", "over")
