@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from ..model import DiseaseModel
-from ..statistics.analysis import cox as _cox
-from ..statistics.analysis import crossover as _crossover
-from ..statistics.analysis import log_rank as _log_rank
-from ..statistics.analysis import logistic as _logistic
-from ..statistics.analysis import means, mmrm, proportions, ranks, survival
-from ..statistics.analysis import win_ratio as _win_ratio
-from ..statistics.analysis.estimate import Estimate, interval, p_value, z_of
+from ..statistics import analysis
+from ..statistics.analysis import Estimate
 from .design import Endpoint
 from .endpoint import Data
 
@@ -28,59 +23,59 @@ def analyse(
     treated = np.where(arm == which, 1, np.where(arm == 0, 0, -1))
     inside = data.inside & (treated >= 0)
     treated = np.maximum(treated, 0)
-    analysis = endpoint.analysis
+    how = endpoint.analysis
     if columns is not None:
         inside = inside & ~np.isnan(columns).any(axis=-1)
     more: dict[str, Any] = {}
     if columns is not None:
         more["covariates"] = columns
-    if analysis.strata:
+    if how.strata:
         more |= {"strata": strata, "levels": levels}
-    found = _METHODS[analysis.method](endpoint, data, treated, inside, more)
+    found = _METHODS[how.method](endpoint, data, treated, inside, more)
     return Estimate(*(np.asarray(column) for column in found))
 
 
-def _of_number(method: Callable[..., Estimate], **options: Any) -> Any:
+def _of_number(method: str, **options: Any) -> Any:
     def run(endpoint: Endpoint, data: Data, arm: Any, inside: Any, more: Mapping[str, Any]) -> Estimate:
-        return method(data.value, arm, inside, **more, **options)
+        return getattr(analysis, method)(data.value, arm, inside, **more, **options)
 
     return run
 
 
-def _of_time(method: Callable[..., Estimate], tau: str = "") -> Any:
+def _of_time(method: str, tau: str = "") -> Any:
     def run(endpoint: Endpoint, data: Data, arm: Any, inside: Any, more: Mapping[str, Any]) -> Estimate:
         until = {tau: endpoint.analysis.tau} if tau else {}
-        return method(data.value, data.event, arm, inside, **more, **until)
+        return getattr(analysis, method)(data.value, data.event, arm, inside, **more, **until)
 
     return run
 
 
 def _repeated(endpoint: Endpoint, data: Data, arm: Any, inside: Any, more: Mapping[str, Any]) -> Estimate:
-    return mmrm.mmrm(data.value, arm, inside, visit=endpoint.visit - 1, **more)
+    return analysis.mmrm(data.value, arm, inside, visit=endpoint.visit - 1, **more)
 
 
 def _wins(endpoint: Endpoint, data: Data, arm: Any, inside: Any, more: Mapping[str, Any]) -> Estimate:
-    return _win_ratio.win_ratio(list(data.layers), arm, inside)
+    return analysis.win_ratio(list(data.layers), arm, inside)
 
 
 def _periods(endpoint: Endpoint, data: Data, arm: Any, inside: Any, more: Mapping[str, Any]) -> Estimate:
-    return _crossover.crossover(data.value, arm, inside)
+    return analysis.crossover(data.value, arm, inside)
 
 
 _METHODS: Mapping[str, Any] = {
-    "t_test": _of_number(means.t_test),
-    "welch": _of_number(means.t_test, equal=False),
-    "ancova": _of_number(means.ancova),
-    "wilcoxon": _of_number(ranks.wilcoxon),
-    "proportions": _of_number(proportions.proportions),
-    "cmh": _of_number(proportions.cochran_mantel_haenszel, scale="difference"),
-    "logistic": _of_number(_logistic.logistic),
-    "standardised": _of_number(_logistic.logistic_standardised),
+    "t_test": _of_number("t_test"),
+    "welch": _of_number("t_test", equal=False),
+    "ancova": _of_number("ancova"),
+    "wilcoxon": _of_number("wilcoxon"),
+    "proportions": _of_number("proportions"),
+    "cmh": _of_number("cochran_mantel_haenszel", scale="difference"),
+    "logistic": _of_number("logistic"),
+    "standardised": _of_number("logistic_standardised"),
     "mmrm": _repeated,
-    "log_rank": _of_time(_log_rank.log_rank),
-    "cox": _of_time(_cox.cox),
-    "rmst": _of_time(survival.rmst, tau="until"),
-    "milestone": _of_time(survival.milestone, tau="at"),
+    "log_rank": _of_time("log_rank"),
+    "cox": _of_time("cox"),
+    "rmst": _of_time("rmst", tau="until"),
+    "milestone": _of_time("milestone", tau="at"),
     "win_ratio": _wins,
     "crossover": _periods,
 }
@@ -93,18 +88,18 @@ def favour(endpoint: Endpoint, found: Estimate) -> np.ndarray:
     """
     margin = endpoint.analysis.margin
     if margin is None:
-        return endpoint.sign * np.asarray(z_of(found))
+        return endpoint.sign * np.asarray(analysis.z_of(found))
     shifted = found._replace(statistic=(endpoint.sign * found.effect + margin) / found.error)
-    return np.asarray(z_of(shifted))
+    return np.asarray(analysis.z_of(shifted))
 
 
 def limits(found: Estimate, level: float) -> tuple[np.ndarray, np.ndarray]:
-    low, high = interval(found, level)
+    low, high = analysis.interval(found, level)
     return np.asarray(low), np.asarray(high)
 
 
 def tail(found: Estimate, sides: int) -> np.ndarray:
-    return np.asarray(p_value(found, sides))
+    return np.asarray(analysis.p_value(found, sides))
 
 
 def columns_of(

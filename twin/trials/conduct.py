@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..model import DiseaseModel, EventTime
-from ..statistics.analysis.estimate import Estimate
+from ..statistics.analysis import Estimate
 from .allocation import adapt, allocate, count_strata, stratum_of
 from .analyse import analyse, columns_of
 from .chance import draw_shares

@@ -10,7 +10,7 @@ import dataclasses
 
 import numpy as np
 
-from ..statistics.analysis.estimate import Estimate
+from ..statistics.analysis import Estimate
 from .allocation import allocate
 from .analyse import favour
 from .conduct import Conduct

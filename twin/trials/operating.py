@@ -108,8 +108,8 @@ def _median(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.median(values), (ordered[high] - ordered[low]) / 2
 
 
-def of_arms(design: Design, trials: Trials, truth: np.ndarray) -> Measured:
-    """Of every arm: its share of the persons; and of the whole, who were on one that is not best."""
+def of_arms(design: Design, trials: Trials) -> Measured:
+    """Of every arm: its share of the persons, and how many they are."""
     portions = trials.of_arm / np.maximum(trials.of_arm.sum(axis=1, keepdims=True), 1)
     return {"share": mean(portions), "persons": mean(trials.of_arm.astype(float))}
 
@@ -122,6 +122,6 @@ def of_looks(design: Design, trials: Trials) -> Measured:
         "reached": share(trials.look[:, None] >= looks),
         "efficacy": share(here & (trials.why == EFFICACY)[:, None]),
         "futility": share(here & (trials.why == FUTILITY)[:, None]),
-        "randomised": mean(trials.randomised[:, None].astype(float), here),
+        "randomised": mean(trials.randomised[:, None] * np.ones(len(looks)), here),
         "time": mean(trials.duration[:, None] * np.ones(len(looks)), here),
     }

@@ -1,0 +1,72 @@
+"""Trials whose size is changed once, by the pooled variance or by conditional power."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..statistics import resize as sizes
+from .analyse import favour
+from .conduct import Conduct
+from .design import Design
+from .endpoint import observe
+from .rejection import p_of
+from .stopping import GO
+from .trials import Trials
+
+
+def run_resized(conduct: Conduct) -> Trials:
+    """Every replicate: a first stage, the size that it asks for, and one analysis at the end.
+
+    By the promising zone the two stages are combined with the weights that were planned, so that the error is kept; a
+    blinded look at the variance alone leaves the test as it is.
+    """
+    design, arm = conduct.design, conduct.first_arms
+    how = design.resize
+    assert how is not None
+    first = int(np.ceil(how.at * design.patients))
+    order = np.broadcast_to(np.arange(arm.shape[1]), arm.shape)
+    endpoint, which = design.hypotheses[0]
+    data = observe(endpoint, conduct.followed)
+    early = order < first
+    stage = conduct.estimate(endpoint, arm, which, data, early)
+    z_first = favour(endpoint, stage)
+    if how.by == "blinded":
+        wanted = _blinded(design, np.where(early & data.inside, data.value, np.nan))
+    else:
+        wanted = sizes.promising_zone(
+            z_first, first / design.patients, design.patients, most=how.most, power=how.power, least=how.promising,
+            alpha=design.alpha / design.sides,
+        )  # fmt: skip
+    size = np.clip(np.ceil(np.nan_to_num(wanted, nan=design.patients)), design.patients, arm.shape[1]).astype(int)
+    inside = order < size[:, None]
+    found = conduct.estimate(endpoint, arm, which, data, inside)
+    z = favour(endpoint, found)
+    if how.by == "promising":
+        later = conduct.estimate(endpoint, arm, which, data, inside & ~early)
+        weight = first / design.patients
+        z = np.sqrt(weight) * z_first + np.sqrt(1 - weight) * favour(endpoint, later)
+    p = np.where(np.isnan(z), 1.0, p_of(z, design.sides))
+    followed = conduct.followed
+    at = np.take_along_axis(followed.entry, size[:, None] - 1, 1)[:, 0] + design.follow_up + design.delay
+    lost = inside & (followed.lost < design.follow_up)
+    count = len(arm)
+    return Trials(
+        look=np.zeros(count, int), why=np.full(count, GO), effect=found.effect[:, None], error=found.error[:, None],
+        z=z[:, None], degrees=found.degrees[:, None], p=p[:, None], rejected=(p <= design.alpha)[:, None],
+        randomised=size, analysed=(data.inside & inside).sum(axis=1), events=np.zeros(count), duration=at,
+        of_arm=np.stack([(inside & (arm == k)).sum(axis=1) for k in range(len(design.arms))], axis=1),
+        stopped_at=np.zeros((count, 1), int), screened=conduct.enrolled.screened, lost=lost.sum(axis=1),
+        failed=(inside & followed.seen.failed).sum(axis=1),
+    )  # fmt: skip
+
+
+def _blinded(design: Design, value: np.ndarray) -> np.ndarray:
+    how = design.resize
+    assert how is not None
+    assert how.effect is not None
+    count = np.isfinite(value).sum(axis=1)
+    spread = np.nanvar(value, axis=1, ddof=1)
+    return sizes.blinded_size(
+        spread, count, effect=how.effect, power=how.power, alpha=design.alpha, sides=design.sides,
+        ratio=design.ratio[1] / design.ratio[0],
+    )  # fmt: skip
