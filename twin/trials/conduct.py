@@ -79,13 +79,13 @@ class Conduct:
         first, then = value[..., 0], value[..., endpoint.visit]
         return {"none": then, "absolute": then - first, "percent": 100 * (then - first) / first}[endpoint.change]
 
-    def follow(self, arm: np.ndarray, seen: Seen | None = None, complete: bool = False) -> Followed:
+    def follow(self, arm: np.ndarray, complete: bool = False) -> Followed:
         """Persons as they are followed under these arms; `complete` if nobody is lost and no visit missed."""
         design, shape = self.design, arm.shape
-        seen = self.seen_of_all.under(np.maximum(arm, 0)) if seen is None else seen
+        seen = self.seen_of_all.under(arm) if design.follows else self.seen
         lost = np.full(shape, np.inf)
         if design.drop_out is not None and not complete:
-            rate = np.array(design.drop_out.rates)[np.maximum(arm, 0)]
+            rate = np.array(design.drop_out.rates)[arm]
             share = draw_shares(self.seed, "when persons are lost", self.replicates, shape[1:])
             with np.errstate(divide="ignore"):
                 lost = np.where(rate > 0, -np.log(share) / np.where(rate > 0, rate, 1.0), np.inf)
@@ -122,11 +122,15 @@ class Conduct:
     @functools.cached_property
     def followed(self) -> Followed:
         """Everybody as allocated at first."""
-        arm = self.first_arms
+        return self.follow(self.first_arms)
+
+    @functools.cached_property
+    def seen(self) -> Seen:
+        """What becomes of each person under the arm allocated at first, whether or not anybody looks."""
         if self.design.follows:
-            return self.follow(arm)
-        which = np.zeros_like(arm) if self.courses.null else arm
-        return self.follow(arm, self.courses.see(self.enrolled, self.replicates, which))
+            return self.seen_of_all.under(self.first_arms)
+        which = np.zeros_like(self.first_arms) if self.courses.null else self.first_arms
+        return self.courses.see(self.enrolled, self.replicates, which)
 
     # analyses ---------------------------------------------------------------------------------------
 

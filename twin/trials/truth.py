@@ -24,11 +24,7 @@ def true_effects(conduct: Conduct) -> tuple[np.ndarray, np.ndarray]:
     design, arm = conduct.design, conduct.first_arms
     if design.follows:
         arm = np.broadcast_to(np.arange(arm.shape[1]) % len(design.arms), arm.shape)
-        followed = conduct.follow(arm, complete=True)
-    else:
-        followed = conduct.follow(
-            arm, conduct.followed.seen if not design.missed else _unmissed(conduct), complete=True
-        )
+    followed = conduct.follow(arm, complete=True)
     found = []
     for endpoint, which in design.hypotheses:
         data = observe(endpoint, followed)
@@ -43,11 +39,6 @@ def true_effects(conduct: Conduct) -> tuple[np.ndarray, np.ndarray]:
         found.append((float(estimate.effect[0]), float(estimate.error[0])))
     effects, errors = np.array(found).T
     return effects, errors
-
-
-def _unmissed(conduct: Conduct) -> Any:
-    which = np.zeros_like(conduct.first_arms) if conduct.courses.null else conduct.first_arms
-    return conduct.courses.see(conduct.enrolled, conduct.replicates, which)
 
 
 def _pool(values: Any, most: int | None) -> Any:
