@@ -1,15 +1,30 @@
 """Analyses of trials, compiled, of all replicates at once: arrays (replicate, person) in, an `Estimate` out."""
 
+from .cox import cox as cox
+from .cox import regress_hazards as regress_hazards
 from .estimate import Estimate as Estimate
 from .estimate import information as information
 from .estimate import interval as interval
 from .estimate import p_value as p_value
 from .estimate import z_of as z_of
 from .log_rank import log_rank as log_rank
+from .logistic import logistic as logistic
+from .logistic import logistic_standardised as logistic_standardised
 from .means import ancova as ancova
 from .means import ancova_many as ancova_many
 from .means import slope as slope
 from .means import t_test as t_test
+from .mmrm import contrast as contrast
+from .mmrm import fit_arms as fit_arms
+from .mmrm import fit_columns as fit_columns
+from .mmrm import joint_contrast as joint_contrast
+from .mmrm import mmrm as mmrm
 from .proportions import cochran_mantel_haenszel as cochran_mantel_haenszel
 from .proportions import newcombe as newcombe
 from .proportions import proportions as proportions
+from .survival import kaplan_meier as kaplan_meier
+from .survival import median_survival as median_survival
+from .survival import milestone as milestone
+from .survival import restricted_mean as restricted_mean
+from .survival import rmst as rmst
+from .survival import survival_at as survival_at
