@@ -2,6 +2,8 @@
 
 from .cox import cox as cox
 from .cox import regress_hazards as regress_hazards
+from .crossover import crossover as crossover
+from .crossover import crossover_many as crossover_many
 from .estimate import Estimate as Estimate
 from .estimate import information as information
 from .estimate import interval as interval
@@ -19,9 +21,22 @@ from .mmrm import fit_arms as fit_arms
 from .mmrm import fit_columns as fit_columns
 from .mmrm import joint_contrast as joint_contrast
 from .mmrm import mmrm as mmrm
+from .procova import procova as procova
+from .procova import prognostic_share as prognostic_share
+from .procova import variance_ratio as variance_ratio
 from .proportions import cochran_mantel_haenszel as cochran_mantel_haenszel
 from .proportions import newcombe as newcombe
 from .proportions import proportions as proportions
+from .ranks import Times as Times
+from .ranks import Values as Values
+from .ranks import finkelstein_schoenfeld as finkelstein_schoenfeld
+from .ranks import van_elteren as van_elteren
+from .ranks import wilcoxon as wilcoxon
+from .ranks import win_ratio as win_ratio
+from .recist import Progression as Progression
+from .recist import best_response as best_response
+from .recist import progression_free as progression_free
+from .recist import response_at_visits as response_at_visits
 from .survival import kaplan_meier as kaplan_meier
 from .survival import median_survival as median_survival
 from .survival import milestone as milestone

@@ -1,4 +1,4 @@
-"""The mixed model for repeated measures: means of arms at visits, with a covariance of visits and measurements missing."""
+"""The mixed model for repeated measures: means of arms at visits that depend on each other, some of them missed."""
 
 from __future__ import annotations
 

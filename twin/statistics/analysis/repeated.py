@@ -63,7 +63,7 @@ class Look(NamedTuple):
 
 
 def fit_one(sums: Sums, name: str, *, adjust: bool, as_sas: bool) -> Repeated:
-    """One replicate's model. With `as_sas` Newton's method goes by SAS's numbers from SAS's start, and ends as early."""
+    """One replicate's model; with `as_sas` Newton's method goes by SAS's numbers from its start, and ends as early."""
     structure, visits = choose_structure(name), sums.seen.shape[1]
     guess = _guess(sums)
     if as_sas and structure.linear:
