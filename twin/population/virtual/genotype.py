@@ -23,7 +23,7 @@ def allele_frequencies(said: Mapping[str, float | str]) -> dict[str, float]:
         raise TwinError(
             f"the frequencies of the alleles add up to {total:g}, not 1; write rest for one of them: {{'*1': rest}}"
         )
-    return found | {allele: max(1 - total, 0.0) for allele in open_}
+    return {allele: found.get(allele, max(1 - total, 0.0)) for allele in said}
 
 
 def hardy_weinberg(

@@ -97,5 +97,5 @@ class ByLevel(Margin):
         found = np.full(len(shares), np.nan)
         for level, margin in self.each.items():
             here = known[self.of] == level
-            found[here] = margin.at(shares[here], {name: values[here] for name, values in known.items()})
+            found[here] = margin.at(shares[here], {name: known[name][here] for name in margin.needs})
         return found
