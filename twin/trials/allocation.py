@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from ..statistics.adapt import allocation_shares, posterior_of_means, posterior_of_shares
+from ..statistics.adapt.posterior import best, update_means, update_proportions
+from ..statistics.adapt.rule import allocate as allot
 from .chance import draw_shares
 from .design import SHARE, Design
 from .endpoint import Data
@@ -79,9 +80,14 @@ def _shares(
     mine = seen[..., None] & (arm[..., None] == np.arange(arms))
     count = mine.sum(axis=1)
     total = np.where(mine, np.where(np.isnan(value), 0.0, value)[..., None], 0.0).sum(axis=1)
+    going = np.ones((len(value), arms), bool)
     if is_share:
-        posterior = posterior_of_shares(total, count)
+        posterior = update_proportions(total, count)
     else:
         square = np.where(mine, np.where(np.isnan(value), 0.0, value)[..., None] ** 2, 0.0).sum(axis=1)
-        posterior = posterior_of_means(total, square, count)
-    return allocation_shares(posterior, highest=sign > 0, power=power, floor=floor)
+        mean = total / np.maximum(count, 1)
+        spread = np.sqrt(np.maximum(square.sum(axis=1) - (count * mean**2).sum(axis=1), 1e-300) / count.sum(axis=1))
+        known = (count >= 2).all(axis=1)  # before that, shares stay equal
+        safe = np.where(known[:, None], count, 1)
+        posterior = update_means(np.where(known[:, None], mean, 0.0), np.where(known, spread, 1.0)[:, None], safe)
+    return allot(best(posterior, going, sign > 0), going, floor, power)

@@ -30,7 +30,7 @@ def analyse(
     if columns is not None:
         more["covariates"] = columns
     if how.strata:
-        more |= {"strata": strata, "levels": levels}
+        more |= {"strata": strata} | ({"levels": levels} if how.method == "cmh" else {})
     found = _METHODS[how.method](endpoint, data, treated, inside, more)
     return Estimate(*(np.asarray(column) for column in found))
 
@@ -55,18 +55,22 @@ def _repeated(endpoint: Endpoint, data: Data, arm: Any, inside: Any, more: Mappi
 
 
 def _wins(endpoint: Endpoint, data: Data, arm: Any, inside: Any, more: Mapping[str, Any]) -> Estimate:
-    return analysis.win_ratio(list(data.layers), arm, inside)
+    return analysis.win_ratio(data.layers, arm, inside)
 
 
 def _periods(endpoint: Endpoint, data: Data, arm: Any, inside: Any, more: Mapping[str, Any]) -> Estimate:
     return analysis.crossover(data.value, arm, inside)
 
 
+def _ranked(endpoint: Endpoint, data: Data, arm: Any, inside: Any, more: Mapping[str, Any]) -> Estimate:
+    return (analysis.van_elteren if more else analysis.wilcoxon)(data.value, arm, inside, **more)
+
+
 _METHODS: Mapping[str, Any] = {
     "t_test": _of_number("t_test"),
     "welch": _of_number("t_test", equal=False),
     "ancova": _of_number("ancova"),
-    "wilcoxon": _of_number("wilcoxon"),
+    "wilcoxon": _ranked,
     "proportions": _of_number("proportions"),
     "cmh": _of_number("cochran_mantel_haenszel", scale="difference"),
     "logistic": _of_number("logistic"),

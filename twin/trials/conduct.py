@@ -144,13 +144,13 @@ class Conduct:
         pad = self.courses.together - len(arm)  # one size for all parts, so that programs are shared
 
         def wide(values: Any) -> Any:
-            if isinstance(values, dict):
-                return {name: wide(value) for name, value in values.items()}
+            if isinstance(values, tuple):  # the layers of a win ratio, field by field
+                made = map(wide, values)
+                return type(values)(*made) if hasattr(values, "_fields") else tuple(made)
             if not isinstance(values, np.ndarray) or pad <= 0:
                 return values
             return np.pad(values, ((0, pad), *((0, 0),) * (values.ndim - 1)), mode="edge")
 
-        fields = {f.name: getattr(data, f.name) for f in dataclasses.fields(Data)}
-        padded = Data(**{n: tuple(map(wide, v)) if isinstance(v, tuple) else wide(v) for n, v in fields.items()})
+        padded = Data(*(wide(getattr(data, field.name)) for field in dataclasses.fields(Data)))
         found = analyse(endpoint, padded, wide(arm), which, wide(columns), wide(strata), count_strata(self.design))
         return Estimate(*(column[: len(arm)] for column in found))

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
-from ..statistics.analysis.recist import best_response, progression_free
+from ..statistics.analysis import Times, Values
+from ..statistics.analysis.recist import best_response, is_response, progression_free, response_at_visits
 from .courses import Seen
 from .design import NUMBER, SHARE, TIME, VISITS, Design, Endpoint, Intercurrent, Layer
 
@@ -49,7 +49,7 @@ class Data:
     inside: np.ndarray
     event: np.ndarray | None = None
     baseline: np.ndarray | None = None
-    layers: tuple[dict[str, Any], ...] = ()
+    layers: tuple[Times | Values, ...] = ()
 
 
 def observe(endpoint: Endpoint, followed: Followed, at: np.ndarray | None = None) -> Data:
@@ -172,11 +172,11 @@ def _settle(
 
 def _response(endpoint: Endpoint, followed: Followed, known: np.ndarray) -> Data:
     """Whether the best overall response is complete or partial; who was never measured again, has none."""
-    size, visits = _sizes(endpoint, followed, known)
-    best = best_response(size, visits)
+    size, _ = _sizes(endpoint, followed, known)
+    best = best_response(response_at_visits(size))
     due = known >= followed.design.follow_up
     bad = np.isnan(size[..., 0])  # nothing to compare with
-    return Data(np.where(best >= 2, 1.0, 0.0), due & ~bad, baseline=size[..., 0])
+    return Data(np.asarray(is_response(best), float), due & ~bad, baseline=size[..., 0])
 
 
 def _sizes(endpoint: Endpoint, followed: Followed, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -201,7 +201,8 @@ def _time(endpoint: Endpoint, followed: Followed, known: np.ndarray, entered: np
         size, visits = _sizes(endpoint, followed, known)
         death = followed.seen.outcomes[endpoint.death] if endpoint.death else np.full(limit.shape, np.inf)
         death = np.where(np.isnan(death) | (death > limit), np.inf, death)
-        time, event = progression_free(size, visits, death, limit)
+        found = progression_free(response_at_visits(size), visits[1:], death=death, until=np.maximum(limit, 0.0))
+        time, event = np.asarray(found[0]), np.asarray(found[1], bool)
     else:
         happens = followed.seen.outcomes[endpoint.of]
         event = happens <= limit
@@ -221,16 +222,16 @@ def _event_strategy(
     return np.where(first, when, time), np.where(first, one.strategy == "composite", event)
 
 
-def _layer(layer: Layer, followed: Followed, known: np.ndarray) -> dict[str, Any]:
+def _layer(layer: Layer, followed: Followed, known: np.ndarray) -> Times | Values:
     design = followed.design
     limit = np.minimum(np.minimum(known, followed.lost), design.follow_up)
     if layer.kind == "event":
         happens = followed.seen.outcomes[layer.of]
         event = happens <= limit
-        return {"time": np.where(event, happens, np.maximum(limit, 0.0)), "event": event, "margin": layer.margin}
+        return Times(np.where(event, happens, np.maximum(limit, 0.0)), event)
     if layer.kind == "outcome":
         value = np.where(limit < design.follow_up, np.nan, followed.seen.outcomes[layer.of])
     else:
         raw = _readings(layer, followed)[..., layer.visit]
         value = np.where(design.visits[layer.visit] <= limit, raw, np.nan)
-    return {"value": layer.sign * value, "margin": layer.margin}
+    return Values(value, layer.margin, layer.sign)

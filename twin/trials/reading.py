@@ -31,7 +31,7 @@ _METHODS = {
     d.WINS: ("win_ratio",),
 }
 _ADJUSTED = ("ancova", "mmrm", "logistic", "standardised", "cox")
-_STRATIFIED = ("cmh", "log_rank", "cox")
+_STRATIFIED = ("cmh", "log_rank", "cox", "wilcoxon")
 _EXACT = ("exact_obrien_fleming", "exact_pocock", "wang_tsiatis")
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from ..statistics import multiplicity as several
+from ..statistics.dunnett import dunnett
 from .design import Design
 
 
@@ -23,12 +24,11 @@ def reject(design: Design, estimates: Mapping[str, np.ndarray], z: np.ndarray) -
     if how is None or how.method == "none" or p.shape[1] == 1:
         return p <= design.alpha
     if how.method == "dunnett":
-        ratio = np.array(design.ratio)
-        return several.dunnett(np.where(np.isnan(z), 0.0, z), ratio, design.alpha, design.sides)
-    if how.method == "fixed_sequence":
-        return np.cumprod(p <= design.alpha, axis=1).astype(bool)
-    if how.method == "graph":
-        return several.graph(p, how.weights, how.transitions, design.alpha)
-    return {"bonferroni": several.bonferroni, "holm": several.holm, "hochberg": several.hochberg}[how.method](
-        p
-    ) <= design.alpha  # fmt: skip
+        adjusted = dunnett(np.where(np.isnan(z), 0.0, z), design.ratio, sides=design.sides)
+    elif how.method == "graph":
+        assert how.weights is not None
+        assert how.transitions is not None
+        adjusted = several.adjust_by_graph(p, several.Graph(how.weights, how.transitions))
+    else:
+        adjusted = getattr(several, how.method)(p)
+    return (adjusted <= design.alpha) & ~np.isnan(z)

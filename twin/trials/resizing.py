@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..statistics import resize as sizes
+from ..statistics.resize import PromisingZone, blinded_sd, combine, resize_by_sd
 from .analyse import favour
 from .conduct import Conduct
 from .design import Design
@@ -33,18 +33,17 @@ def run_resized(conduct: Conduct) -> Trials:
     if how.by == "blinded":
         wanted = _blinded(design, np.where(early & data.inside, data.value, np.nan))
     else:
-        wanted = sizes.promising_zone(
-            z_first, first / design.patients, design.patients, most=how.most, power=how.power, least=how.promising,
-            alpha=design.alpha / design.sides,
+        zone = PromisingZone(
+            design.patients, first, design.persons, how.power, design.alpha / design.sides, how.promising
         )  # fmt: skip
+        wanted = zone.resize(np.nan_to_num(z_first))
     size = np.clip(np.ceil(np.nan_to_num(wanted, nan=design.patients)), design.patients, arm.shape[1]).astype(int)
     inside = order < size[:, None]
     found = conduct.estimate(endpoint, arm, which, data, inside)
     z = favour(endpoint, found)
     if how.by == "promising":
         later = conduct.estimate(endpoint, arm, which, data, inside & ~early)
-        weight = first / design.patients
-        z = np.sqrt(weight) * z_first + np.sqrt(1 - weight) * favour(endpoint, later)
+        z = combine([z_first, favour(endpoint, later)], [first, design.patients - first])
     p = np.where(np.isnan(z), 1.0, p_of(z, design.sides))
     followed = conduct.followed
     at = np.take_along_axis(followed.entry, size[:, None] - 1, 1)[:, 0] + design.follow_up + design.delay
@@ -64,9 +63,6 @@ def _blinded(design: Design, value: np.ndarray) -> np.ndarray:
     how = design.resize
     assert how is not None
     assert how.effect is not None
-    count = np.isfinite(value).sum(axis=1)
-    spread = np.nanvar(value, axis=1, ddof=1)
-    return sizes.blinded_size(
-        spread, count, effect=how.effect, power=how.power, alpha=design.alpha, sides=design.sides,
-        ratio=design.ratio[1] / design.ratio[0],
-    )  # fmt: skip
+    ratio = design.ratio[1] / design.ratio[0]
+    sd = blinded_sd(value, np.isfinite(value), how.effect, ratio)
+    return (1 + ratio) * resize_by_sd(sd, how.effect, how.power, design.alpha / design.sides, ratio)

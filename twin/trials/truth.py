@@ -31,9 +31,9 @@ def true_effects(conduct: Conduct) -> tuple[np.ndarray, np.ndarray]:
         columns = columns_of(endpoint, conduct.model, conduct.known, data, conduct.prognosis.get(endpoint.name))
         strata = stratum_of(design, conduct.known, arm.shape)
         most = _MOST_PAIRED if endpoint.data == WINS else None
-        whole = _pool(dataclasses.asdict(data), most)
+        whole = Data(*(_pool(getattr(data, field.name), most) for field in dataclasses.fields(Data)))
         estimate = analyse(
-            endpoint, Data(**whole), _pool(arm, most), which, _pool(columns, most), _pool(strata, most),
+            endpoint, whole, _pool(arm, most), which, _pool(columns, most), _pool(strata, most),
             count_strata(design),
         )  # fmt: skip
         found.append((float(estimate.effect[0]), float(estimate.error[0])))
@@ -43,10 +43,9 @@ def true_effects(conduct: Conduct) -> tuple[np.ndarray, np.ndarray]:
 
 def _pool(values: Any, most: int | None) -> Any:
     """All replicates as one."""
-    if isinstance(values, dict):
-        return {name: _pool(value, most) for name, value in values.items()}
-    if isinstance(values, tuple | list):
-        return tuple(_pool(value, most) for value in values)
+    if isinstance(values, tuple):  # the layers of a win ratio, field by field
+        pooled = (_pool(value, most) for value in values)
+        return type(values)(*pooled) if hasattr(values, "_fields") else tuple(pooled)
     if not isinstance(values, np.ndarray):
         return values
     return values.reshape(1, -1, *values.shape[2:])[:, :most]
