@@ -16,6 +16,7 @@ from typing import Any
 import xarray as xr
 
 from twin.api.simulate import simulate
+from twin.api.trial import trial
 from twin.errors import DomainWarning, TwinError
 from twin.optimisation.optimise import optimise
 from twin.optimisation.optimum import Optimisation
@@ -115,6 +116,29 @@ def optimise_scenario(
     own: dict[str, Any] = people.own() if people is not None else _own(held)
     best = optimise(**{n: getattr(loaded, n) for n in names}, optimise=aim, **own, **how)
     return Advice(loaded, found, held, best, doubts)
+
+
+def run_trial(
+    scenario: Scenario | str | os.PathLike[str], *, replicates: int | None = None, example: int | None = 0,
+    workers: int | None = None, progress: Callable[[str, int, int], None] | None = None, **changes: Any,
+) -> xr.DataTree:  # fmt: skip
+    """Simulates a scenario's trial as `twin trial` does, and returns its operating characteristics (see `twin.trial`).
+
+    Args:
+        scenario: a file, or what `load_scenario` made of one.
+        replicates: how many trials, instead of the scenario's.
+        example, workers, progress: as `twin.trial` has them.
+        changes: settings to use instead of the scenario's, such as `seed=7`.
+    """
+    loaded = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
+    if loaded.design is None or loaded.population is None:
+        raise TwinError(f"{loaded.document.name}: has no 'trial:', so there is nothing to try; add it")
+    design = loaded.design if replicates is None else loaded.design.but(replicates=replicates)
+    loaded = loaded.but(**changes)
+    return trial(
+        loaded.model, loaded.population, loaded.regimens, trial=design, outcomes=loaded.outcomes,
+        settings=loaded.settings, example=example, choose=choose_dose, workers=workers, progress=progress,
+    )  # fmt: skip
 
 
 def _draws_of(

@@ -11,13 +11,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from calibration.answer import optimise_scenario, run_scenario
+    from calibration.answer import optimise_scenario, run_scenario, run_trial
 
     from .api.population import virtual_population
     from .api.sampling import information, optimal_sampling
     from .api.simulate import simulate, stream
     from .api.solve import solve
     from .api.solve_many import solve_many
+    from .api.trial import trial
     from .errors import DomainWarning, TwinError
     from .library import load_model, model_names
     from .model import DiseaseModel
@@ -63,7 +64,9 @@ __all__ = [
     "solve",
     "solve_many",
     "stream",
+    "run_trial",
     "summarise",
+    "trial",
     "virtual_population",
 ]
 
@@ -93,12 +96,14 @@ _HOME = {
     "optimise": "optimisation.optimise",
     "optimise_scenario": "calibration.answer",
     "run_scenario": "calibration.answer",
+    "run_trial": "calibration.answer",
     "save_result": "result.dataset",
     "simulate": "api.simulate",
     "solve": "api.solve",
     "solve_many": "api.solve_many",
     "stream": "api.simulate",
     "summarise": "result.summary",
+    "trial": "api.trial",
     "virtual_population": "api.population",
 }
 _OTHER_NAME = {"load_result": "load", "save_result": "save"}

@@ -20,6 +20,8 @@ from ..files.document import spell
 from ..files.schema import examine
 from ..library import as_model
 from ..model import DiseaseModel, Outcome
+from ..population.virtual import Population
+from ..population.virtual.known import know_columns, with_model
 from ..quantity import parse_time
 from ..run.people import bind_arms
 from ..run.question import select_outcomes
@@ -28,7 +30,6 @@ from ..trials import result
 from ..trials.design import Design
 from ..trials.example import open_example
 from ..trials.file import TrialEntry
-from ..trials.people import Population
 from ..trials.reading import read_design
 from ..trials.simulate import Asked, Progress, simulate_trials
 
@@ -54,7 +55,7 @@ def trial(
 
     Args:
         model: from `load_model`, its name, or your own.
-        population: who comes in, such as a `twin.Population`.
+        population: who comes in; rules, eligibility and analyses may ask for its further columns, too.
         regimens: name -> what `Regimen.build` takes; the arms are some of these.
         trial: the keys of a scenario's `trial`; docs/trials.md says what they mean.
         outcomes: as `simulate` has them; endpoints name some of these.
@@ -66,7 +67,8 @@ def trial(
     Returns:
         A DataTree: /operating, /size, /looks, /allocation, /replicates and /example (see `twin.trials.result`).
     """
-    known = as_model(model)
+    population = know_columns(with_model(population, as_model(model)))
+    known = population.model
     how = settings.but(seed=seed, until=until)
     arms, wanted = bind_arms(known, regimens), select_outcomes(known, outcomes)
     end = None if how.until is None else parse_time(how.until, known.time_unit)

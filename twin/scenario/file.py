@@ -14,6 +14,7 @@ from ..population.virtual.file import PopulationEntry
 from ..regimen.feedback.file import FeedbackEntries, HabitsEntry
 from ..sampling.file import SamplingEntry
 from ..settings import MOST_DRAWS, SOLVERS
+from ..trials.file import TrialEntry
 from .optimise_entry import OptimiseEntry
 from .outcome_entry import OutcomeEntry
 from .record_entry import JoinEntry, SourceEntry, is_record
@@ -181,6 +182,7 @@ class ScenarioFile(Closed):
     parameters: dict[Name, Quantity] = Field(default_factory=dict, description="Other typical values, by name")
     calibration: Calibration | None = Field(None, description="How patients' observations are used; by default, auto")
     sampling: SamplingEntry | None = Field(None, description="When to measure: what `twin sampling` is asked")
+    trial: TrialEntry | None = Field(None, description="A trial of the population: what `twin trial` simulates")
     solver: Literal[SOLVERS] = Field(  # type: ignore[valid-type]
         "auto", description="How the equations are solved"
     )

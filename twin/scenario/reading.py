@@ -21,9 +21,11 @@ from ..patient.bind import bind
 from ..patient.file import PatientFile
 from ..population.virtual import Population
 from ..population.virtual.file import CohortEntry
+from ..population.virtual.known import know_columns
 from ..quantity import parse_quantity, parse_time
 from ..regimen import Regimen
 from ..settings import Settings, check_length
+from ..trials.reading import read_design
 from .file import MOST_TIMES, ScenarioFile, TimeGrid
 from .optimise_entry import Aim, build_aim
 from .outcome_entry import build_outcome
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from ..ingest.report import Report
     from ..ingest.sources import Source
     from ..model import DiseaseModel, Outcome
+    from ..trials.design import Design
     from ..result.twin import Twin
 
 _NOT_OF_A_POPULATION = {
@@ -100,6 +103,9 @@ class Reading:
         if model is None:
             return None
         population = self.population(model)
+        if population is not None:
+            population = know_columns(population)
+            model = population.model
         patients = self.patients(model) if population is None else [population.patient()]
         regimens = self.regimens(model)
         outcomes = self.outcomes(model)
@@ -110,6 +116,7 @@ class Reading:
         if times:
             with self.at("times"):
                 check_length(times[-1], model.resolution, model.time_unit)
+        design = self.trial(model, regimens, outcomes, until)
         self.replay(model)
         if self.file.sampling is not None and not self.found:  # what it names has been read
             self.sampling(model, patients, regimens, outcomes, now, until)
@@ -127,8 +134,8 @@ class Reading:
         )  # fmt: skip
         return {
             "model": model, "patients": tuple(patients), "regimens": regimens, "outcomes": outcomes,
-            "settings": settings, "population": population, "aim": aim, "reports": tuple(self.reports),
-            "fingerprints": self.fingerprints,
+            "settings": settings, "population": population, "aim": aim, "design": design,
+            "reports": tuple(self.reports), "fingerprints": self.fingerprints,
         }  # fmt: skip
 
     def model(self) -> DiseaseModel | None:
@@ -332,6 +339,24 @@ class Reading:
             check_length(until, model.resolution, model.time_unit)
             return until
         return None
+
+    def trial(
+        self, model: DiseaseModel, regimens: Mapping[str, Regimen], outcomes: Mapping[str, Outcome], until: float | None
+    ) -> Design | None:  # fmt: skip
+        """The design of a trial, if there is one; nothing that is wrong elsewhere is said again."""
+        if self.file.trial is None:
+            return None
+        with self.at("trial"):
+            if self.file.population is None:
+                raise TwinError("a trial draws its persons; write a population instead of patients")
+            if self.file.now is not None:
+                raise TwinError("a trial begins with each person's course; leave now out")
+        if set(regimens) != set(self.file.regimens) or (until is None and self.file.until is not None):
+            return None
+        design, problems = read_design(self.file.trial, model, regimens, outcomes, until)
+        for place, message in problems:
+            self.problem(("trial", *place), message)
+        return design
 
     def replay(self, model: DiseaseModel) -> None:
         """Checks how often measurements are replayed."""

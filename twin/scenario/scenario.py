@@ -30,6 +30,7 @@ from .reading import Reading
 if TYPE_CHECKING:
     from ..ingest.report import Report
     from ..model import DiseaseModel, Outcome
+    from ..trials.design import Design
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Scenario:
     settings: Settings
     population: Population | None = None  # whose persons are the draws of its one patient
     aim: Aim | None = None  # what `optimise` says
+    design: Design | None = None  # what `trial` says
     reports: tuple[Report, ...] = ()
     fingerprints: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
