@@ -47,7 +47,8 @@ def _head(tree: Any) -> Iterator[str]:
     for estimand in json.loads(told.get("estimands", "[]")):
         yield ""
         yield f"estimand of {estimand['hypothesis']}:"
-        yield from align([["", f"  {key}", text] for key, text in estimand.items() if key != "hypothesis"])
+        width = max(map(len, estimand))
+        yield from (f"  {key:{width}}  {text}" for key, text in estimand.items() if key != "hypothesis")
     for name, meaning in json.loads(told["runs"]).items():
         if name != "effect":
             yield f"{_RUNS[name]}: {meaning}"

@@ -15,7 +15,7 @@ from typing import Any
 
 import xarray as xr
 
-from ..errors import TwinError, TwinErrors
+from ..errors import TwinErrors
 from ..files.document import spell
 from ..files.schema import examine
 from ..library import as_model
@@ -31,7 +31,7 @@ from ..trials.design import Design
 from ..trials.example import open_example
 from ..trials.file import TrialEntry
 from ..trials.reading import read_design
-from ..trials.simulate import Asked, Progress, simulate_trials
+from ..trials.simulate import Asked, Progress, simulate_escalations, simulate_trials
 
 DEFAULT = Settings()
 
@@ -73,9 +73,9 @@ def trial(
     arms, wanted = bind_arms(known, regimens), select_outcomes(known, outcomes)
     end = None if how.until is None else parse_time(how.until, known.time_unit)
     design = trial if isinstance(trial, Design) else _read(trial, known, arms, wanted, end)
-    if design.escalate is not None:
-        raise TwinError("a dose escalation has no power; take twin.escalation")
     asked = Asked(design, known, population, arms, how, choose, workers)
+    if design.escalate is not None:
+        return result.build_escalation(asked, simulate_escalations(asked, progress))
     runs = simulate_trials(asked, progress)
     shown = None if example is None else open_example(asked, example)
     return result.build(asked, runs, shown)

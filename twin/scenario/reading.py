@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from ..ingest.report import Report
     from ..ingest.sources import Source
     from ..model import DiseaseModel, Outcome
-    from ..trials.design import Design
     from ..result.twin import Twin
+    from ..trials.design import Design
 
 _NOT_OF_A_POPULATION = {
     "patients": "stands beside a population; a scenario is of patients or of a population, so leave one out",

@@ -581,6 +581,15 @@ class _Reading:
         with self.at("randomise", "adapt"):
             if design.randomise.adapt and primary is not None and primary.data not in (d.NUMBER, d.SHARE):
                 raise TwinError("allocation follows a number or responders; take such a primary endpoint")
+        with self.at("looks"):
+            if design.looks and design.looks.of == "patients" and design.recruit is None:
+                raise TwinError("patients come in all at once, so a look at some sees all of them; add recruit")
+        with self.at("endpoints"):
+            for endpoint in design.endpoints:
+                if design.crossover and (endpoint.kind != "outcome" or endpoint.data != d.NUMBER):
+                    raise TwinError(f"'{endpoint.name}': a crossover compares outcomes that are numbers")
+                if "prognosis" in endpoint.analysis.adjust and endpoint.kind not in ("outcome", "reading", "event"):
+                    raise TwinError(f"'{endpoint.name}': there is no prognosis of {endpoint.kind}")
         with self.at("multiplicity"):
             if len(design.hypotheses) > 1 and design.multiplicity is None:
                 names = ", ".join(f"{e.name} of {design.arms[arm]}" for e, arm in design.hypotheses)

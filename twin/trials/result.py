@@ -23,8 +23,9 @@ from ..result.dataset import version as package_version
 from ..result.dataset import words
 from .analyse import scale_of
 from .design import Design
+from .escalating import Escalations, of_doses, of_escalations
 from .operating import Measured, of_arms, of_hypotheses, of_looks, of_trials
-from .simulate import Asked, Run
+from .simulate import MEANING, Asked, Run
 
 FILE = "trial.zarr"
 RUN, HYPOTHESIS, LOOK, ARM, REPLICATE, PERSON, VISIT = (
@@ -36,8 +37,8 @@ RUN, HYPOTHESIS, LOOK, ARM, REPLICATE, PERSON, VISIT = (
     "person",
     "visit",
 )
-OPERATING, SIZE, LOOKS, ALLOCATION, REPLICATES, EXAMPLE = (
-    "operating", "size", "looks", "allocation", "replicates", "example",
+OPERATING, SIZE, LOOKS, ALLOCATION, REPLICATES, EXAMPLE, DOSES = (
+    "operating", "size", "looks", "allocation", "replicates", "example", "doses",
 )  # fmt: skip
 REASONS = ("all looks taken", "efficacy", "futility")
 
@@ -62,7 +63,26 @@ def build(asked: Asked, runs: Sequence[Run], example: xr.Dataset | None = None) 
     if example is not None:
         groups[EXAMPLE] = example
     tree = xr.DataTree.from_dict({f"/{name}": data for name, data in groups.items()})
-    tree.attrs = _provenance(asked, runs)
+    tree.attrs = _provenance(asked, {one.name: one.meaning for one in runs})
+    return tree
+
+
+def build_escalation(asked: Asked, found: Mapping[str, Escalations]) -> xr.DataTree:
+    """The same of a dose escalation: /doses (run, arm), /size (run) and /replicates (run, replicate[, arm])."""
+    design = asked.design
+    run, arms = (RUN, words(found)), words(design.arms)
+    several = list(found.values())
+    groups = {
+        DOSES: _stack((RUN, ARM), [of_doses(design, one) for one in several]).assign_coords({RUN: run, ARM: arms}),
+        SIZE: _stack((RUN,), [of_escalations(design, one) for one in several]).assign_coords({RUN: run}),
+        REPLICATES: xr.Dataset({
+            "treated": ((RUN, REPLICATE, ARM), np.stack([one.treated for one in several])),
+            "toxic": ((RUN, REPLICATE, ARM), np.stack([one.toxic for one in several])),
+            "chosen": ((RUN, REPLICATE), np.stack([one.chosen for one in several])),
+        }).assign_coords({RUN: run, ARM: arms}),
+    }  # fmt: skip
+    tree = xr.DataTree.from_dict({f"/{name}": data for name, data in groups.items()})
+    tree.attrs = _provenance(asked, {name: MEANING[name] for name in found})
     return tree
 
 
@@ -126,13 +146,13 @@ def estimand_of(design: Design) -> list[dict[str, str]]:
     return found
 
 
-def _provenance(asked: Asked, runs: Sequence[Run]) -> dict[str, Any]:
+def _provenance(asked: Asked, runs: Mapping[str, str]) -> dict[str, Any]:
     design, model = asked.design, asked.model
     return {
         "model": model.name, "model_citation": model.citation, "model_domain": model.domain.population,
         "parameters_changed": json.dumps(model.values), "time_unit": design.unit, "seed": asked.settings.seed,
         "replicates": design.replicates, "patients": design.patients, "alpha": design.alpha, "sides": design.sides,
-        "arms": json.dumps(design.arms), "runs": json.dumps({one.name: one.meaning for one in runs}),
+        "arms": json.dumps(design.arms), "runs": json.dumps(dict(runs)),
         "estimands": json.dumps(estimand_of(design)), "patient-twin": package_version(),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }  # fmt: skip

@@ -16,6 +16,7 @@ from ..settings import Settings
 from .conduct import Conduct
 from .courses import Courses
 from .design import Design
+from .escalating import Escalations, run_escalations
 from .looking import run_trials
 from .people import Population
 from .resizing import run_resized
@@ -24,9 +25,9 @@ from .truth import true_effects
 
 _COURSES = 16_384  # of a part: enough that a call of the solver is full, few enough for any memory
 EFFECT, NULL, ASSURANCE = "effect", "null", "assurance"
-_MEANING = {
+MEANING = {
     EFFECT: "each arm its own regimen, the population's parameters fixed",
-    NULL: "no effect: every arm gets control's regimen",
+    NULL: "every arm gets control's regimen, so that there is no effect",
     ASSURANCE: "the population's parameters drawn anew for each trial",
 }
 
@@ -43,7 +44,7 @@ class Run:
 
     @property
     def meaning(self) -> str:
-        return _MEANING[self.name]
+        return MEANING[self.name]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +84,19 @@ class Asked:
 def simulate_trials(asked: Asked, progress: Progress = None) -> list[Run]:
     """Every run that the design asks for, one after another."""
     return [_run(asked, name, progress) for name in asked.runs()]
+
+
+def simulate_escalations(asked: Asked, progress: Progress = None) -> dict[str, Escalations]:
+    """The same of a dose escalation, by run."""
+    found: dict[str, Escalations] = {}
+    for name in asked.runs():
+        parts = []
+        for replicates in asked.parts():
+            parts.append(run_escalations(asked.part(name, replicates)))
+            if progress:
+                progress(name, replicates.stop, asked.design.replicates)
+        found[name] = Escalations.join(parts)
+    return found
 
 
 def _run(asked: Asked, name: str, progress: Progress) -> Run:

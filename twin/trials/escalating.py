@@ -1,0 +1,82 @@
+"""Dose escalation of a model's own toxicities: every person's under every dose, and what a rule makes of them."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from ..statistics.escalation.boin import Boin
+from ..statistics.escalation.crm import Crm
+from ..statistics.escalation.rule import STOP, EscalationRule
+from ..statistics.escalation.simulate import simulate_escalation
+from ..statistics.escalation.three_plus_three import ThreePlusThree
+from .conduct import Conduct
+from .design import Design
+from .operating import Measured, mean, share
+
+
+@dataclasses.dataclass(frozen=True)
+class Escalations:
+    """What came of trials (replicate, ...): persons and toxicities at each dose, and the dose that is recommended.
+
+    `toxicity` is how many of each replicate's persons would have one at each dose; `failed` counts trajectories that
+    could not be solved, which are taken as toxic.
+    """
+
+    treated: np.ndarray
+    toxic: np.ndarray
+    chosen: np.ndarray
+    toxicity: np.ndarray
+    failed: np.ndarray
+
+    @classmethod
+    def join(cls, parts: list[Escalations]) -> Escalations:
+        fields = [field.name for field in dataclasses.fields(cls)]
+        return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in fields})
+
+
+def rule_of(design: Design) -> EscalationRule:
+    how = design.escalate
+    assert how is not None
+    if how.rule == "3+3":
+        return ThreePlusThree(len(design.arms))
+    if how.rule == "boin":
+        return Boin(len(design.arms), how.target)
+    assert how.skeleton is not None
+    return Crm(how.skeleton, how.target)
+
+
+def run_escalations(conduct: Conduct) -> Escalations:
+    """Every replicate of a part."""
+    design = conduct.design
+    how = design.escalate
+    assert how is not None
+    seen = conduct.seen_of_all
+    value = seen.outcomes[how.outcome]
+    toxic = value > how.above if how.above is not None else value < how.below
+    toxic = np.where(seen.failed, True, toxic)
+    found = simulate_escalation(rule_of(design), toxic, how.cohort, first=how.start)
+    return Escalations(
+        found.treated, found.toxic, found.chosen, toxic.mean(axis=1), seen.failed.any(axis=2).sum(axis=1)
+    )
+
+
+def of_doses(design: Design, found: Escalations) -> Measured:
+    """Of every dose: how toxic it is, how often it is recommended, and how many get it."""
+    return {
+        "toxic": mean(found.toxicity), "chosen": share(found.chosen[:, None] == np.arange(len(design.arms))),
+        "persons": mean(found.treated.astype(float)), "toxicities": mean(found.toxic.astype(float)),
+    }  # fmt: skip
+
+
+def of_escalations(design: Design, found: Escalations) -> Measured:
+    """Of the trial: how often it finds the dose nearest to the target, and how large it is."""
+    how = design.escalate
+    assert how is not None
+    nearest = int(np.argmin(np.abs(found.toxicity.mean(axis=0) - how.target)))
+    return {
+        "right": share(found.chosen == nearest), "none_chosen": share(found.chosen == STOP),
+        "randomised": mean(found.treated.sum(axis=1).astype(float)),
+        "toxicities": mean(found.toxic.sum(axis=1).astype(float)), "failed_courses": mean(found.failed.astype(float)),
+    }  # fmt: skip
