@@ -50,6 +50,11 @@ class Seen:
         groups = [{n: choose(v) for n, v in group.items()} for group in (self.outcomes, self.readings, self.latent)]
         return Seen(*groups, choose(self.left), choose(self.failed))
 
+    def whatever_the_arm(self, arms: int) -> Seen:
+        """Of one arm, the same for so many: what there is without an effect."""
+        groups = [{n: np.repeat(v, arms, 2) for n, v in g.items()} for g in (self.outcomes, self.readings, self.latent)]
+        return Seen(*groups, np.repeat(self.left, arms, 2), np.repeat(self.failed, arms, 2))
+
 
 @dataclasses.dataclass(frozen=True)
 class Courses:
@@ -103,9 +108,7 @@ class Courses:
         seen = self._at_visits(found, index)
         if arm is not None:
             return seen.under(np.zeros_like(arm))
-        if len(arms) < len(self.design.arms):  # no effect: the same course whatever the arm is called
-            return seen.under(np.zeros((*shape, len(self.design.arms)), np.int64))
-        return seen
+        return seen if len(arms) == len(self.design.arms) else seen.whatever_the_arm(len(self.design.arms))
 
     def typical(self, enrolled: Enrolled, replicates: range) -> Seen:
         """What would become of a typical person with each one's covariates under control."""

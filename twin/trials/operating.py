@@ -34,8 +34,13 @@ def mean(values: np.ndarray, among: np.ndarray | None = None) -> tuple[np.ndarra
         return np.where(count > 0, total, np.nan), np.sqrt(square / count)
 
 
-def of_hypotheses(design: Design, trials: Trials, truth: tuple[np.ndarray, np.ndarray]) -> Measured:
-    """Of every hypothesis: how often it is rejected, and how its estimate behaves around the true effect."""
+def of_hypotheses(
+    design: Design, trials: Trials, truth: tuple[np.ndarray, np.ndarray], *, varies: bool = False
+) -> Measured:  # fmt: skip
+    """Of every hypothesis: how often it is rejected, and how its estimate behaves around the true effect.
+
+    Where that `varies` from trial to trial, there is no one effect to be near to or to cover.
+    """
     true, true_error = truth
     good = trials.rejected & (trials.z > 0)
     computed = np.isfinite(trials.effect)
@@ -51,6 +56,9 @@ def of_hypotheses(design: Design, trials: Trials, truth: tuple[np.ndarray, np.nd
     if design.looks is not None:
         found["bias_stopped_early"] = _with(mean(off, early[:, None]), true_error)
         found["bias_not_stopped_early"] = _with(mean(off, ~early[:, None]), true_error)
+    if varies:
+        nothing = np.full(true.shape, np.nan)
+        found |= dict.fromkeys(("rmse", "coverage"), (nothing, nothing))
     return found
 
 

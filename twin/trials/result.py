@@ -25,7 +25,7 @@ from .analyse import scale_of
 from .design import Design
 from .escalating import Escalations, of_doses, of_escalations
 from .operating import Measured, of_arms, of_hypotheses, of_looks, of_trials
-from .simulate import MEANING, Asked, Run
+from .simulate import ASSURANCE, MEANING, Asked, Run
 
 FILE = "trial.zarr"
 RUN, HYPOTHESIS, LOOK, ARM, REPLICATE, PERSON, VISIT = (
@@ -49,7 +49,10 @@ def build(asked: Asked, runs: Sequence[Run], example: xr.Dataset | None = None) 
     run = (RUN, words(one.name for one in runs))
     coordinates = {RUN: run, HYPOTHESIS: words(names)}
     tables = {
-        OPERATING: ((RUN, HYPOTHESIS), [of_hypotheses(design, one.trials, one.truth) for one in runs]),
+        OPERATING: (
+            (RUN, HYPOTHESIS),
+            [of_hypotheses(design, one.trials, one.truth, varies=one.name == ASSURANCE) for one in runs],
+        ),
         SIZE: ((RUN,), [of_trials(design, one.trials) for one in runs]),
         LOOKS: ((RUN, LOOK), [of_looks(design, one.trials) for one in runs]),
         ALLOCATION: ((RUN, ARM), [of_arms(design, one.trials) for one in runs]),
