@@ -11,8 +11,6 @@ import numpy as np
 from .figure import COLOURS, FAINT, INK, STYLE
 from .text import readable_time
 
-_RUN_WORDS = {"effect": "effect", "null": "no effect", "assurance": "assurance"}
-
 
 def draw(tree: Any, path: Path) -> Path:
     """Writes a PNG of what there is: estimates, looks or sizes, and the example."""
@@ -44,7 +42,7 @@ def _estimates(axes: Any, tree: Any) -> None:
         colour, one = COLOURS[k], values[k]
         rejected = replicates["rejected"].isel(hypothesis=0).values[k]
         axes.hist(one, edges, color=colour, alpha=0.25)
-        axes.hist(one[rejected], edges, color=colour, alpha=0.75, label=f"{_RUN_WORDS[str(run)]}: rejected (dark)")
+        axes.hist(one[rejected], edges, color=colour, alpha=0.75, label=f"{run}: rejected (dark)")
         true = operating["true_effect"].isel(hypothesis=0).values[k]
         axes.axvline(true, color=colour, linewidth=1.4, linestyle="--")
     axes.set_title(f"Estimates of {operating['hypothesis'].values[0]}")
@@ -64,10 +62,10 @@ def _endings(axes: Any, tree: Any) -> None:
     for k, run in enumerate(runs):
         left = place + (k - (len(runs) - 1) / 2) * width
         good, bad = 100 * looks["efficacy"].values[k], 100 * looks["futility"].values[k]
-        axes.bar(left, good, width * 0.9, color=COLOURS[k], label=f"{_RUN_WORDS[str(run)]}: efficacy")
+        axes.bar(left, good, width * 0.9, color=COLOURS[k], label=f"{run}: efficacy")
         if bad.any():
             axes.bar(left, bad, width * 0.9, bottom=good, color=COLOURS[k], alpha=0.35,
-                     label=f"{_RUN_WORDS[str(run)]}: futility")  # fmt: skip
+                     label=f"{run}: futility")  # fmt: skip
     axes.set_xticks(place, [f"{i + 1}\n{100 * s:.3g} %" for i, s in enumerate(looks["share"].values)])
     axes.set_xlabel("look, and its share of the information")
     axes.set_ylabel("trials that end there (%)")
@@ -80,7 +78,7 @@ def _sizes(axes: Any, tree: Any) -> None:
     for k, run in enumerate(replicates["run"].values):
         z = np.sort(replicates["z"].isel(hypothesis=0).values[k])
         z = z[np.isfinite(z)]
-        axes.plot(z, np.linspace(100, 0, len(z)), color=COLOURS[k], label=_RUN_WORDS[str(run)])
+        axes.plot(z, np.linspace(100, 0, len(z)), color=COLOURS[k], label=run)
     axes.set_title("Test statistics")
     axes.set_xlabel("z in the good direction")
     axes.set_ylabel("trials above (%)")

@@ -32,7 +32,6 @@ _WORDS = {
     "failed_courses": "courses that failed", "events": "events", "duration": "duration",
     "duration_median": "  median", "persons": "patients", "none_chosen": "no dose chosen", "right": "right dose chosen",
 }  # fmt: skip
-_RUNS = {"effect": "effect", "null": "no effect", "assurance": "assurance"}
 
 
 def to_text(tree: Any) -> str:
@@ -51,7 +50,7 @@ def _head(tree: Any) -> Iterator[str]:
         yield from (f"  {key:{width}}  {text}" for key, text in estimand.items() if key != "hypothesis")
     for name, meaning in json.loads(told["runs"]).items():
         if name != "effect":
-            yield f"{_RUNS[name]}: {meaning}"
+            yield f"{name}: {meaning}"
 
 
 def _listed(arms: list[str]) -> str:
@@ -79,7 +78,7 @@ def _body(tree: Any) -> Iterator[str]:
 def _table(tree: Any, data: Any) -> Iterator[str]:
     """A row a characteristic, a column a run."""
     runs = list(data["run"].values)
-    lines = [["", *(_RUNS[str(run)] for run in runs)]]
+    lines = [["", *(str(run) for run in runs)]]
     for name in data.data_vars:
         if str(name).endswith("_se"):
             continue

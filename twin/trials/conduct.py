@@ -129,7 +129,7 @@ class Conduct:
         """What becomes of each person under the arm allocated at first, whether or not anybody looks."""
         if self.design.follows:
             return self.seen_of_all.under(self.first_arms)
-        which = np.zeros_like(self.first_arms) if self.courses.null else self.first_arms
+        which = np.zeros_like(self.first_arms) if self.courses.no_effect else self.first_arms
         return self.courses.see(self.enrolled, self.replicates, which)
 
     # analyses ---------------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ class Courses:
     regimens: Mapping[str, Regimen]
     settings: Settings  # seed, solver, tolerances
     together: int  # replicates of a batch at most
-    null: bool = False
+    no_effect: bool = False
     drawn: bool = False  # whether each replicate has the population's typical values of its own
     choose_dose: Any = None
     workers: int | None = None
@@ -78,14 +78,14 @@ class Courses:
     def arms(self) -> dict[str, Regimen]:
         """What each arm is given from the beginning of the course on; under no effect, control's alone."""
         design, unit = self.design, self.model.time_unit
-        names = design.arms[:1] if self.null else design.arms
+        names = design.arms[:1] if self.no_effect else design.arms
         found = {name: self.regimens[name] for name in names}
         if design.run_in is not None:
             before = self.regimens[design.run_in.regimen] if design.run_in.regimen else Regimen()
             found = {name: before.followed_by(arm, self.begins, unit) for name, arm in found.items()}
         if design.crossover is not None:
             two = design.crossover
-            first, second = design.arms if not self.null else design.arms[:1] * 2
+            first, second = design.arms if not self.no_effect else design.arms[:1] * 2
             orders = {f"{first}, then {second}": (first, second), f"{second}, then {first} ": (second, first)}
             found = {
                 name: self.regimens[one].followed_by(Regimen(), two.period, unit).followed_by(

@@ -229,7 +229,7 @@ class Design:
     multiplicity: Multiplicity | None = None
     crossover: Crossover | None = None
     escalate: Escalate | None = None
-    null: bool = False
+    no_effect: bool = False
     assurance: bool = False
     replicates: int = 1000
 

@@ -282,6 +282,6 @@ class TrialEntry(Closed):
     multiplicity: MultiplicityEntry | None = Field(None, description="Of several hypotheses")
     crossover: CrossoverEntry | None = Field(None, description="Every person gets both arms")
     escalate: EscalateEntry | None = Field(None, description="Dose escalation instead of a comparison")
-    null: bool = Field(False, description="Also under no effect: every arm gets the control's regimen")
+    no_effect: bool = Field(False, description="Also without an effect: every arm gets the control's regimen")
     assurance: bool = Field(False, description="Also with the population's parameters drawn anew for each trial")
     replicates: Whole = Field(1000, ge=1, le=MOST_REPLICATES, description="How many trials are simulated")

@@ -174,7 +174,7 @@ class _Reading:
             drop_out=self.drop_out(arms), delay=self.time(e.delay or 0, "delay"),
             intercurrent=tuple(self.intercurrent(arms)), looks=self.looks(), resize=self.resize(),
             multiplicity=self.multiplicity(len(endpoints) * max(1, len(arms) - 1)), crossover=crossover,
-            escalate=self.escalate(arms), null=e.null, assurance=e.assurance, replicates=e.replicates,
+            escalate=self.escalate(arms), no_effect=e.no_effect, assurance=e.assurance, replicates=e.replicates,
         )  # fmt: skip
         if not self.problems:
             self.require_together(found)

@@ -24,10 +24,10 @@ from .trials import Trials
 from .truth import true_effects
 
 _COURSES = 16_384  # of a part: enough that a call of the solver is full, few enough for any memory
-EFFECT, NULL, ASSURANCE = "effect", "null", "assurance"
+EFFECT, NO_EFFECT, ASSURANCE = "effect", "no effect", "assurance"
 MEANING = {
     EFFECT: "each arm its own regimen, the population's parameters fixed",
-    NULL: "every arm gets control's regimen, so that there is no effect",
+    NO_EFFECT: "every arm gets control's regimen, so that there is no effect",
     ASSURANCE: "the population's parameters drawn anew for each trial",
 }
 
@@ -60,7 +60,11 @@ class Asked:
     workers: int | None = None
 
     def runs(self) -> tuple[str, ...]:
-        return (EFFECT, *((NULL,) if self.design.null else ()), *((ASSURANCE,) if self.design.assurance else ()))
+        return (
+            EFFECT,
+            *((NO_EFFECT,) if self.design.no_effect else ()),
+            *((ASSURANCE,) if self.design.assurance else ()),
+        )
 
     @property
     def together(self) -> int:
@@ -71,7 +75,7 @@ class Asked:
 
     def part(self, run: str, replicates: range) -> Conduct:
         courses = Courses(
-            self.design, self.model, self.regimens, self.settings, self.together, null=run == NULL,
+            self.design, self.model, self.regimens, self.settings, self.together, no_effect=run == NO_EFFECT,
             drawn=run == ASSURANCE, choose_dose=self.choose_dose, workers=self.workers,
         )  # fmt: skip
         return Conduct(self.design, self.model, self.population, courses, self.settings.seed, replicates)
@@ -104,7 +108,7 @@ def _run(asked: Asked, name: str, progress: Progress) -> Run:
     for replicates in asked.parts():
         conduct = asked.part(name, replicates)
         found.append(run_resized(conduct) if asked.design.resize else run_trials(conduct))
-        if name != NULL and (len(replicates) == asked.together or not effects):
+        if name != NO_EFFECT and (len(replicates) == asked.together or not effects):
             effects.append(true_effects(conduct))
         if progress:
             progress(name, replicates.stop, asked.design.replicates)
