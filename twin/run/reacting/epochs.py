@@ -185,6 +185,19 @@ def _assays(
     return found
 
 
+@jax.jit
+def regroup(held: dict[str, Any], order: Array) -> dict[str, Any]:
+    """Lanes of one device in another order (lane,), counted through its blocks: what happens to each is the same."""
+
+    def first(x: Array) -> Array:  # (device, block, lane, ...)
+        return x.reshape(len(order), *x.shape[3:])[order].reshape(x.shape)
+
+    def last(x: Array) -> Array:  # (device, block, ..., lane)
+        return jnp.moveaxis(first(jnp.moveaxis(x, -1, 2)), 2, -1)
+
+    return {name: jax.tree.map(last if name == "now" else first, part) for name, part in held.items()}
+
+
 _PROGRAMS: dict[Any, Any] = {}
 _COMPILING = threading.Lock()  # calls run side by side: whoever comes first compiles, the others wait
 

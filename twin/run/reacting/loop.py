@@ -15,13 +15,14 @@ import numpy as np
 
 from ...population.keys import fold
 from ...regimen.schedule import Mode
+from ...solver.ensemble.backend import in_turn
 from ...solver.status import Status
 from ..batch import Batch
 from ..program import argument_shapes, compile_rows, own_of_each, shared_by_all
 from ..task import Task
 from .choosing import Charts
 from .controller import Controller
-from .epochs import Doses, Epoch, begin, call, finish, go_on
+from .epochs import Doses, Epoch, begin, call, finish, go_on, regroup
 from .lanes import Lanes, Table
 from .ledger import DECISION, DOSE, STOP
 from .reaction import Fixed, Replayed
@@ -145,31 +146,51 @@ def _by_epochs(
     arms.begin(np.where(longest == shortest, longest, 0.0))
     carried, slots, first = Table.empty(len(longest), 0), SLOTS, True
     end = float(shared["span"][1])
+    time, alive = np.full(len(longest), float(shared["span"][0])), np.ones(len(longest), bool)
+    slot, side_by_side = np.arange(int(np.prod(shape)))[places], shape[0] == 1 and in_turn() and len(longest) > shape[2]
     while True:
         if carried.time.shape[1] > slots - 4:
             slots *= 2
         table, halt, reading = arms.plan(slots, carried)
-        spread = lambda x, fill: _spread(x, fill, shape, places)  # noqa: E731
+        if side_by_side:  # a block takes as long as its longest lane
+            length = np.where(alive, np.minimum(halt, end) - time, np.inf)
+            held, slot = _sort(held, slot, np.argsort(length, kind="stable"))
         doses = Doses(
-            spread(table.time.astype(number), np.inf), spread(table.amount.astype(number), 0),
-            spread(table.treatment, 0), spread(table.mode, 0), spread(table.given.astype(number), 0),
+            *(_spread(column, fill, shape, slot) for column, fill in zip(
+                (table.time.astype(number), table.amount.astype(number), table.treatment, table.mode,
+                 table.given.astype(number)), (np.inf, 0, 0, 0, 0), strict=True,
+            ))
         )  # fmt: skip
+        halts, readings = halt.astype(number), reading.astype(number)
         epoch = Epoch(
-            doses, spread(halt.astype(number), end), spread(reading.astype(number), np.nan),
-            np.full(shape, first),
+            doses, _spread(halts, end, shape, slot), _spread(readings, np.nan, shape, slot), np.full(shape, first)
         )  # fmt: skip
         found = call(task, go_on, shared, (held, epoch), count)
         held, first = found["held"], False
-        time, status = (_flat(found[name], shape)[places] for name in ("time", "status"))
+        time, status = (_flat(found[name], shape)[slot] for name in ("time", "status"))
         latent, measured = (
-            {n: _flat(v, shape)[places] for n, v in found[name].items()} for name in ("latent", "measured")
+            {n: _flat(v, shape)[slot] for n, v in found[name].items()} for name in ("latent", "measured")
         )
         alive = (status == Status.OK) & (time < end)
         arms.decide(np.asarray(time, float), alive, latent, measured)
         if not alive.any():
             break
         carried = _still_entering(table, longest, np.asarray(time, float))
+    if side_by_side:
+        held, _ = _sort(held, slot, np.arange(len(slot)))
     return call(task, finish, shared, held, count)
+
+
+def _sort(held: dict[str, Any], slot: np.ndarray, order: np.ndarray) -> tuple[dict[str, Any], np.ndarray]:
+    """Lanes put into the slots of a call in an order, and the slot that each of them has then."""
+    if (np.diff(slot[order]) > 0).all():
+        return held, slot
+    size = held["found"].size
+    comes_from = np.arange(size)
+    comes_from[: len(order)] = slot[order]
+    found = np.empty_like(slot)
+    found[order] = np.arange(len(order))
+    return regroup(held, comes_from), found
 
 
 def _still_entering(table: Table, lag: np.ndarray, time: np.ndarray) -> Table:
