@@ -116,6 +116,8 @@ def test_a_clearly_better_arm_gets_more_and_is_found():
     assert found.persons[:, 2].mean() > 1.3 * found.persons[:, 0].mean()
     again = simulate_adaptive(rule, [0.2, 0.2, 0.4], range(100, 601, 100), replicates=300, seed=4)
     assert np.array_equal(found.persons, again.persons)
+    early = simulate_adaptive(rule, [0.0, 1.0], [2], [1000], replicates=50)
+    assert np.all(early.status == GOING)  # two are too few to tell, though a thousand have been randomised
     for wrong in ({"known": [200, 100]}, {"known": [100, 200], "randomised": [50, 200]}):
         with pytest.raises(TwinError, match="adaptive"):
             simulate_adaptive(rule, [0.2, 0.3], **wrong)
