@@ -33,7 +33,10 @@ from . import imports
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
-RUN_PAGES = ("quickstart", "python", "results", "regimens", "feedback", "sampling", "optimise", "populations")
+RUN_PAGES = (
+    "quickstart", "python", "results", "regimens", "feedback", "sampling", "optimise",
+    "populations", "statistics",
+)
 RUN = ["README.md", *(f"docs/{n}.md" for n in RUN_PAGES)]
 
 

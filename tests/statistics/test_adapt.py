@@ -112,10 +112,12 @@ def test_a_clearly_better_arm_gets_more_and_is_found():
     rule = AdaptiveRule(superior=0.99, floor=0.1)
     found = simulate_adaptive(rule, [0.2, 0.2, 0.4], range(100, 601, 100), replicates=300, seed=4)
     assert np.mean(found.status == SUPERIOR) > 0.85
-    assert np.mean(found.chosen == 2) > 0.97
+    assert np.mean(found.choice == 2) > 0.97
     assert found.persons[:, 2].mean() > 1.3 * found.persons[:, 0].mean()
     again = simulate_adaptive(rule, [0.2, 0.2, 0.4], range(100, 601, 100), replicates=300, seed=4)
     assert np.array_equal(found.persons, again.persons)
+    early = simulate_adaptive(rule, [0.0, 1.0], [2], [1000], replicates=50)
+    assert np.all(early.status == GOING)  # two are too few to tell, though a thousand have been randomised
     for wrong in ({"known": [200, 100]}, {"known": [100, 200], "randomised": [50, 200]}):
         with pytest.raises(TwinError, match="adaptive"):
             simulate_adaptive(rule, [0.2, 0.3], **wrong)
@@ -141,7 +143,7 @@ def adaptr_rows(replicates, seed):
     rule = AdaptiveRule(superior=0.9814318, alike=0.9, within=0.05, floor=0.2, higher=False)
     randomised = [*range(400, 2001, 100), 2000]
     found = simulate_adaptive(rule, [0.25] * 3, range(300, 2001, 100), randomised, replicates=replicates, seed=seed)
-    chosen = [(found.chosen == arm).mean() for arm in range(3)]
+    chosen = [(found.choice == arm).mean() for arm in range(3)]
     superior, same = (found.status == SUPERIOR).mean(), (found.status == ALIKE).mean()
     return dict(
         zip(

@@ -11,7 +11,8 @@ from scipy.stats import multivariate_normal, norm
 
 from twin.errors import TwinError
 from twin.statistics.sequential.boundaries import Futility, boundaries, revise
-from twin.statistics.sequential.crossing import cross, drift_for_power, expected_inflation, inflation
+from twin.statistics.sequential.crossing import cross, crossings, drift_for_power, expected_inflation, inflation
+from twin.statistics.sequential.recursion import panels_for
 
 from .tables import read
 
@@ -79,6 +80,7 @@ def test_every_file_of_the_shared_tables(shared_data):
         found = boundaries(CALLED[design], at=even(looks), alpha=float(alpha.split()[1]), sides=sides)
         assert found.efficacy == pytest.approx([float(r["z"]) for r in rows], abs=1e-6)
         assert found.spent == pytest.approx([float(r["cumulative_alpha"]) for r in rows], abs=1e-6)
+        assert found.nominal == pytest.approx([float(r["one_sided_p"]) for r in rows], abs=1e-8)
     for row in read(folder / "inflation.csv"):
         power = float(row["power"])
         found = boundaries(CALLED[row["design"]], at=even(int(row["looks"])), alpha=0.05, sides=2)
@@ -134,6 +136,7 @@ def test_futility_that_binds_gives_the_level_back():
     free = boundaries("pocock", at=at, alpha=0.02, futility=Futility(stop.spend, 0.85))
     assert found.efficacy[-1] < free.efficacy[-1]
     given = boundaries("obrien_fleming", at=THIRDS, futility={"z": (0, 0.5), "binding": True})
+    assert given.futility == pytest.approx([0.0, 0.5, given.efficacy[-1]], abs=1e-12)
     assert cross(given).power == pytest.approx(0.025, abs=1e-11)
     assert cross(given, obey_futility=False).power > 0.0251
     exact = boundaries("exact_pocock", at=THIRDS, futility={"z": (0, 0.5), "binding": True})
@@ -155,6 +158,8 @@ def test_no_error_is_lost_with_a_look():
     assert cross(skipped).power == pytest.approx(0.025, abs=1e-11)
     under = revise(planned, [0.2, 0.4, 0.7])
     assert cross(under).power == pytest.approx(0.025, abs=1e-11)
+    early = cross(under).above[:2]
+    assert cross(under).expected_information == pytest.approx(0.7 - early @ [0.5, 0.3], abs=1e-12)
     own = boundaries([0.001, 0.01, 0.025], at=[0.2, np.nan, 1])
     assert own.spent[[0, 2]] == pytest.approx([0.001, 0.025], abs=1e-12)
 
@@ -169,6 +174,9 @@ def test_bounds_that_were_used_stay_as_they_were(spend, sides):
     assert second.efficacy[0] == pytest.approx(first.efficacy[0], abs=1e-12)
     assert third.efficacy[:2] == pytest.approx(second.efficacy, abs=1e-12)
     assert sides * cross(third).power == pytest.approx(0.05, abs=1e-10)
+    if spend != "obrien_fleming":  # a plan by looks spends along straight lines, from nothing
+        line = np.interp([0.25, 0.7], [0, 0.3, 0.6, 1], [0, *planned.spent])
+        assert second.spent == pytest.approx(line, abs=1e-11)
     as_planned = revise(planned, [0.3, 0.6, 1])
     assert as_planned.efficacy == pytest.approx(planned.efficacy, abs=1e-8)
 
@@ -199,6 +207,17 @@ def test_many_designs_at_once_are_each_by_itself():
             assert together.efficacy[where] == pytest.approx(alone.efficacy, abs=1e-9, nan_ok=True)
     with pytest.raises(TwinError, match="one by one"):
         revise(boundaries("exact_pocock", at=at), at)
+
+
+@pytest.mark.parametrize("at", [even(5), [0.05, 0.1, 0.9, 0.91, 1.0], [0.5, 0.504, 1.0], [0.9, 0.91, 1.3]])
+def test_twice_the_nodes_change_nothing(at):
+    found = boundaries("pocock", at=at, futility={"spend": -2})
+    rows = [one[None] for one in (found.information, found.efficacy, found.lower())]
+    drift = np.array([0.0, -2.0, 3.5])
+    panels = int(panels_for(rows[0], 21.5)[0])
+    few, many = (crossings(*rows, drift, p) for p in (panels, 2 * panels))
+    assert np.abs(np.array(few) - np.array(many)).max() < 1e-12
+    assert boundaries("pocock", at=at).spent[-1] == pytest.approx(0.025, abs=1e-12)
 
 
 def test_nodes_suffice_for_looks_close_together():
@@ -277,6 +296,7 @@ WRONG = [
     ({"at": [0.5, 0.4]}, "look 2 has 0.4 of the information after 0.5"),
     ({"at": [0.5, 0.50001]}, "each look must add"),
     ({"at": []}, "no look"),
+    ({"at": [100, 200]}, "200 times the planned information"),
     ({"at": [np.nan, np.nan]}, "without any look"),
     ({"alpha": 0.6}, "alpha: 0.6"),
     ({"sides": 3}, "sides: 3"),

@@ -153,6 +153,11 @@ def test_boin_recommends_what_is_published():
     assert rule.choose(np.array([3, 3, 15, 9, 0]), np.array([0, 0, 4, 4, 0])) == 2
     assert rule.choose(np.array([0, 3, 0, 0, 3]), np.array([0, 1, 0, 0, 3])) == 1
     assert rule.choose(np.array([3, 0, 0, 0, 0]), np.array([3, 0, 0, 0, 0])) == STOP
+    assert rule.choose(np.array([3, 3, 3, 0, 0]), np.zeros(5, int)) == 2  # of equals below the target the highest
+    assert rule.choose(np.array([6, 6, 6, 0, 0]), np.array([3, 3, 3, 0, 0])) == 0  # and above it the lowest
+    close = Boin(2, 0.26)  # 1.05 / 6.1 is farther from it than 2.05 / 6.1
+    assert close.choose(np.array([6, 6]), np.array([1, 2])) == 1
+    assert rule.decide(*counts("1" + "N" * 10 + "T" * 3, 5)) == 1  # 3 of 13, 0.231
     many = rule.choose(np.array([[3, 3, 15, 9, 0], [0, 3, 0, 0, 3]]), np.array([[0, 0, 4, 4, 0], [0, 1, 0, 0, 3]]))
     assert many.tolist() == [2, 1]
 

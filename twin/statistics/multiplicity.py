@@ -89,7 +89,7 @@ def gatekeeping(families: Sequence[Sequence[int]], parallel: bool = False) -> Gr
             on = 0.0 if not following else 1.0 if parallel or not others else _HARDLY
             if following:
                 transitions[one, following] = on / len(following)
-            if others and not (parallel and following):
+            if others:
                 transitions[one, others] = (1 - on) / len(others)
     return Graph(tuple(weights.tolist()), tuple(map(tuple, transitions.tolist())))
 

@@ -42,7 +42,7 @@ def power_of_proportions(
     expected that fulfil it (Farrington and Manning 1990): pooled, where the margin is 0. `treated` above `control` is
     better."""
     treated, control, n, ratio = (np.asarray(one, float) for one in (treated, control, n, ratio))
-    null_treated, null_control = _restricted(treated, control, ratio, -np.asarray(margin, float))
+    null_treated, null_control = _restrict(treated, control, ratio, -np.asarray(margin, float))
     under_null = np.sqrt((null_treated * (1 - null_treated) / ratio + null_control * (1 - null_control)) / n)
     really = np.sqrt((treated * (1 - treated) / ratio + control * (1 - control)) / n)
     gain, bound = treated - control + margin, -ndtri(alpha / sides) * under_null
@@ -50,7 +50,7 @@ def power_of_proportions(
     return upper + ndtr((-gain - bound) / really) if sides == 2 else upper
 
 
-def _restricted(treated: np.ndarray, control: np.ndarray, ratio: np.ndarray, gap: np.ndarray) -> tuple[Any, Any]:
+def _restrict(treated: np.ndarray, control: np.ndarray, ratio: np.ndarray, gap: np.ndarray) -> tuple[Any, Any]:
     """The likeliest rates whose difference is `gap`: the root of a cubic, in Farrington and Manning's closed form."""
     a = 1 + 1 / ratio
     b = -(1 + 1 / ratio + treated + control / ratio + gap * (1 / ratio + 2))

@@ -99,7 +99,7 @@ class PromisingZone:
             more = np.where(z > 0, self.interim * (asked / z) ** 2, np.inf)
         return np.minimum(self.interim + np.ceil(np.maximum(more, self.planned - self.interim) - 1e-9), self.most)
 
-    def bound(self, z: Any) -> np.ndarray:
+    def limit(self, z: Any) -> np.ndarray:
         """What an ordinary statistic at the end would have to reach, for the level to be kept exactly."""
         z = np.asarray(z, float)
         total = self._enough(z)
@@ -111,7 +111,7 @@ class PromisingZone:
         """Where the bound that would keep the level falls to that of an ordinary test."""
         z = np.linspace(0.0, -ndtri(self.alpha) / np.sqrt(self.interim / self.planned), 4001)
         z = z[self.conditional_power(z) < self.power]
-        too_high = self.bound(z) > -ndtri(self.alpha) + 1e-12
+        too_high = self.limit(z) > -ndtri(self.alpha) + 1e-12
         if not too_high.any():
             return 0.0
         k = int(np.flatnonzero(too_high)[-1])
@@ -119,7 +119,7 @@ class PromisingZone:
             return self.power
 
         def excess(one: np.ndarray) -> np.ndarray:
-            return self.bound(one) + ndtri(self.alpha)
+            return self.limit(one) + ndtri(self.alpha)
 
         edge = find_root(excess, z[k : k + 1], z[k + 1 : k + 2])
         return float(self.conditional_power(edge)[0])

@@ -56,8 +56,11 @@ class BetaPosterior(Posterior):
         inside = (x > 0) & (x < 1)
         within = np.where(inside, x, 0.5)
         a, b = self.a.T[..., None], self.b.T[..., None]
-        log_density = (a - 1) * np.log(within) + (b - 1) * np.log1p(-within) - betaln(a, b)
-        return np.where(inside, np.exp(log_density), 0.0)
+        density = (a - 1) * np.log(within)
+        density += (b - 1) * np.log1p(-within)
+        density -= betaln(a, b)
+        np.exp(density, out=density)
+        return density if inside.all() else np.where(inside, density, 0.0)
 
     def below(self, x: np.ndarray) -> np.ndarray:
         return betainc(self.a, self.b, np.clip(x, 0.0, 1.0))

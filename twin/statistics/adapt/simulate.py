@@ -34,7 +34,7 @@ class AdaptiveTrials:
         return self.persons.sum(axis=1)
 
     @property
-    def chosen(self) -> np.ndarray:
+    def choice(self) -> np.ndarray:
         """The arm that is probably best at the end."""
         return self.best.argmax(axis=1)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
 from ...errors import TwinError, show, suggest
 from .recursion import NARROWEST, REACH, groups
@@ -49,6 +49,11 @@ class Boundaries:
     rule: Rule
     stop: Futility | None = None
     drift: np.ndarray | None = None  # (...,) expected z at all of the information, for which futility was spent
+
+    @property
+    def nominal(self) -> np.ndarray:
+        """The one-sided p value that reaches each efficacy bound."""
+        return ndtr(-self.efficacy)
 
     def lower(self, obey_futility: bool = True) -> np.ndarray:
         """The z at which a trial stops below: minus efficacy if two-sided, futility if obeyed, else minus infinity."""
@@ -144,6 +149,8 @@ def _examine_fractions(information: np.ndarray) -> None:
     taken = ~np.isnan(information)
     if not taken.any(axis=-1).all():
         raise TwinError("at: a design without any look; give one at least")
+    if np.nanmax(information) > 2:
+        raise TwinError(f"at: {np.nanmax(information):g} times the planned information; give fractions of it")
     before = np.maximum.accumulate(np.where(taken, information, 0.0), axis=-1)
     before = np.concatenate([np.zeros_like(before[..., :1]), before[..., :-1]], axis=-1)
     wrong = taken & ~((information - before >= NARROWEST * information) & (information > 0) & (information < np.inf))
