@@ -102,7 +102,7 @@ def of_adjusted_visits(generator: np.random.Generator, count: int, people: int) 
 
 
 def of_events(function: Callable[..., Estimate], **options: object) -> Draw:
-    """Exponential times, in three strata that differ and that chance spreads over arms, a third censored; one covariate that matters."""
+    """Exponential times, a third censored, in three strata that differ, in arms by chance; a covariate matters."""
 
     def draw(generator: np.random.Generator, count: int, people: int) -> Estimate:
         strata = generator.integers(0, 3, (count, people))
