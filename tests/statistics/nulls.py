@@ -188,13 +188,13 @@ NULLS = {
         of_answers(analysis.logistic_standardised, covariates=0, robust=False), 1000, False
     ),
     "log_rank": Null(of_events(analysis.log_rank), 400, False),
-    "log_rank, stratified": Null(of_events(analysis.log_rank, strata=0), 400, False),
+    "log_rank, stratified": Null(of_events(analysis.log_rank, strata=0), 1000, False),
     "log_rank, gehan": Null(of_events(analysis.log_rank, weights="gehan"), 400, False),
     "log_rank, tarone_ware": Null(of_events(analysis.log_rank, weights="tarone_ware"), 400, False),
     "log_rank, peto_peto": Null(of_events(analysis.log_rank, weights="peto_peto"), 400, False),
     "log_rank, peto_prentice": Null(of_events(analysis.log_rank, weights="peto_prentice"), 400, False),
     "log_rank, fleming_harrington(0, 1)": Null(
-        of_events(analysis.log_rank, weights="fleming_harrington", powers=(0.0, 1.0)), 400, False
+        of_events(analysis.log_rank, weights="fleming_harrington", powers=(0.0, 1.0)), 1600, False
     ),
     "cox": Null(of_events(analysis.cox), 400, False),
     "cox, covariate and strata": Null(of_events(analysis.cox, covariates=0, strata=0), 400, False),

@@ -10,6 +10,7 @@ from twin.statistics import analysis
 from twin.statistics.analysis import Times, Values, interval, p_value
 
 COUNT, PEOPLE = 3, 60
+LIFELINES = "lifelines is not installed: it asks for pandas below 3, which the suite's environment is above"
 
 
 class Trial:
@@ -221,17 +222,30 @@ def test_odds(trial):
 # --- times to events ------------------------------------------------------------------------------------
 
 
-def test_log_rank_tests(trial):
-    statistics = pytest.importorskip("lifelines.statistics", reason="the oracle of log-rank tests is not installed")
-    names = {"log_rank": {}, "gehan": {"weightings": "wilcoxon"}, "tarone_ware": {"weightings": "tarone-ware"}}
-    names["peto_prentice"] = {"weightings": "peto"}
-    for name, how in names.items():
-        made = analysis.log_rank(trial.time, trial.event, trial.arm, trial.inside, weights=name)
-        expected = []
-        for k in range(COUNT):
-            (t1, t0), (e1, e0) = trial.arms(k, "time"), trial.arms(k, "event")
-            expected.append([statistics.logrank_test(t1, t0, e1, e0, **how).test_statistic])
-        agree([made.statistic**2], expected)
+@pytest.mark.parametrize(
+    ("name", "theirs"), [("log_rank", None), ("gehan", "gb"), ("tarone_ware", "tw"), ("fleming_harrington", "fh")]
+)
+def test_log_rank_tests(trial, name, theirs):
+    survfunc = pytest.importorskip("statsmodels.duration.survfunc", reason="no oracle of log-rank tests is installed")
+    how = {"weights": name, "powers": (0.7, 0.0), "strata": trial.strata}
+    made = analysis.log_rank(trial.time, trial.event, trial.arm, trial.inside, **how)
+    expected = []
+    for k in range(COUNT):
+        time, event, arm, strata = trial.of(k, "time", "event", "arm", "strata")
+        options = {"fh_p": 0.7} if theirs == "fh" else {}
+        with np.errstate(divide="ignore"):  # it takes the logarithm of 0 where nobody is left
+            expected.append(survfunc.survdiff(time, event, arm, weight_type=theirs, strata=strata, **options))
+    agree([made.statistic**2, p_value(made)], expected)
+
+
+def test_log_rank_with_prentice_weights(trial):
+    statistics = pytest.importorskip("lifelines.statistics", reason=LIFELINES)
+    made = analysis.log_rank(trial.time, trial.event, trial.arm, trial.inside, weights="peto_prentice")
+    expected = []
+    for k in range(COUNT):
+        (t1, t0), (e1, e0) = trial.arms(k, "time"), trial.arms(k, "event")
+        expected.append([statistics.logrank_test(t1, t0, e1, e0, weightings="peto").test_statistic])
+    agree([made.statistic**2], expected)
 
 
 def test_log_rank_by_definition(trial):
@@ -276,7 +290,7 @@ def test_hazards(trial, ties):
 
 
 def test_survival(trial):
-    lifelines = pytest.importorskip("lifelines", reason="the oracle of survival is not installed")
+    lifelines = pytest.importorskip("lifelines", reason=LIFELINES)
     utils = pytest.importorskip("lifelines.utils")
     until = 0.8
     made = analysis.rmst(trial.time, trial.event, trial.arm, trial.inside, until=until)
@@ -297,6 +311,51 @@ def test_survival(trial):
         medians.append([whole.median_survival_time_, *limits.to_numpy()[0]])
     agree([made.effect, at.effect], expected)
     agree(analysis.median_survival(curves), medians)
+
+
+def test_survival_by_another_hand(trial):
+    """statsmodels' survival and errors at each event; the area under them step by step, and its jackknife error."""
+    survfunc = pytest.importorskip("statsmodels.duration.survfunc", reason="no oracle of survival is installed")
+    until = 0.8
+    made = analysis.rmst(trial.time, trial.event, trial.arm, trial.inside, until=until)
+    at = analysis.milestone(trial.time, trial.event, trial.arm, trial.inside, at=until)
+    curves = analysis.kaplan_meier(trial.time, trial.event, trial.inside)
+    for k in range(COUNT):
+        time, event = trial.of(k, "time", "event")
+        fit = survfunc.SurvfuncRight(time, event)
+        survival, variance = analysis.survival_at(curves, fit.surv_times)
+        np.testing.assert_allclose(survival[k], fit.surv_prob, atol=1e-12)
+        known = fit.surv_prob > 0
+        np.testing.assert_allclose(np.sqrt(variance[k])[known], fit.surv_prob_se[known], atol=1e-12)
+        fits = [
+            survfunc.SurvfuncRight(*pair) for pair in zip(trial.arms(k, "time"), trial.arms(k, "event"), strict=True)
+        ]
+        shares, errors = zip(*(last(fit, until) for fit in fits), strict=True)
+        assert at.effect[k] == pytest.approx(shares[0] - shares[1], abs=1e-12)
+        assert at.error[k] == pytest.approx(np.hypot(*errors), abs=1e-12)
+        areas = [area(fit, until) for fit in fits]
+        assert made.effect[k] == pytest.approx(areas[0] - areas[1], abs=1e-12)
+        assert made.error[k] == pytest.approx(jackknife(trial, k, survfunc, until), rel=0.1)  # another estimator of it
+
+
+def last(fit, time):
+    before = np.flatnonzero(fit.surv_times <= time)[-1]
+    return fit.surv_prob[before], fit.surv_prob_se[before]
+
+
+def area(fit, until):
+    edges = np.concatenate([[0.0], fit.surv_times[fit.surv_times < until], [until]])
+    return np.append(1.0, fit.surv_prob)[: len(edges) - 1] @ np.diff(edges)
+
+
+def jackknife(trial, k, survfunc, until):
+    variance = 0.0
+    for time, event in zip(trial.arms(k, "time"), trial.arms(k, "event"), strict=True):
+        n = len(time)
+        left = [np.arange(n) != i for i in range(n)]
+        areas = [area(survfunc.SurvfuncRight(time[who], event[who]), until) for who in left]
+        variance += (n - 1) ** 2 / n * np.var(areas, ddof=1)
+    return np.sqrt(variance)
 
 
 # --- periods --------------------------------------------------------------------------------------------
