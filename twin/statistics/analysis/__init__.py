@@ -10,6 +10,7 @@ from .estimate import interval as interval
 from .estimate import p_value as p_value
 from .estimate import z_of as z_of
 from .log_rank import log_rank as log_rank
+from .log_rank import log_rank_many as log_rank_many
 from .logistic import logistic as logistic
 from .logistic import logistic_standardised as logistic_standardised
 from .means import ancova as ancova

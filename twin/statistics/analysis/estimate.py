@@ -98,7 +98,7 @@ def _tail(size: Array, degrees: Array) -> Array:
     squared = size**2
     far = 0.5 * betainc(finite / 2, jnp.full_like(finite, 0.5), finite / (finite + squared))
     near = 0.5 - 0.5 * betainc(jnp.full_like(finite, 0.5), finite / 2, squared / (finite + squared))
-    student = jnp.where(squared < finite, near, far)
+    student = jnp.where(squared < 1, near, far)  # where a difference from one half loses nothing
     return jnp.where(jnp.isinf(degrees), norm.sf(size), student)
 
 

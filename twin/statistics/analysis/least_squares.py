@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from ...types import Array
 
 _SAME = 1e-9  # share of a column's spread that is its own, below which it counts as said by the columns before it
+_ROUNDING = 1e-12  # of a mean, as a share of the largest number
 
 
 def sweep(matrix: Array, first: int, last: int, own: Array | None = None) -> tuple[Array, Array, Array]:
@@ -84,9 +85,12 @@ def draw_line(value: Array, columns: Array, inside: Array, lost: Array | float =
 
 
 def centre(value: Array, inside: Array) -> Array:
-    """Minus its mean among those inside; (replicate, person) or (replicate, person, column). 0 outside."""
+    """Minus its mean among those inside; (replicate, person) or (replicate, person, column). 0 outside, and where all
+    values are the same."""
     weight = inside if value.ndim == 2 else inside[..., None]
     value = jnp.where(weight > 0, value, 0.0)
     total = jnp.sum(weight, axis=1, keepdims=True)
     mean = jnp.sum(weight * value, axis=1, keepdims=True) / jnp.where(total > 0, total, 1.0)
-    return jnp.where(weight > 0, value - mean, 0.0)
+    apart = jnp.where(weight > 0, value - mean, 0.0)
+    least = _ROUNDING * jnp.max(jnp.abs(value), axis=1, keepdims=True)
+    return jnp.where(jnp.max(jnp.abs(apart), axis=1, keepdims=True) > least, apart, 0.0)

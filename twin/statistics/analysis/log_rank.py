@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import jax.numpy as jnp
+from jax.scipy.special import gammaincc
 
 from ...errors import suggest
 from ...types import Array
 from .estimate import Estimate, analysis, settle
+from .least_squares import invert
 from .order import Order, put_in_order
 from .people import gather, number
 
@@ -48,6 +52,36 @@ def log_rank(
     ok = people.both & (variance > 0)
     slope, root = jnp.where(ok, slope, jnp.nan), jnp.sqrt(jnp.where(ok, variance, jnp.nan))
     return settle(score / slope, root / slope, score / root, jnp.inf, ok)
+
+
+class ChiSquare(NamedTuple):
+    """A test of several differences at once; nan where it cannot be made."""
+
+    statistic: Array
+    degrees: Array
+    p: Array
+
+
+@analysis("arms")
+def log_rank_many(
+    time: Array, event: Array, arm: Array, inside: Array, *, arms: int, strata: Array | None = None
+) -> ChiSquare:
+    """Whether survival differs among arms 0 to `arms` - 1 at all; arms with nobody cost no degree of freedom."""
+    arm, inside = jnp.asarray(arm), number(inside)
+    member = [number(arm == k) * inside for k in range(arms)]
+    order, (event, *member) = put_in_order(time, inside, [number(event), *member], strata)
+    event, mine = event * order.inside, jnp.stack(member, 2)
+    at_risk, events = order.after(order.inside), order.same(event)
+    share = order.after(mine) / jnp.where(at_risk > 0, at_risk, 1.0)[..., None]
+    own = order.same(mine * event[..., None])
+    factor = order.leads * events * (at_risk - events) / jnp.where(at_risk > 1, at_risk - 1, 1.0)
+    score = jnp.einsum("rn,rnk->rk", order.leads, own - events[..., None] * share)
+    spread = -jnp.einsum("rn,rnk,rnl->rkl", factor, share, share)
+    spread = spread + jnp.eye(arms) * jnp.einsum("rn,rnk->rk", factor, share)[:, None]
+    inverse, alive, _ = invert(spread)
+    degrees = jnp.sum(number(alive), axis=1)
+    statistic = jnp.where(degrees > 0, jnp.einsum("rk,rkl,rl->r", score, inverse, score), jnp.nan)
+    return ChiSquare(statistic, degrees, gammaincc(jnp.where(degrees > 0, degrees, 1.0) / 2, statistic / 2))
 
 
 def _weigh(name: str, powers: tuple[float, float], order: Order, at_risk: Array, events: Array) -> Array:

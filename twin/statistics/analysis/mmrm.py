@@ -17,7 +17,6 @@ from .repeated import Repeated, Sums, fit_one
 _TOGETHER = 64  # replicates at a time
 
 
-@analysis("visit", "structure", "adjust")
 def mmrm(
     value: Array,
     arm: Array,
@@ -37,8 +36,9 @@ def mmrm(
     maximum was not found.
     """
     fit = fit_arms(value, arm, inside, covariates=covariates, structure=structure, adjust=adjust)
-    visits = jnp.asarray(value).shape[2]
-    weights = jnp.zeros(fit.slopes.shape[1]).at[fit.slopes.shape[1] - visits + visit % visits].set(1.0)
+    visits = np.shape(value)[2]
+    weights = np.zeros(fit.slopes.shape[1])
+    weights[weights.size - visits + visit % visits] = 1
     return contrast(fit, weights, adjusted=adjust)
 
 

@@ -105,6 +105,6 @@ def is_response(best: Array) -> Array:
     return jnp.asarray(best) >= PARTIAL
 
 
-def has_control(best: Array) -> Array:
+def is_controlled(best: Array) -> Array:
     """Whether disease was at least stable."""
     return jnp.asarray(best) >= STABLE

@@ -1,4 +1,4 @@
-"""Covariances of visits, by numbers of a meaning (variances, correlations), and those by numbers that may be anything."""
+"""Covariances of visits, by numbers with a meaning (variances, correlations), and those by numbers of any size."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ def _bound_fading(numbers: Array, visits: int) -> Array:
     return jnp.append(jnp.exp(numbers[:-1]), jnp.tanh(numbers[-1]))
 
 
-def _banded(numbers: Array, visits: int) -> Array:
+def _by_distance(numbers: Array, visits: int) -> Array:
     """A covariance for each distance, 0 first."""
     return numbers[_apart(visits)]
 
 
-def _bound_banded(numbers: Array, visits: int) -> Array:
+def _bound_by_distance(numbers: Array, visits: int) -> Array:
     """By partial correlations, which may be any (Durbin-Levinson)."""
     partial, found, weights, left = jnp.tanh(numbers[1:]), [jnp.ones(())], jnp.zeros(0), jnp.ones(())
     for k in range(visits - 1):
@@ -81,7 +81,7 @@ STRUCTURES = {
     "compound_symmetry": Structure(_even, _bound_even, lambda visits: 2, True),
     "ar1": Structure(_fading, _bound_fading, lambda visits: 2, False),
     "heterogeneous_ar1": Structure(_fading, _bound_fading, lambda visits: visits + 1, False),
-    "toeplitz": Structure(_banded, _bound_banded, lambda visits: visits, True),
+    "toeplitz": Structure(_by_distance, _bound_by_distance, lambda visits: visits, True),
 }
 
 

@@ -13,6 +13,8 @@ from .log_rank import survive
 from .order import put_in_order
 from .people import gather, number
 
+_ROUNDING = 1e-12  # of a product of survivals that is one half
+
 
 class Survival(NamedTuple):
     """Steps of Kaplan-Meier curves, in order of time; (replicate, person), one step a person.
@@ -25,6 +27,7 @@ class Survival(NamedTuple):
     variance: Array  # Greenwood's, of the survival
     at_risk: Array  # just before the time
     events: Array  # at the time
+    cumulative: Array  # hazard up to and with the time (Nelson-Aalen)
     hazard: Array  # the part of Greenwood's sum that belongs to this time: d / (Y (Y - d)), at one person of each
 
 
@@ -37,7 +40,9 @@ def kaplan_meier(time: Array, event: Array, inside: Array) -> Survival:
     survival, _ = survive(order, at_risk, events)
     left = at_risk - events
     hazard = jnp.where((left > 0) & (order.leads > 0), events / jnp.where(left > 0, at_risk * left, 1.0), 0.0)
-    return Survival(order.key, survival, survival**2 * order.before(hazard), at_risk, events, hazard)
+    rates = order.leads * events / jnp.where(at_risk > 0, at_risk, 1.0)
+    variance, cumulative = survival**2 * order.before(hazard), order.before(rates)
+    return Survival(order.key, survival, variance, at_risk, events, cumulative, hazard)
 
 
 @analysis()
@@ -102,7 +107,8 @@ def median_survival(curves: Survival, *, level: float = 0.95) -> tuple[Array, Ar
     logs = jnp.log(jnp.where(inside, curves.survival, 0.5))
     width = jnp.sqrt(curves.variance) / jnp.where(inside, curves.survival, 0.5) / -logs
     low, high = (jnp.where(inside, jnp.exp(logs * jnp.exp(side * z * width)), curves.survival) for side in (1, -1))
-    return tuple(_first_time(curves.time, one <= 0.5 + 1e-12) for one in (curves.survival, low, high))
+    median, low, high = (_first_time(curves.time, one <= 0.5 + _ROUNDING) for one in (curves.survival, low, high))
+    return median, low, high
 
 
 def _first_time(time: Array, there: Array) -> Array:
