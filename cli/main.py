@@ -16,6 +16,7 @@ COMMANDS = {
     "calibrate": "Fit patients to their observations: posteriors, and whether to trust them.",
     "sampling": "Choose when to measure: the times that tell most about patients or a population.",
     "optimise": "Choose a treatment: the best of what can be given, judged on draws that did not choose it.",
+    "population": "Describe who is drawn, and write persons and their courses in others' formats.",
     "check": "Check scenario files without solving anything.",
     "diagnose": "Check a calibration: predictive checks, NPDE, forecasts of hidden measurements, SBC.",
     "ledger": "Show what a regimen with feedback measured, decided and gave, for one trajectory.",

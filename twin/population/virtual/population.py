@@ -19,10 +19,12 @@ from ...errors import TwinError, TwinErrors
 from ...model import DiseaseModel
 from ...patient import BoundPatient
 from .build import At, fields_of, fields_of_mapping
+from .closeness import Closeness, find_closeness
 from .column import Cohort, Column, Rows
 from .dependence import Dependence
 from .file import PopulationEntry
 from .plausible import Limit, find_broken, outside_studied
+from .table import Table
 from .uniform import MOST_PERSONS, uniforms
 
 NAME = "population"  # of the one patient whose draws the persons are
@@ -100,6 +102,7 @@ class Population:
     words: Mapping[str, float] = dataclasses.field(default_factory=dict)
     size: int = 1000
     notes: tuple[str, ...] = ()
+    fitted: tuple[Table, ...] = ()  # that copulas were fitted to
 
     @classmethod
     def build(
@@ -214,6 +217,11 @@ class Population:
                 "widen the limits, or draw from where people are"
             )
         return self.draw(0, range(1000), label=_PROBE)
+
+    def closeness(self, people: People) -> list[Closeness]:
+        """How near persons are to the rows of each table that a copula was fitted to."""
+        known = {**people.covariates, **people.others}
+        return [find_closeness(table, {name: known[name] for name in table.columns}) for table in self.fitted]
 
     def patient(self) -> BoundPatient:
         """The patient whose draws the persons are, with the covariates of somebody in their middle."""
