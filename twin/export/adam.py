@@ -43,7 +43,7 @@ class Table:
 
 def adam_tables(courses: Courses) -> list[Table]:
     """All that courses have rows for."""
-    found = [_subjects(courses), _events(courses), _measured(courses), _times(courses)]
+    found = [_subjects(courses), _events(courses), _measurements(courses), _times(courses)]
     return [table for table in found if table.size]
 
 
@@ -99,7 +99,7 @@ def _covariates(courses: Courses, person: np.ndarray, taken: Iterable[str]) -> l
     columns = [*courses.covariates, *courses.others]
     short, found = short_names(columns, taken), []
     for name in columns:
-        shown, unit = courses.shown(name), courses.unit_of(name)
+        shown, unit = courses.spell(name), courses.unit_of(name)
         shown = [_SEXES.get(one, one) for one in shown] if name == "sex" else shown
         declared = courses.model.covariates().get(name)
         meaning = declared.meaning if declared is not None else name.replace("_", " ")
@@ -121,14 +121,14 @@ def _subjects(courses: Courses) -> Table:
     if "age" in known:
         own.append(Variable("AGEU", "Age Units", "string", ["YEARS"] * len(every)))
     own += [
-        Variable("SAFFL", "Safety Population Flag", "string", ["Y" if one else "N" for one in _treated(courses)]),
+        Variable("SAFFL", "Safety Population Flag", "string", ["Y" if one else "N" for one in _is_treated(courses)]),
         Variable("ITTFL", "Intent-To-Treat Population Flag", "string", ["Y"] * len(every)),
     ]
     rest = _covariates(courses, every, {*taken, "SAFFL", "ITTFL"})
     return Table("ADSL", "Subject-Level Analysis Dataset", (*own, *rest, *_marks(courses, len(every))))
 
 
-def _treated(courses: Courses) -> np.ndarray:
+def _is_treated(courses: Courses) -> np.ndarray:
     return np.bincount(courses.doses.person, minlength=len(courses)) > 0
 
 
@@ -168,7 +168,7 @@ def _events(courses: Courses) -> Table:
     return Table("ADPPK", "Population PK Analysis Dataset", (*own, *sorted_, *rest, *marks))
 
 
-def _measured(courses: Courses) -> Table:
+def _measurements(courses: Courses) -> Table:
     """A row a reading, with the baseline (the last until time 0) and the change from it."""
     readings, model = courses.readings, courses.model
     order = np.lexsort((readings.time, readings.observable, readings.person))

@@ -100,7 +100,7 @@ class Courses:
         declared = self.model.covariates().get(column)
         return self.units.get(column, "1") if declared is None else declared.unit
 
-    def shown(self, column: str) -> list[Any]:
+    def spell(self, column: str) -> list[Any]:
         """A covariate or further column as people write it: a level by its name."""
         values = {**self.covariates, **self.others}[column]
         levels = self.levels.get(column)

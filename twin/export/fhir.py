@@ -45,7 +45,7 @@ def write_fhir(courses: Courses, folder: Path) -> list[Path]:
     doses, readings = courses.doses, courses.readings
     of_dose = np.searchsorted(doses.person, np.arange(len(courses) + 1))
     of_reading = np.searchsorted(readings.person, np.arange(len(courses) + 1))
-    shown = {name: courses.shown(name) for name in (*courses.covariates, *courses.others)}
+    shown = {name: courses.spell(name) for name in (*courses.covariates, *courses.others)}
     for i, who in enumerate(courses.ids):
         writer = _Person(courses, who)
         entries = [
@@ -89,7 +89,7 @@ class _Person:
 
     def covariate(self, name: str, value: Any) -> dict[str, Any]:
         declared = self.model.covariates().get(name)
-        codes = [] if declared is None else _declared(declared.codes)
+        codes = [] if declared is None else _codes(declared.codes)
         said = {"valueCodeableConcept": {"text": value}} if isinstance(value, str) else self.quantity(name, value)
         return self.entry("Observation", f"covariate {name}", {
             "status": "final", "code": {"coding": [_own("covariate", name), *codes]}, "effectiveDateTime": _moment(0.0),
@@ -105,7 +105,7 @@ class _Person:
         declared = self.model.observables()[name]
         return self.entry("Observation", f"reading {k}", {
             "status": "final",
-            "code": {"coding": [_own("observable", name), *_declared(declared.codes)]},
+            "code": {"coding": [_own("observable", name), *_codes(declared.codes)]},
             "effectiveDateTime": self.moment(readings.time[k]),
             "valueQuantity": {"value": float(readings.value[k]), "unit": declared.unit},
         })  # fmt: skip
@@ -120,7 +120,7 @@ class _Person:
         return self.entry("MedicationAdministration", f"dose {k}", {
             "status": "completed",
             "medicationCodeableConcept": {
-                "coding": [_own("treatment", name), *_declared(declared.codes)], "text": declared.meaning,
+                "coding": [_own("treatment", name), *_codes(declared.codes)], "text": declared.meaning,
             },
             **when,
             "dosage": {"dose": {"value": float(doses.amount[k]), "unit": declared.unit}},
@@ -138,7 +138,7 @@ def _own(kind: str, name: str) -> dict[str, str]:
     return {"system": f"{_OURS}:{kind}", "code": name, "display": re.sub("_", " ", name)}
 
 
-def _declared(codes: Mapping[str, tuple[str, ...]]) -> list[dict[str, str]]:
+def _codes(codes: Mapping[str, tuple[str, ...]]) -> list[dict[str, str]]:
     """The first of the codes that the model declares in each vocabulary that FHIR names."""
     return [
         {"system": _SYSTEMS[word], "code": several[0]}
@@ -148,13 +148,13 @@ def _declared(codes: Mapping[str, tuple[str, ...]]) -> list[dict[str, str]]:
 
 
 def _scenario(courses: Courses) -> dict[str, Any]:
-    mapping = {f"{_OURS}:{kind} {name}": name for kind, name in _named(courses)}
+    mapping = {f"{_OURS}:{kind} {name}": name for kind, name in _names(courses)}
     zero = _ZERO.isoformat()
     source = {"from": "fhir", "path": "fhir", "zero": zero, "mapping": mapping}
     return reading_scenario(courses, [source])
 
 
-def _named(courses: Courses) -> Iterator[tuple[str, str]]:
+def _names(courses: Courses) -> Iterator[tuple[str, str]]:
     for kind, names in (
         ("observable", courses.observables), ("covariate", courses.model.covariates()),
         ("treatment", courses.model.treatments()),

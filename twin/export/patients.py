@@ -21,7 +21,7 @@ def write_patients(courses: Courses, folder: Path) -> list[Path]:
     treatments = list(model.treatments().items())
     of_dose = np.searchsorted(doses.person, np.arange(len(courses) + 1))
     of_reading = np.searchsorted(readings.person, np.arange(len(courses) + 1))
-    shown = {name: courses.shown(name) for name in courses.covariates}
+    shown = {name: courses.spell(name) for name in courses.covariates}
     names = []
     for i, who in enumerate(courses.ids):
         given = [_dose(courses, treatments, k) for k in range(of_dose[i], of_dose[i + 1])]
@@ -70,7 +70,7 @@ def columns_of(courses: Courses) -> dict[str, list[Any]]:
     """A row a person, and where all of it comes from."""
     origin, size = courses.origin, len(courses)
     table: dict[str, list[Any]] = {"id": list(courses.ids)}
-    table |= {name: courses.shown(name) for name in (*courses.covariates, *courses.others)}
+    table |= {name: courses.spell(name) for name in (*courses.covariates, *courses.others)}
     table |= {name: values.tolist() for name, values in courses.parameters.items() if name not in table}
     table |= {n: v.tolist() for n, (v, *_) in {**courses.outcomes, **courses.events}.items() if n not in table}
     marks = {"synthetic": "true", "seed": origin.seed, "regimen": origin.regimen, "model": origin.model}
