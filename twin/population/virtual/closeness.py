@@ -24,8 +24,8 @@ _MOST = 20_000  # persons that are looked at
 class Closeness:
     """The smallest 5 % of distances end at `among` between a table's rows, and at `drawn` from persons to its rows.
 
-    `share` of the persons are nearer to a row than `among`. Of persons drawn as the rows were it is about 5 %; few rows say
-    only roughly where their smallest 5 % end, so up to `allowed` can be chance (and more once in a hundred times).
+    `share` of the persons are nearer to a row than `among`. Of persons drawn as the rows were it is about 5 %; few rows
+    say only roughly where their smallest 5 % end, so up to `allowed` can be chance (and more once in a hundred times).
     """
 
     table: str
