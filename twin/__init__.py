@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from calibration.answer import optimise_scenario, run_scenario, run_trial
 
+    from .api.export import export_population
     from .api.population import virtual_population
     from .api.sampling import information, optimal_sampling
     from .api.simulate import simulate, stream
@@ -47,6 +48,7 @@ __all__ = [
     "Twin",
     "TwinError",
     "contrast",
+    "export_population",
     "fast_cpu",
     "information",
     "load_model",
@@ -84,6 +86,7 @@ _HOME = {
     "Twin": "result.twin",
     "TwinError": "errors",
     "contrast": "result.contrast",
+    "export_population": "api.export",
     "fast_cpu": "run.processor",
     "information": "api.sampling",
     "load_model": "library",

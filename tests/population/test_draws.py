@@ -9,7 +9,7 @@ from scipy import stats
 
 from twin.errors import TwinError
 from twin.population.keys import fold
-from twin.population.virtual.uniform import column_key, uniforms
+from twin.population.virtual.uniform import Persons, column_key
 
 from .people import build
 
@@ -52,6 +52,18 @@ def test_seed_and_label_make_other_persons():
     assert len(np.unique([population.draw(5, range(7, 8), label=f"{i}").covariates["weight"] for i in range(50)])) == 50
 
 
+def test_many_groups_at_once_are_the_groups_one_by_one():
+    """Over the ends of blocks, and with some who are drawn again."""
+    population = mixed()
+    labels = [f"trial {k}" for k in range(400)]
+    together = population.draw_many(3, range(10, 210), labels)
+    assert len(together) == 80_000
+    for k in (0, 1, 327, 328, 399):  # a block ends in 327
+        alone = population.draw(3, range(10, 210), label=labels[k])
+        assert same(together, alone, slice(200 * k, 200 * k + 200))
+        assert np.array_equal(together.tried[200 * k : 200 * k + 200], alone.tried)
+
+
 def test_one_column_more_changes_no_other():
     """Each column has random numbers of its own: adding one leaves the rest of everybody as it was."""
     before = build(covariates={"weight": WEIGHT}).draw(1, range(500)).covariates["weight"]
@@ -64,7 +76,7 @@ def test_shares_are_those_of_jax_and_uniform():
     ours = fold(key, np.arange(5, dtype=np.uint32))
     theirs = [jax.random.key_data(jax.random.fold_in(jax.random.wrap_key_data(key), i)) for i in range(5)]
     assert np.array_equal(ours, theirs)
-    shares = uniforms(1, "a", "b", 0, np.arange(1_000_000))
+    shares = Persons(1, ("a",), np.zeros(1_000_000, int), np.arange(1_000_000)).uniforms("b", 0)
     assert shares.min() > 0
     assert shares.max() < 1
     assert stats.kstest(shares, "uniform").statistic < 1.95e-3

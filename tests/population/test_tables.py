@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from twin.errors import TwinErrors
+from twin.population.virtual.closeness import find_closeness
 from twin.population.virtual.dependence import nearest_correlation
 from twin.population.virtual.fit import fit
 
@@ -179,3 +180,26 @@ def test_too_few_rows_for_a_copula(tmp_path):
 
 def test_toy_needs_no_table():
     assert build().draw(1, range(3)).covariates["weight"].tolist() == [70.0] * 3
+
+
+def test_a_copula_keeps_its_distance_and_a_memory_is_found_out(tmp_path):
+    """Persons of a copula are no nearer to rows than rows are to each other; rows with a little noise are."""
+    table = cohort(100)
+    made = population(tmp_path, table, "copula")
+    people = made.draw(1, range(5000))
+    (told,) = made.closeness(people)
+    assert told.is_safe
+    assert told.rows == 100
+    rows = np.column_stack(list(table.values()))
+    scaled = rows / rows.std(axis=0)
+    apart = np.linalg.norm(scaled[:, None] - scaled[None], axis=-1) + np.diag(np.full(100, np.inf))
+    assert told.among == pytest.approx(np.sort(apart.min(axis=1))[4], rel=1e-9)  # the fifth smallest of a hundred
+    persons = np.column_stack([columns_of(people)[name] for name in table]) / rows.std(axis=0)
+    nearest = np.linalg.norm(persons[:, None] - scaled, axis=-1)
+    assert told.drawn == pytest.approx(np.quantile(nearest.min(axis=1), 0.05), rel=1e-9)
+    assert told.share == np.mean(nearest.min(axis=1) < told.among)
+    picked = np.random.default_rng(1).integers(100, size=5000)
+    memory = {name: values[picked] * 1.0001 for name, values in table.items()}
+    found = find_closeness(made.fitted[0], memory)
+    assert not found.is_safe
+    assert "NEARER than its rows are to each other" in str(found)

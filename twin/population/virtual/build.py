@@ -97,6 +97,7 @@ class _Building:
     limits: list[Limit] = dataclasses.field(default_factory=list)
     words: dict[str, float] = dataclasses.field(default_factory=dict)
     notes: list[str] = dataclasses.field(default_factory=list)
+    fitted: list[Table] = dataclasses.field(default_factory=list)
 
     @contextlib.contextmanager
     def at(self, *place: str | int) -> Iterator[None]:
@@ -130,6 +131,7 @@ class _Building:
             "tables": tuple(self.tables), "cohort": cohort,
             "limits": (*self.finite(), *self.limits, *model_limits(self.model)), "levels": self.levels,
             "units": self.units, "words": self.words, "size": self.entry.size, "notes": tuple(self.notes),
+            "fitted": tuple(self.fitted),
         }  # fmt: skip
 
     # rows ------------------------------------------------------------------------------------------
@@ -183,6 +185,7 @@ class _Building:
                     f"{entry.path}: correlations of pairs were moved by up to {fitted.moved:.2g}, for all to hold"
                 )
         self.dependences.append(dependence)
+        self.fitted.append(table)
         for name, margin in margins.items():
             self.columns[name] = Distribution(name, margin)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,11 +19,13 @@ from ...errors import TwinError, TwinErrors
 from ...model import DiseaseModel
 from ...patient import BoundPatient
 from .build import At, fields_of, fields_of_mapping
+from .closeness import Closeness, find_closeness
 from .column import Cohort, Column, Rows
 from .dependence import Dependence
 from .file import PopulationEntry
 from .plausible import Limit, find_broken, outside_studied
-from .uniform import MOST_PERSONS, uniforms
+from .table import Table
+from .uniform import MOST_PERSONS, Persons
 
 NAME = "population"  # of the one patient whose draws the persons are
 _BLOCK = 65_536  # persons at once: what they need stays in the processor's cache
@@ -54,7 +56,7 @@ class People:
     unstudied: Mapping[str, int]  # covariates, and how many persons are where the model was not studied
 
     def __len__(self) -> int:
-        return len(self.numbers)
+        return len(self.tried)
 
     def own(self) -> dict[str, dict[str, np.ndarray]]:
         """What `twin.simulate` takes of them, as the draws of one patient."""
@@ -100,6 +102,7 @@ class Population:
     words: Mapping[str, float] = dataclasses.field(default_factory=dict)
     size: int = 1000
     notes: tuple[str, ...] = ()
+    fitted: tuple[Table, ...] = ()  # that copulas were fitted to
 
     @classmethod
     def build(
@@ -133,9 +136,13 @@ class Population:
 
     def draw(self, seed: int, numbers: range, *, label: str = "") -> People:
         """These persons: a function of the seed, the label and each one's number, and of nothing else."""
+        return self.draw_many(seed, numbers, (label,))
+
+    def draw_many(self, seed: int, numbers: range, labels: Sequence[str]) -> People:
+        """What `draw` gives for each label, one after the other: many small groups as quickly as a large one."""
         if numbers.step != 1 or not 0 <= numbers.start <= numbers.stop <= MOST_PERSONS:
             raise TwinError(f"{numbers} is no range of persons; take one such as range(1000)")
-        blocks = [self._block(seed, label, part) for part in _parts(numbers)]
+        blocks = [self._block(part) for part in _parts(seed, tuple(labels), numbers)]
         values = {name: np.concatenate([block.values[name] for block in blocks]) for name in blocks[0].values}
         rows = np.concatenate([block.rows for block in blocks])
         broken = sum((block.broken for block in blocks), np.zeros(len(self.limits), np.int64))
@@ -155,17 +162,17 @@ class Population:
         taken = {g: {name: v.ravel()[rows] for name, v in getattr(self.cohort, g).items()} for g in groups}
         return taken, rows // self.cohort.draws
 
-    def _block(self, seed: int, label: str, numbers: np.ndarray) -> _Block:
+    def _block(self, persons: Persons) -> _Block:
         """Persons of one block: candidates, until each is plausible."""
-        size = len(numbers)
-        values, rows = self._candidates(seed, label, 0, numbers)
+        size = len(persons)
+        values, rows = self._candidates(persons, 0)
         first = find_broken(self.limits, self._with_words(values), size)
         broken = np.bincount(first[first >= 0], minlength=len(self.limits))
         tried, open_ = np.ones(size, np.int64), np.flatnonzero(first >= 0)
         attempt = 0
         while len(open_):  # each candidate is plausible with a chance of `_FEWEST` at least
             attempt += 1
-            again, picked = self._candidates(seed, label, attempt, numbers[open_])
+            again, picked = self._candidates(persons.take(open_), attempt)
             first = find_broken(self.limits, self._with_words(again), len(open_))
             broken += np.bincount(first[first >= 0], minlength=len(self.limits))
             fits, tried[open_] = first < 0, attempt + 1
@@ -178,13 +185,11 @@ class Population:
     def _with_words(self, values: dict[str, np.ndarray]) -> dict[str, Any]:
         return {**values, **self.words}
 
-    def _candidates(
-        self, seed: int, label: str, attempt: int, numbers: np.ndarray
-    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    def _candidates(self, persons: Persons, attempt: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """One candidate for each person: every column, and the row of the cohort, or of the first table."""
 
         def own(column: str) -> np.ndarray:
-            return uniforms(seed, label, column, attempt, numbers)
+            return persons.uniforms(column, attempt)
 
         known: dict[str, np.ndarray] = {}
         picked = []
@@ -197,13 +202,13 @@ class Population:
         for column in self.columns:
             name = column.name
             told = self._with_words(known) if column.needs else known
-            known[name] = column.draw(told, _choose(shares, name, own), len(numbers))
-        return known, picked[0] if picked else np.zeros(len(numbers), np.intp)
+            known[name] = column.draw(told, _choose(shares, name, own), len(persons))
+        return known, picked[0] if picked else np.zeros(len(persons), np.intp)
 
     def probe(self) -> People:
         """Persons by whom a population is judged; an error if hardly a candidate is plausible."""
-        numbers = np.arange(_PROBED)
-        values, _ = self._candidates(0, _PROBE, 0, numbers)
+        (persons,) = _parts(0, (_PROBE,), range(_PROBED))
+        values, _ = self._candidates(persons, 0)
         first = find_broken(self.limits, self._with_words(values), _PROBED)
         share = np.mean(first < 0)
         if share < _FEWEST:
@@ -214,6 +219,11 @@ class Population:
                 "widen the limits, or draw from where people are"
             )
         return self.draw(0, range(1000), label=_PROBE)
+
+    def closeness(self, people: People) -> list[Closeness]:
+        """How near persons are to the rows of each table that a copula was fitted to."""
+        known = {**people.covariates, **people.others}
+        return [find_closeness(table, {name: known[name] for name in table.columns}) for table in self.fitted]
 
     def patient(self) -> BoundPatient:
         """The patient whose draws the persons are, with the covariates of somebody in their middle."""
@@ -234,9 +244,12 @@ class _Block:
     broken: np.ndarray
 
 
-def _parts(numbers: range) -> Iterator[np.ndarray]:
-    for start in range(numbers.start, max(numbers.stop, numbers.start + 1), _BLOCK):
-        yield np.arange(start, min(start + _BLOCK, numbers.stop))
+def _parts(seed: int, labels: tuple[str, ...], numbers: range) -> Iterator[Persons]:
+    """Everybody, block by block, label by label."""
+    count = len(numbers)
+    for start in range(0, max(count * len(labels), 1), _BLOCK):
+        places = np.arange(start, min(start + _BLOCK, count * len(labels)))
+        yield Persons(seed, labels, places // max(count, 1), numbers.start + places % max(count, 1))
 
 
 def _choose(shares: Mapping[str, np.ndarray], name: str, own: Callable[[str], np.ndarray]) -> Callable[[], np.ndarray]:

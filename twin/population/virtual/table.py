@@ -20,6 +20,7 @@ from .file import TableColumnEntry
 class Table:
     """Columns by name (not a number where a cell is empty), the levels of those that have some, and further units."""
 
+    name: str
     columns: Mapping[str, np.ndarray]
     levels: Mapping[str, tuple[str, ...]]
     units: Mapping[str, str]
@@ -50,7 +51,7 @@ def read_people(path: str | os.PathLike[str], said: Mapping[str, str | TableColu
             further[name] = entry.unit or "1"
         else:
             columns[name] = _covariate(table, header, name, entry, model)
-    return Table(columns, {name: told for name, told in levels.items() if told}, further)
+    return Table(table.name, columns, {name: told for name, told in levels.items() if told}, further)
 
 
 def _covariate(table: Rows, header: str, name: str, entry: TableColumnEntry, model: DiseaseModel) -> np.ndarray:
