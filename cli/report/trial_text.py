@@ -42,7 +42,7 @@ def to_text(tree: Any) -> str:
 def _head(tree: Any) -> Iterator[str]:
     told = tree.attrs
     arms = json.loads(told["arms"])
-    yield f"{told['replicates']:,} trials of {told['patients']:,} patients, {_listed(arms)}; seed {told['seed']}"
+    yield f"{told['replicates']:,} trials of {told['patients']:,} patients, {_names(arms)}; seed {told['seed']}"
     for estimand in json.loads(told.get("estimands", "[]")):
         yield ""
         yield f"estimand of {estimand['hypothesis']}:"
@@ -53,7 +53,7 @@ def _head(tree: Any) -> Iterator[str]:
             yield f"{name}: {meaning}"
 
 
-def _listed(arms: list[str]) -> str:
+def _names(arms: list[str]) -> str:
     return f"{', '.join(arms[1:])} against {arms[0]}"
 
 

@@ -50,7 +50,7 @@ def _of_time(method: str, tau: str = "") -> Any:
     return run
 
 
-def _repeated(endpoint: Endpoint, data: Data, arm: Any, inside: Any, more: Mapping[str, Any]) -> Estimate:
+def _of_visits(endpoint: Endpoint, data: Data, arm: Any, inside: Any, more: Mapping[str, Any]) -> Estimate:
     return analysis.mmrm(data.value, arm, inside, visit=endpoint.visit - 1, **more)
 
 
@@ -62,7 +62,7 @@ def _periods(endpoint: Endpoint, data: Data, arm: Any, inside: Any, more: Mappin
     return analysis.crossover(data.value, arm, inside)
 
 
-def _ranked(endpoint: Endpoint, data: Data, arm: Any, inside: Any, more: Mapping[str, Any]) -> Estimate:
+def _of_ranks(endpoint: Endpoint, data: Data, arm: Any, inside: Any, more: Mapping[str, Any]) -> Estimate:
     return (analysis.van_elteren if more else analysis.wilcoxon)(data.value, arm, inside, **more)
 
 
@@ -70,12 +70,12 @@ _METHODS: Mapping[str, Any] = {
     "t_test": _of_number("t_test"),
     "welch": _of_number("t_test", equal=False),
     "ancova": _of_number("ancova"),
-    "wilcoxon": _ranked,
+    "wilcoxon": _of_ranks,
     "proportions": _of_number("proportions"),
     "cmh": _of_number("cochran_mantel_haenszel", scale="difference"),
     "logistic": _of_number("logistic"),
     "standardised": _of_number("logistic_standardised"),
-    "mmrm": _repeated,
+    "mmrm": _of_visits,
     "log_rank": _of_time("log_rank"),
     "cox": _of_time("cox"),
     "rmst": _of_time("rmst", tau="until"),

@@ -37,7 +37,7 @@ class Conduct:
     # who and what -----------------------------------------------------------------------------------
 
     @functools.cached_property
-    def enrolled(self) -> Enrolled:
+    def enrolment(self) -> Enrolled:
         passes = None
         if self.design.run_in is not None:
             passes = functools.partial(self.courses.passes, replicates=self.replicates)
@@ -49,14 +49,14 @@ class Conduct:
         return recruit(self.design.recruit, self.seed, self.replicates, self.design.persons)
 
     @functools.cached_property
-    def known(self) -> dict[str, np.ndarray]:
+    def facts(self) -> dict[str, np.ndarray]:
         """Covariates of persons (replicate, person), their site, and the numbers of levels by name."""
-        return with_levels(self.model, self.enrolled.known() | {"site": self.arrivals[1]})
+        return with_levels(self.model, self.enrolment.facts() | {"site": self.arrivals[1]})
 
     @functools.cached_property
-    def seen_of_all(self) -> Seen:
+    def all_fates(self) -> Seen:
         """What becomes of each person under every arm, where the allocation follows what is seen."""
-        return self.courses.see(self.enrolled, self.replicates, None)
+        return self.courses.see(self.enrolment, self.replicates, None)
 
     @functools.cached_property
     def prognosis(self) -> dict[str, np.ndarray]:
@@ -64,7 +64,7 @@ class Conduct:
         wanted = [e for e in self.design.endpoints if "prognosis" in e.analysis.adjust]
         if not wanted:
             return {}
-        seen = self.courses.typical(self.enrolled, self.replicates)
+        seen = self.courses.typical(self.enrolment, self.replicates)
         return {endpoint.name: self._foreseen(endpoint, seen) for endpoint in wanted}
 
     def _foreseen(self, endpoint: Endpoint, seen: Seen) -> np.ndarray:
@@ -82,7 +82,7 @@ class Conduct:
     def follow(self, arm: np.ndarray, complete: bool = False) -> Followed:
         """Persons as they are followed under these arms; `complete` if nobody is lost and no visit missed."""
         design, shape = self.design, arm.shape
-        seen = self.seen_of_all.under(arm) if design.follows else self.seen
+        seen = self.all_fates.under(arm) if design.follows else self.fates
         lost = np.full(shape, np.inf)
         if design.drop_out is not None and not complete:
             rate = np.array(design.drop_out.rates)[arm]
@@ -111,26 +111,26 @@ class Conduct:
         """Arms as they are allocated, before any is dropped."""
         design = self.design
         if design.randomise.adapt is None:
-            return allocate(design, self.seed, self.replicates, self.known)
+            return allocate(design, self.seed, self.replicates, self.facts)
         primary = design.endpoints[0]
-        under = {k: self.follow(np.full(self.enrolled.place.shape, k)) for k in range(len(design.arms))}
+        under = {k: self.follow(np.full(self.enrolment.place.shape, k)) for k in range(len(design.arms))}
         due = self.arrivals[0] + design.readout
         return adapt(
             design, self.seed, self.replicates, self.arrivals[0], due, lambda k: observe(primary, under[k])
         )  # fmt: skip
 
     @functools.cached_property
-    def followed(self) -> Followed:
+    def persons(self) -> Followed:
         """Everybody as allocated at first."""
         return self.follow(self.first_arms)
 
     @functools.cached_property
-    def seen(self) -> Seen:
+    def fates(self) -> Seen:
         """What becomes of each person under the arm allocated at first, whether or not anybody looks."""
         if self.design.follows:
-            return self.seen_of_all.under(self.first_arms)
+            return self.all_fates.under(self.first_arms)
         which = np.zeros_like(self.first_arms) if self.courses.no_effect else self.first_arms
-        return self.courses.see(self.enrolled, self.replicates, which)
+        return self.courses.see(self.enrolment, self.replicates, which)
 
     # analyses ---------------------------------------------------------------------------------------
 
@@ -139,8 +139,8 @@ class Conduct:
     ) -> Estimate:  # fmt: skip
         """An analysis of every replicate; of the persons in `among` only, if given."""
         data = data if among is None else dataclasses.replace(data, inside=data.inside & among)
-        columns = columns_of(endpoint, self.model, self.known, data, self.prognosis.get(endpoint.name))
-        strata = stratum_of(self.design, self.known, arm.shape)
+        columns = columns_of(endpoint, self.model, self.facts, data, self.prognosis.get(endpoint.name))
+        strata = stratum_of(self.design, self.facts, arm.shape)
         pad = self.courses.together - len(arm)  # one size for all parts, so that programs are shared
 
         def wide(values: Any) -> Any:

@@ -144,7 +144,7 @@ class Courses:
     def _outcomes(self, hazards: bool = False) -> dict[str, Outcome]:
         """The outcomes that are needed, in the time of the course; of both periods of a crossover."""
         design, found = self.design, {}
-        for name in design.needed:
+        for name in design.outcome_names:
             outcome = design.outcomes[name]
             if hazards and isinstance(outcome, EventTime):
                 outcome = Final(of=outcome.of, since=outcome.since, until=outcome.until)

@@ -255,7 +255,7 @@ class Design:
         return tuple((endpoint, arm) for endpoint in self.endpoints for arm in arms)
 
     @property
-    def needed(self) -> tuple[str, ...]:
+    def outcome_names(self) -> tuple[str, ...]:
         """Names of the outcomes that are simulated."""
         found = [e.of for e in self.endpoints if e.kind in ("outcome", "event")]
         found += [e.death for e in self.endpoints if e.death]

@@ -52,7 +52,7 @@ def run_escalations(conduct: Conduct) -> Escalations:
     design = conduct.design
     how = design.escalate
     assert how is not None
-    seen = conduct.seen_of_all
+    seen = conduct.all_fates
     value = seen.outcomes[how.outcome]
     toxic = value > how.above if how.above is not None else value < how.below
     toxic = np.where(seen.failed, True, toxic)

@@ -18,7 +18,7 @@ def open_example(asked: Asked, replicate: int = 0) -> xr.Dataset:
     """Replicate so-and-so as a table (person) with readings (person, visit), at the end of everybody's follow-up."""
     design, model = asked.design, asked.model
     conduct = asked.part(EFFECT, range(replicate, replicate + 1))
-    arm, followed = conduct.first_arms, conduct.followed
+    arm, followed = conduct.first_arms, conduct.persons
     variables: dict[str, Any] = {
         "arm": (PERSON, words(design.arms[k] for k in arm[0])),
         "entered": (PERSON, followed.entry[0], {"unit": design.unit}),
@@ -26,7 +26,7 @@ def open_example(asked: Asked, replicate: int = 0) -> xr.Dataset:
         "failed": (PERSON, followed.seen.failed[0]),
     }
     for name, declared in model.covariates().items():
-        values = conduct.known[name][0]
+        values = conduct.facts[name][0]
         if declared.levels:
             variables[name] = (PERSON, words(declared.levels[int(v)] for v in values))
         else:

@@ -47,7 +47,7 @@ def run_trials(conduct: Conduct) -> Trials:
     design = conduct.design
     count, hypotheses = len(conduct.replicates), len(design.hypotheses)
     shares = design.looks.at if design.looks else (1.0,)
-    followed = conduct.followed
+    followed = conduct.persons
     state = _State(
         conduct.first_arms, followed, np.full(count, -1), np.zeros(count, int), np.full(count, np.inf),
         np.ones((count, len(design.arms)), bool),
@@ -206,7 +206,7 @@ def _drop(conduct: Conduct, state: _State, when: np.ndarray, hopeless: np.ndarra
             continue
         whole = conduct.design.but(randomise=dataclasses.replace(design.randomise, blocks=(2 * len(which),)))
         ratio = [design.ratio[i] for i in which] if design.randomise.simple else [1.0] * len(which)
-        again = which[allocate(whole, conduct.seed, conduct.replicates, conduct.known, ratio)]
+        again = which[allocate(whole, conduct.seed, conduct.replicates, conduct.facts, ratio)]
         state.arm = np.where(rows[:, None] & later, again, state.arm)
     state.followed = conduct.follow(state.arm)
 
@@ -223,5 +223,5 @@ def _report(conduct: Conduct, state: _State) -> Trials:
         **found, p=p_of(found["z"], design.sides), look=state.look, why=state.why, rejected=state.rejected,
         randomised=entered.sum(axis=1), analysed=primary.inside.sum(axis=1),
         events=np.broadcast_to(events, len(arm)).copy(), duration=state.at, of_arm=of_arm, stopped_at=state.decided_at,
-        screened=conduct.enrolled.screened, lost=lost.sum(axis=1), failed=(entered & followed.seen.failed).sum(axis=1),
+        screened=conduct.enrolment.screened, lost=lost.sum(axis=1), failed=(entered & followed.seen.failed).sum(axis=1),
     )  # fmt: skip

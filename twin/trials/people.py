@@ -61,7 +61,7 @@ class Enrolled:
     place: np.ndarray
     screened: np.ndarray  # (replicate,)
 
-    def known(self) -> dict[str, np.ndarray]:
+    def facts(self) -> dict[str, np.ndarray]:
         """Covariates of the persons (replicate, person)."""
         return {n: np.take_along_axis(v, self.place, axis=1) for n, v in self.candidates.covariates.items()}
 

@@ -575,7 +575,7 @@ class _Reading:
                 raise TwinError(f"futility is spent beside a spending function; take another than {design.looks.spend}")
         with self.at("run_in"):
             if design.run_in is not None:
-                for name in design.needed:
+                for name in design.outcome_names:
                     if isinstance(self.outcomes[name], EventTime):
                         raise TwinError(f"outcome '{name}' is drawn from the beginning of the course, run-in and all")
         with self.at("randomise", "adapt"):

@@ -26,12 +26,12 @@ def run_resized(conduct: Conduct) -> Trials:
     first = int(np.ceil(how.at * design.patients))
     order = np.broadcast_to(np.arange(arm.shape[1]), arm.shape)
     endpoint, which = design.hypotheses[0]
-    data = observe(endpoint, conduct.followed)
+    data = observe(endpoint, conduct.persons)
     early = order < first
     stage = conduct.estimate(endpoint, arm, which, data, early)
     z_first = favour(endpoint, stage)
     if how.by == "blinded":
-        wanted = _blinded(design, np.where(early & data.inside, data.value, np.nan))
+        wanted = _size_by_spread(design, np.where(early & data.inside, data.value, np.nan))
     else:
         zone = PromisingZone(
             design.patients, first, design.persons, how.power, design.alpha / design.sides, how.promising
@@ -45,7 +45,7 @@ def run_resized(conduct: Conduct) -> Trials:
         later = conduct.estimate(endpoint, arm, which, data, inside & ~early)
         z = combine([z_first, favour(endpoint, later)], [first, design.patients - first])
     p = np.where(np.isnan(z), 1.0, p_of(z, design.sides))
-    followed = conduct.followed
+    followed = conduct.persons
     at = np.take_along_axis(followed.entry, size[:, None] - 1, 1)[:, 0] + design.follow_up + design.delay
     lost = inside & (followed.lost < design.follow_up)
     count = len(arm)
@@ -54,12 +54,12 @@ def run_resized(conduct: Conduct) -> Trials:
         z=z[:, None], degrees=found.degrees[:, None], p=p[:, None], rejected=(p <= design.alpha)[:, None],
         randomised=size, analysed=(data.inside & inside).sum(axis=1), events=np.zeros(count), duration=at,
         of_arm=np.stack([(inside & (arm == k)).sum(axis=1) for k in range(len(design.arms))], axis=1),
-        stopped_at=np.zeros((count, 1), int), screened=conduct.enrolled.screened, lost=lost.sum(axis=1),
+        stopped_at=np.zeros((count, 1), int), screened=conduct.enrolment.screened, lost=lost.sum(axis=1),
         failed=(inside & followed.seen.failed).sum(axis=1),
     )  # fmt: skip
 
 
-def _blinded(design: Design, value: np.ndarray) -> np.ndarray:
+def _size_by_spread(design: Design, value: np.ndarray) -> np.ndarray:
     how = design.resize
     assert how is not None
     assert how.effect is not None

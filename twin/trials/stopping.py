@@ -19,11 +19,11 @@ def plan_bounds(design: Design, shares: tuple[float, ...], tests: int = 1) -> Bo
     stop = None
     if looks.futility is not None:
         f = looks.futility
-        stop = {"spend": _named(f.spend, f.parameter), "power": 1 - f.beta, "binding": f.binding}
-    return boundaries(_named(looks.spend, looks.parameter), shares, design.alpha / tests, design.sides, stop)
+        stop = {"spend": _family(f.spend, f.parameter), "power": 1 - f.beta, "binding": f.binding}
+    return boundaries(_family(looks.spend, looks.parameter), shares, design.alpha / tests, design.sides, stop)
 
 
-def _named(spend: str, parameter: float | None) -> Any:
+def _family(spend: str, parameter: float | None) -> Any:
     usual = {"hwang_shih_decani": -4.0, "kim_demets": 3.0, "wang_tsiatis": 0.25}
     return {spend: usual[spend] if parameter is None else parameter} if spend in usual else spend
 

@@ -28,8 +28,8 @@ def true_effects(conduct: Conduct) -> tuple[np.ndarray, np.ndarray]:
     found = []
     for endpoint, which in design.hypotheses:
         data = observe(endpoint, followed)
-        columns = columns_of(endpoint, conduct.model, conduct.known, data, conduct.prognosis.get(endpoint.name))
-        strata = stratum_of(design, conduct.known, arm.shape)
+        columns = columns_of(endpoint, conduct.model, conduct.facts, data, conduct.prognosis.get(endpoint.name))
+        strata = stratum_of(design, conduct.facts, arm.shape)
         most = _MOST_PAIRED if endpoint.data == WINS else None
         whole = Data(*(_pool(getattr(data, field.name), most) for field in dataclasses.fields(Data)))
         estimate = analyse(
