@@ -145,3 +145,6 @@ def test_conditional_power_over_several_looks_averages_to_power():
     later = (w * norm.pdf(z - mean)) @ conditional_power(bounds, 1, z, drift)
     assert later + norm.sf(high - mean) == pytest.approx(cross(bounds, drift).power, abs=1e-10)
     assert conditional_power(bounds, 4, [1.0, 3.0]).tolist() == [0.0, 1.0]
+    for ask in (conditional_power, predictive_power):
+        with pytest.raises(TwinError, match="look 5 was not taken"):
+            ask(bounds, 5, 1.0)
