@@ -16,7 +16,7 @@ from twin.statistics.adapt.posterior import (
     update_means,
     update_proportions,
 )
-from twin.statistics.adapt.rule import ALIKE, GOING, SUPERIOR, AdaptiveRule, allocate
+from twin.statistics.adapt.rule import ALIKE, GOING, NONE_LEFT, SUPERIOR, AdaptiveRule, allocate
 from twin.statistics.adapt.simulate import simulate_adaptive
 
 from .tables import read
@@ -106,6 +106,23 @@ def test_arms_are_dropped_and_trials_stop_as_the_rule_says():
     assert decide([1000, 1003, 1001], n=4000).status[0] == ALIKE
     low = decide([100, 100, 60], higher=False)
     assert (low.status[0], low.best.argmax()) == (SUPERIOR, 2)
+
+
+def test_arms_may_be_compared_with_a_control():
+    rule = AdaptiveRule(superior=0.98, inferior=0.1, floor=0.1, control=0, control_share=0.4)
+    events, n = np.array([[100, 100, 140], [100, 130, 60], [100, 70, 60], [100, 105, 103]]), np.full((4, 3), 400)
+    posterior = update_proportions(events, n)
+    found = rule.decide(posterior, np.ones((4, 3), bool))
+    assert found.status.tolist() == [SUPERIOR, SUPERIOR, NONE_LEFT, GOING]
+    assert found.going.tolist() == [[True, True, True], [True, True, False], [True, False, False], [True, True, True]]
+    ahead = better(posterior, 0)
+    assert ahead[0, 2] > 0.98 > ahead[0, 1] > 0.1 > ahead[1, 2]
+    assert found.allocation[3, 0] == 0.4
+    chance = best(posterior, np.ones((4, 3), bool))[3, 1:]
+    assert found.allocation[3, 1:] == pytest.approx(0.6 * chance / chance.sum())
+    assert found.allocation.sum(axis=1) == pytest.approx(np.ones(4))
+    strict = AdaptiveRule(superior=0.98, control=0, margin=0.1).decide(posterior, np.ones((4, 3), bool))
+    assert strict.status[0] == GOING
 
 
 def test_a_clearly_better_arm_gets_more_and_is_found():

@@ -7,10 +7,12 @@ import pytest
 from scipy.stats import multivariate_normal, norm
 
 from twin.errors import TwinError
+from twin.statistics.multiplicity import Graph, adjust_by_graph
 from twin.statistics.sequential.boundaries import boundaries, revise
 from twin.statistics.sequential.conditional import conditional_power, predictive_power
 from twin.statistics.sequential.crossing import cross
 from twin.statistics.sequential.estimate import estimate
+from twin.statistics.sequential.repeated import repeated_p
 
 AT = np.array([0.3, 0.6, 0.8, 1.0])
 
@@ -83,6 +85,33 @@ def test_a_stop_at_a_look_not_taken_is_refused():
         estimate(boundaries(at=[0.5, 1]), 0, 2.0)
 
 
+# --- several hypotheses -------------------------------------------------------------------------------
+
+
+def test_repeated_p_values_are_those_printed():
+    """graphicalMCP's, to its own tolerance of 1e-6; and by them Maurer and Bretz's diabetes trial."""
+    plan = boundaries("obrien_fleming", at=[1 / 3, 2 / 3, 1])
+    found = [float(repeated_p(plan, k, norm.isf(p))) for k, p in ((1, 0.05), (2, 0.02), (3, 0.01))]
+    assert found == pytest.approx([0.2578087, 0.05819319, 0.01055418], abs=1e-6)
+    graph = Graph((0.5, 0.5, 0, 0), ((0, 0.5, 0.5, 0), (0.5, 0, 0, 0.5), (0, 1, 0, 0), (1, 0, 0, 0)))
+    first, second = ([0.0062, 0.017, 0.009, 0.13], [0.0002, 0.0035, 0.002, 0.06])
+    assert not np.any(adjust_by_graph(repeated_p(plan, 1, norm.isf(first)), graph) <= 0.025)
+    adjusted = adjust_by_graph(repeated_p(plan, 2, norm.isf(second)), graph)
+    assert adjusted == pytest.approx([0.004787, 0.022881, 0.023297, 0.128460], abs=2e-6)
+
+
+@pytest.mark.parametrize("sides", [1, 2])
+@pytest.mark.parametrize("spend", ["pocock", "exact_pocock", {"wang_tsiatis": 0.25}, [0.001, 0.01, 0.02, 0.05]])
+def test_a_bound_has_the_level_as_its_repeated_p(spend, sides):
+    plan = boundaries(spend, at=AT, alpha=0.05, sides=sides)
+    for k in range(4):
+        assert repeated_p(plan, k + 1, plan.efficacy[k]) == pytest.approx(0.05, abs=1e-9)
+    assert repeated_p(plan, 2, [-9.0, 9.0])[1] < 1e-8
+    assert repeated_p(plan, 2, -9.0) < 1e-8 if sides == 2 else repeated_p(plan, 2, -9.0) == 1.0
+    with pytest.raises(TwinError, match="count looks from 1"):
+        repeated_p(plan, 5, 1.0)
+
+
 # --- while it runs ------------------------------------------------------------------------------------
 
 
@@ -116,3 +145,6 @@ def test_conditional_power_over_several_looks_averages_to_power():
     later = (w * norm.pdf(z - mean)) @ conditional_power(bounds, 1, z, drift)
     assert later + norm.sf(high - mean) == pytest.approx(cross(bounds, drift).power, abs=1e-10)
     assert conditional_power(bounds, 4, [1.0, 3.0]).tolist() == [0.0, 1.0]
+    for ask in (conditional_power, predictive_power):
+        with pytest.raises(TwinError, match="look 5 was not taken"):
+            ask(bounds, 5, 1.0)

@@ -10,6 +10,7 @@ import pytest
 from scipy.stats import multivariate_normal, norm
 
 from twin.errors import TwinError
+from twin.statistics.power import events_by_schoenfeld, hazard_ratio_of
 from twin.statistics.sequential.boundaries import Futility, boundaries, revise
 from twin.statistics.sequential.crossing import cross, crossings, drift_for_power, expected_inflation, inflation
 from twin.statistics.sequential.recursion import panels_for
@@ -105,11 +106,20 @@ def test_a_design_costs_what_is_printed():
     even_spending = boundaries(0, at=[0.2, 0.4, 1], alpha=0.03)
     assert inflation(even_spending, 0.86) == pytest.approx(1.0788327, abs=1e-7)
     assert expected_inflation(even_spending, 0.86, 1.0) == pytest.approx(0.83081135, abs=1e-7)
+    survival = events_by_schoenfeld(hazard_ratio_of(0.4, 0.2), 0.9, ratio=2) * inflation(found, 0.9)
+    assert survival == pytest.approx(72.714085, abs=1e-5)
+    five = boundaries(-4, at=even(5))  # gsDesign
+    assert inflation(five, 0.9) * even(5) == pytest.approx([0.205, 0.409, 0.614, 0.819, 1.023], abs=5.1e-4)
+    assert expected_inflation(five, 0.9, [0, 1]) == pytest.approx([1.0197, 0.7366], abs=5.1e-5)
+    assert 100 * inflation(boundaries("exact_pocock", at=even(15), alpha=0.05, sides=2), 0.9) == pytest.approx(
+        130.5, abs=0.05
+    )
     pocock = boundaries("exact_pocock", at=even(4), alpha=0.05, sides=2)
     means = 100 * expected_inflation(pocock, 0.8, [0, 0.5, 1, 1.5])
     assert means == pytest.approx([117.5, 108.8, 80.5, 52.2], abs=0.05)
     many = boundaries("exact_obrien_fleming", at=even(20), alpha=0.05, sides=2)
     assert 100 * inflation(many, 0.9) == pytest.approx(104.5, abs=0.05)
+    assert 100 * expected_inflation(many, 0.9, 0.0) == pytest.approx(103.4, abs=0.05)
 
 
 def test_futility_that_does_not_bind_is_gsdesigns_default():

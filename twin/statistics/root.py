@@ -19,6 +19,7 @@ def find_root(function: Function, low: np.ndarray, high: np.ndarray, *, toleranc
     c, fc = a, fa
     share = np.full(a.shape, 0.5)
     missed = np.sign(fa) * np.sign(fb) > 0
+    end = np.where(np.abs(fa) < np.abs(fb), a, b)
     for _ in range(200):
         best = np.where(np.abs(fa) < np.abs(fb), a, b)
         near = 2 * tolerance * (1 + np.abs(best)) / np.maximum(np.abs(b - a), 1e-300)
@@ -31,7 +32,7 @@ def find_root(function: Function, low: np.ndarray, high: np.ndarray, *, toleranc
         b, fb = np.where(same, b, a), np.where(same, fb, fa)
         a, fa = x, fx
         share = _share(a, b, c, fa, fb, fc)
-    return np.where(np.abs(fa) < np.abs(fb), a, b)
+    return np.where(missed, end, np.where(np.abs(fa) < np.abs(fb), a, b))
 
 
 def _share(a, b, c, fa, fb, fc) -> np.ndarray:

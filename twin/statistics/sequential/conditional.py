@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...errors import TwinError
 from .boundaries import Boundaries
 from .crossing import cross
 
@@ -21,7 +22,7 @@ def conditional_power(
     bounds: one design, without leading axes. drift: that from there on; if left out, the trend seen, z / sqrt(t).
     """
     z = np.asarray(z, float)
-    t = bounds.information[look - 1]
+    t = _information_at(bounds, look)
     drift = z / np.sqrt(t) if drift is None else np.asarray(drift, float)
     z, drift = np.broadcast_arrays(z, drift)
     if look >= bounds.information.shape[-1]:
@@ -39,7 +40,7 @@ def predictive_power(
 ) -> np.ndarray:
     """Conditional power averaged over what is known of the drift: a flat prior, or a normal one (mean, SD), and z."""
     z = np.asarray(z, float)
-    t = bounds.information[look - 1]
+    t = _information_at(bounds, look)
     mean, precision = z / np.sqrt(t), t
     if prior is not None:
         precision = t + prior[1] ** -2
@@ -48,6 +49,14 @@ def predictive_power(
     drift = mean[..., None] + nodes / np.sqrt(precision)
     power = conditional_power(bounds, look, z[..., None], drift, obey_futility)
     return power @ (weights / weights.sum())
+
+
+def _information_at(bounds: Boundaries, look: int) -> float:
+    if bounds.information.ndim != 1:
+        raise TwinError("conditional power: several designs at once; give one")
+    if not 1 <= look <= bounds.information.size or np.isnan(bounds.information[look - 1]):
+        raise TwinError(f"conditional power: look {look} was not taken; count looks from 1")
+    return float(bounds.information[look - 1])
 
 
 def _remaining(bounds: Boundaries, look: int, z: np.ndarray, obey_futility: bool) -> Boundaries:
