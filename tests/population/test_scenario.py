@@ -76,6 +76,11 @@ def test_a_table_of_people_has_the_parameters_of_those_simulated(path, result):
     assert all(np.array_equal(whole[name], people[name]) for name in people)
 
 
+def test_a_scenarios_arguments_hold_its_persons(path, result):
+    again = twin.simulate(**twin.load_scenario(path).arguments)
+    assert np.array_equal(again["outcomes"]["final_inr"], result["outcomes"]["final_inr"])
+
+
 def test_uncertainty_of_population_values_is_drawn_as_simulate_draws_it():
     people = twin.virtual_population(One(), {}, 6, 3, uncertainty=True)
     simulated = twin.simulate(
