@@ -66,7 +66,7 @@ def run_scenario(
     loaded, found, held, doubts = _draws_of(loaded.but(**changes), posterior)
     people = loaded.people()
     own: dict[str, Any] = people.own() if people is not None else _own(held)
-    tree = simulate(**loaded.arguments, **own, ledger=ledger, choose=choose_dose, progress=progress)
+    tree = simulate(**loaded.question, **own, ledger=ledger, choose=choose_dose, progress=progress)
     if people is not None:
         tree = dataset.with_people(tree, people)
         doubts = (*doubts, *(f"population: {note}" for note in people.redrawn_notes()))
@@ -111,10 +111,9 @@ def optimise_scenario(
         raise TwinError(f"{loaded.document.name}: has no 'optimise:', so there is nothing to choose; add it")
     loaded = loaded.but(**changes | {"draws": aim.draws[-1] + aim.fresh})
     loaded, found, held, doubts = _draws_of(loaded, posterior)
-    names = ("model", "patients", "regimens", "outcomes", "settings")
     how, people = {"choose": choose_dose, "progress": progress}, loaded.people()
     own: dict[str, Any] = people.own() if people is not None else _own(held)
-    best = optimise(**{n: getattr(loaded, n) for n in names}, optimise=aim, **own, **how)
+    best = optimise(**loaded.question, optimise=aim, **own, **how)
     return Advice(loaded, found, held, best, doubts)
 
 

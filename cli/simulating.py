@@ -38,7 +38,7 @@ def _plan(scenario: Scenario, folder: Path) -> str:
     """What would run, from the very arrays that would be solved."""
     from twin.run.plan import prepare
 
-    batch = prepare(**scenario.arguments)
+    batch = prepare(**scenario.question)
     people, arms, draws = batch.shape
     return (
         f"{scenario.document.name}: {people} patient(s) x {arms} regimen(s) x {draws} draws = {batch.size:,} "
@@ -82,7 +82,7 @@ def _slow_notes(scenario: Scenario) -> list[str]:
     """What a user should know before the work begins: whether it will take long, why, and what would help."""
     from twin.run.plan import prepare
 
-    batch = prepare(**scenario.arguments)
+    batch = prepare(**scenario.question)
     if batch.choice.method or batch.size < _MANY:
         return []
     remedy = " (steady states: give the doses before instead)" if batch.question.steady else ""

@@ -257,7 +257,7 @@ def test_without_the_extra_a_format_says_what_to_install(written, form, module, 
 def test_the_command_describes_and_writes(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "q.yaml").write_text(WARFARIN, encoding="utf-8")
-    main(["population", "q.yaml", "--size", "4", "--seed", "9", "--format", "table", "--regimen", "fixed"])
+    main(["population", "q.yaml", "--size", "4", "--seed", "9", "--format", "table", "--regimen", "titrated"])
     said = capsys.readouterr().out
     assert "q: 4 persons of warfarin_hamberg2010, seed 9" in said
     assert re.search(r"age +year  \d+\.?\d* \[", said)

@@ -129,6 +129,7 @@ def test_words_and_units_of_a_table(tmp_path):
     )
     people = made.draw(1, range(400))
     light = people.covariates["weight"] < 80
+    assert 0.4 < light.mean() < 0.6
     assert people.covariates["weight"][light] == pytest.approx(150 * 0.45359237)
     assert np.all(people.covariates["sex"][light] == 1)
     assert np.all(people.covariates["gene"][light] == 1)  # AG is GA

@@ -57,10 +57,16 @@ class Scenario:
     fingerprints: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
-    def arguments(self) -> dict[str, Any]:
-        """What `twin.simulate` is called with."""
+    def question(self) -> dict[str, Any]:
+        """What is asked of whom, without what draws have of their own."""
         names = ("model", "patients", "regimens", "outcomes", "settings")
         return {name: getattr(self, name) for name in names}
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What `twin.simulate` is called with; of a population, its persons too."""
+        people = self.people()
+        return self.question if people is None else self.question | people.own()
 
     def people(self) -> People | None:
         """The persons of its population, as many as there are draws; None where it is of patients."""
