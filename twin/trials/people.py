@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -32,7 +32,8 @@ class People(Protocol):
 class Population(Protocol):
     """Where persons come from; `twin.Population` is one."""
 
-    def draw(self, seed: int, numbers: range, *, label: str = "") -> People: ...
+    def draw_many(self, seed: int, numbers: range, labels: Sequence[str]) -> People:
+        """These persons of each label, one label after the other."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,13 +71,10 @@ Passes = Callable[[Candidates, range, np.ndarray], np.ndarray]  # who of some ca
 
 
 def draw_candidates(population: Population, seed: int, replicates: range, numbers: range) -> Candidates:
-    drawn = [population.draw(seed, numbers, label=f"trial {r}") for r in replicates]
-
-    def stack(name: str) -> dict[str, np.ndarray]:
-        return {key: np.stack([getattr(one, name)[key] for one in drawn]) for key in getattr(drawn[0], name)}
-
+    drawn = population.draw_many(seed, numbers, [f"trial {r}" for r in replicates])
+    shape = (len(replicates), len(numbers))
     groups = ("covariates", "deviations", "individuals")
-    return Candidates(*(stack(group) for group in groups), (len(replicates), len(numbers)))
+    return Candidates(*({n: v.reshape(shape) for n, v in getattr(drawn, group).items()} for group in groups), shape)
 
 
 def enrol(
