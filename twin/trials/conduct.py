@@ -72,7 +72,7 @@ class Conduct:
             value = seen.outcomes[endpoint.of]
             if isinstance(self.design.outcomes[endpoint.of], EventTime):
                 return np.log(np.maximum(value, 1e-300))  # of the cumulative hazard
-            return np.minimum(value, self.design.follow_up)
+            return np.fmin(value, self.design.follow_up)  # also where there is nothing to come back from
         if endpoint.kind == "outcome":
             return seen.outcomes[endpoint.of]
         value = seen.latent[endpoint.of]
