@@ -103,7 +103,7 @@ class Conduct:
         events = {}
         for one in design.intercurrent:
             when = seen.left if one.at == "stopped" else seen.outcomes[one.at]
-            events[one.name] = np.where(np.isnan(when), np.inf, when)
+            events[one.name] = np.where(when <= design.length, when, np.inf)
         return Followed(design, seen, self.arrivals[0], lost, events)
 
     @functools.cached_property

@@ -181,7 +181,7 @@ def _response(endpoint: Endpoint, followed: Followed, known: np.ndarray) -> Data
     response = np.asarray(is_response(best_response(response_at_visits(size))))
     for event, when in followed.deciding():
         if event.strategy == "composite":
-            response &= when >= followed.design.follow_up
+            response = response & (when >= followed.design.follow_up)
     due = known >= followed.design.follow_up
     bad = np.isnan(size[..., 0])  # nothing to compare with
     return Data(response.astype(float), due & ~bad, baseline=size[..., 0])
