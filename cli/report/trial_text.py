@@ -33,6 +33,7 @@ _WORDS = {
     "failed_courses": "courses that failed", "duration_median": "  median", "duration_sd": "  SD",
     "persons": "patients", "none_chosen": "no dose chosen", "right": "right dose chosen",
 }  # fmt: skip
+_MONTH = 365.25 / 12  # days
 _AT_LOOKS = {"randomised": "patients if it ends", "time": "time if it ends"}
 
 
@@ -164,7 +165,9 @@ def _time(tree: Any) -> tuple[str, float]:
     """The unit of durations, and how many of the model's it has."""
     if "duration" not in tree["size"].data_vars:
         return tree.attrs["time_unit"], 1.0
-    return readable_time(tree.attrs["time_unit"], float(np.nanmax(tree["size"]["duration"].values)))
+    longest = float(np.nanmax(tree["size"]["duration"].values))
+    unit, scale = readable_time(tree.attrs["time_unit"], longest)
+    return ("month", scale * _MONTH) if unit == "day" and longest / scale >= 3 * _MONTH else (unit, scale)
 
 
 def _cell(tree: Any, name: str, value: float, error: float) -> str:
