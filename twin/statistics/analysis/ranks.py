@@ -179,8 +179,7 @@ def _compare(comparisons: Sequence[Times | Values]) -> Array:
     for one in comparisons:
         if isinstance(one, Times):
             time, event = one.time, one.event > 0
-            longer = (time[:, None] > time) | ((time[:, None] == time) & ~event[:, None])
-            ahead = event & longer  # the column's event is seen while the row is still without
+            ahead = event & (time[:, None] >= time)  # the column's event is seen while the row is still followed
         else:
             ahead = one.value[:, None] > one.value + one.margin
         net = one.sign * (number(ahead) - number(ahead.T))
