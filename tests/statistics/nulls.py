@@ -201,8 +201,6 @@ NULLS = {
     "rmst": Null(of_events(analysis.rmst, until=2.0), 1000, False),
     "milestone": Null(of_events(analysis.milestone, at=1.0), 1000, False),
     "win_ratio": Null(of_wins(analysis.win_ratio), 200, False),
-    "win_ratio, difference": Null(of_wins(analysis.win_ratio, scale="difference"), 200, False),
-    "win_ratio, odds": Null(of_wins(analysis.win_ratio, scale="odds"), 200, False),
     "finkelstein_schoenfeld": Null(of_wins(analysis.finkelstein_schoenfeld), 100, False),
     "wilcoxon": Null(of_ranks(analysis.wilcoxon), 200, False),
     "van_elteren": Null(of_ranks(analysis.van_elteren, strata=0), 200, False),

@@ -55,7 +55,7 @@ def test_limits_are_those_of_scipy(level):
 
 # --- masks ----------------------------------------------------------------------------------------------
 
-COUNT, PEOPLE = 4, 48
+COUNT, PEOPLE = 4, 40  # and three visits, as in test_repeated: one program serves both
 
 
 def arrays():
@@ -66,7 +66,7 @@ def arrays():
         "event": generator.random(shape) < 0.7, "answer": generator.random(shape) < 0.5,
         "arm": generator.integers(0, 2, shape), "inside": generator.random(shape) < 0.8,
         "x": generator.standard_normal((*shape, 2)), "strata": generator.integers(0, 2, shape),
-        "visits": generator.standard_normal((*shape, 2)),
+        "visits": generator.standard_normal((*shape, 3)),
     }  # fmt: skip
 
 
@@ -76,7 +76,7 @@ ANALYSES = {
     "ancova, robust": lambda d: analysis.ancova(d["value"], d["arm"], d["inside"], covariates=d["x"], robust=True),
     "slope": lambda d: analysis.slope(d["value"], d["arm"], d["inside"], covariates=d["x"]),
     "procova": lambda d: analysis.procova(d["value"], d["arm"], d["inside"], score=d["x"][..., 0]),
-    "mmrm": lambda d: analysis.mmrm(d["visits"], d["arm"], d["inside"]),
+    "mmrm": lambda d: analysis.mmrm(d["visits"], d["arm"], d["inside"], covariates=d["x"][..., :1]),
     "proportions": lambda d: analysis.proportions(d["answer"], d["arm"], d["inside"]),
     "cochran_mantel_haenszel": lambda d: analysis.cochran_mantel_haenszel(
         d["answer"], d["arm"], d["inside"], strata=d["strata"], levels=2
@@ -95,9 +95,9 @@ ANALYSES = {
         [Times(d["time"], d["event"]), Values(d["value"])], d["arm"], d["inside"]
     ),
     "finkelstein_schoenfeld": lambda d: analysis.finkelstein_schoenfeld([Values(d["value"])], d["arm"], d["inside"]),
-    "crossover": lambda d: analysis.crossover(d["visits"], d["arm"], d["inside"]),
+    "crossover": lambda d: analysis.crossover(d["visits"][..., :2], d["arm"], d["inside"]),
     "crossover_many": lambda d: analysis.crossover_many(
-        d["visits"], np.stack([d["arm"], 1 - d["arm"]], 2), d["inside"]
+        d["visits"], np.stack([d["arm"], 1 - d["arm"], d["arm"]], 2), d["inside"]
     ),
 }
 

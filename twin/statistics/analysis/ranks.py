@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from ...types import Array
-from .estimate import Estimate, analysis, by_error, settle
+from .estimate import Estimate, analysis, settle
 from .order import put_in_order
 from .people import gather, number
 
@@ -96,11 +96,15 @@ def win_ratio(comparisons: Sequence[Times | Values], arm: Array, inside: Array, 
 
     The effect is the log of wins over losses ("ratio"), the net benefit, wins less losses a pair ("difference"), or the
     log win odds, where half of the ties are won ("odds"). Errors are those of U statistics (Bebu & Lachin 2016).
+    The test is that of the net benefit on every scale: wins are as many as losses on one where they are on another, and
+    the log ratio over its own error rejects too seldom (4.7 % for 5 % at 200 people).
     """
     if scale not in ("ratio", "difference", "odds"):
         raise ValueError(f"wins are compared as 'ratio', 'difference' or 'odds', not '{scale}'")
-    effect, error, both = _weigh(scale, _count(comparisons, arm, inside, everybody=False))
-    return by_error(effect, error, jnp.inf, both)
+    counts = _count(comparisons, arm, inside, everybody=False)
+    net, net_error, both = _weigh("difference", counts)
+    effect, error, _ = _weigh(scale, counts)
+    return settle(effect, error, net / jnp.where(net_error > 0, net_error, jnp.nan), jnp.inf, both)
 
 
 @analysis()
