@@ -44,7 +44,7 @@ def of_hypotheses(
     true, true_error = truth
     good = trials.rejected & (trials.z > 0)
     computed = np.isfinite(trials.effect)
-    early = (trials.look < trials.look.max()) if design.looks else np.zeros(len(trials.look), bool)
+    early = _early(design, trials)
     off = trials.effect - true
     found = {
         "power": share(good), "rejected": share(trials.rejected), "not_computed": share(~computed),
@@ -90,7 +90,7 @@ def of_trials(design: Design, trials: Trials) -> Measured:
     found = {
         "any_rejected": share(trials.rejected.any(axis=1)),
         "stopped_for_efficacy": share(_early(design, trials) & (trials.why == EFFICACY)),
-        "stopped_for_futility": share(trials.why == FUTILITY),
+        "stopped_for_futility": share(_early(design, trials) & (trials.why == FUTILITY)),
         "randomised": mean(trials.randomised.astype(float)), "analysed": mean(trials.analysed.astype(float)),
         "randomised_sd": _spread(trials.randomised.astype(float)),
         "randomised_median": _median(trials.randomised.astype(float)),

@@ -46,7 +46,7 @@ def run_resized(conduct: Conduct) -> Trials:
         z = combine([z_first, favour(endpoint, later)], [first, design.patients - first])
     p = np.where(np.isnan(z), 1.0, p_of(z, design.sides))
     followed = conduct.persons
-    at = np.take_along_axis(followed.entry, size[:, None] - 1, 1)[:, 0] + design.follow_up + design.delay
+    at = np.take_along_axis(followed.entry, size[:, None] - 1, 1)[:, 0] + design.length + design.delay
     lost = inside & (followed.lost < design.follow_up)
     count = len(arm)
     return Trials(
