@@ -74,7 +74,7 @@ def is_complete(endpoint: Endpoint, followed: Followed, at: np.ndarray | None = 
 
 def _due(endpoint: Endpoint, design: Design) -> float:
     """When after the randomisation a number or a share is there."""
-    if endpoint.kind == "reading":
+    if endpoint.kind in ("reading", "response"):
         return design.visits[endpoint.visit] + design.window
     return design.follow_up
 
@@ -174,10 +174,10 @@ def _settle(
 
 
 def _response(endpoint: Endpoint, followed: Followed, known: np.ndarray) -> Data:
-    """Whether the best overall response is complete or partial; who was never measured again, has none."""
-    size, _ = _sizes(endpoint, followed, known)
+    """Whether the best response until a visit is complete or partial; who was never measured again, has none."""
+    size = _sizes(endpoint, followed, known)[0][..., : endpoint.visit + 1]
     best = best_response(response_at_visits(size))
-    due = known >= followed.design.follow_up
+    due = known >= _due(endpoint, followed.design)
     bad = np.isnan(size[..., 0])  # nothing to compare with
     return Data(np.asarray(is_response(best), float), due & ~bad, baseline=size[..., 0])
 

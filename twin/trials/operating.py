@@ -90,7 +90,7 @@ def of_trials(design: Design, trials: Trials) -> Measured:
     found = {
         "any_rejected": share(trials.rejected.any(axis=1)),
         "stopped_for_efficacy": share(_early(design, trials) & (trials.why == EFFICACY)),
-        "stopped_for_futility": share(trials.why == FUTILITY),
+        "stopped_for_futility": share(_early(design, trials) & (trials.why == FUTILITY)),
         "randomised": mean(trials.randomised.astype(float)), "analysed": mean(trials.analysed.astype(float)),
         "randomised_sd": _spread(trials.randomised.astype(float)),
         "randomised_median": _median(trials.randomised.astype(float)),

@@ -248,13 +248,16 @@ class _Reading:
         else:
             of = self.observable(getattr(e, kind), *here, kind, latent=e.latent)
             unit = self.model.observables()[of].unit if of in self.model.observables() else "1"
-        if kind == "reading":
+        if kind in ("reading", "response"):
             visit = self.visit(e.at, visits, *here, "at")
+        if kind == "reading":
             unit = "%" if e.change == "percent" else unit
         with self.at(*here):
-            if kind != "reading" and (e.change != "none" or e.at is not None):
-                raise TwinError("at and change are of a reading; leave them out")
-            if kind == "reading" and e.change != "none" and visit == 0:
+            if kind != "reading" and e.change != "none":
+                raise TwinError("change is of a reading; leave it out")
+            if kind not in ("reading", "response") and e.at is not None:
+                raise TwinError("at is of a reading or a response; leave it out")
+            if (kind == "response" or e.change != "none") and visit == 0:
                 raise TwinError("nothing changes until the first visit; take a later one with at")
             if e.death is not None and kind != "progression":
                 raise TwinError("death goes with progression; leave it out")
@@ -442,7 +445,10 @@ class _Reading:
                 if name not in arms:
                     raise TwinError(f"'{name}' is no arm; {suggest(name, arms)}")
                 own[name] = self.rate(text, "1", "drop_out", "arms", name)
-        after = self.outcome(e.after, "drop_out", "after", time=True) if e.after else None
+        if e.after == "stopped":
+            with self.at("drop_out", "after"):
+                self.require_habits(arms)
+        after = self.outcome(e.after, "drop_out", "after", time=True) if e.after not in (None, "stopped") else e.after
         return d.DropOut(tuple(own.get(n, common) for n in arms), after, self.share(e.share, "drop_out", "share"))
 
     def intercurrent(self, arms: tuple[str, ...]) -> Iterator[d.Intercurrent]:
@@ -451,15 +457,18 @@ class _Reading:
             if e.at != "stopped":
                 self.outcome(e.at, *here, "at", time=True)
             with self.at(*here):
-                habits = [a for a in arms if a in self.regimens and self.regimens[a].adherence is not None]
-                if e.at == "stopped" and not habits:
-                    raise TwinError("nobody gives treatment up here; add adherence: {leave: '10 % / year'} to an arm")
+                if e.at == "stopped":
+                    self.require_habits(arms)
             worst = None
             if e.worst is not None:
                 with self.at(*here, "worst"):
                     first = next(iter(self.entry.endpoints.values()), None)
                     worst = parse_quantity(e.worst, self.unit_for(first))
             yield d.Intercurrent(name, e.at, e.strategy, worst)
+
+    def require_habits(self, arms: tuple[str, ...]) -> None:
+        if not any(a in self.regimens and self.regimens[a].adherence is not None for a in arms):
+            raise TwinError("nobody gives treatment up here; add adherence: {leave: '10 % / year'} to an arm")
 
     def unit_for(self, e: EndpointEntry | None) -> str:
         if e is None or (e.outcome is None and e.reading is None):
