@@ -193,12 +193,17 @@ def _signals(
 def stack(schedules: Sequence[Schedule], room: int = 0) -> Schedule:
     """Schedules of many patients and regimens as one batch, padded to common sizes.
 
-    Sizes are rounded up, so that a folder of similar scenarios compiles once. There is `room` for so many doses.
+    Sizes are rounded up, so that a folder of similar scenarios compiles once. There is `room` for so many doses. One
+    that several patients share is padded once.
     """
+    some = list({id(s): s for s in schedules}.values())
+    number = {id(s): k for k, s in enumerate(some)}
+    place = np.array([number[id(s)] for s in schedules])
     least = (room, 0, 0, 0)
-    doses, steady, resets, changes = (_round_up(max(least[k], *(s.sizes[k] for s in schedules))) for k in range(4))
-    padded = [_pad(s, doses, steady, resets, changes) for s in schedules]
-    return Schedule(*(np.stack(column) for column in zip(*(dataclasses.astuple(s) for s in padded), strict=True)))
+    doses, steady, resets, changes = (_round_up(max(least[k], *(s.sizes[k] for s in some))) for k in range(4))
+    padded = [_pad(s, doses, steady, resets, changes) for s in some]
+    names = [field.name for field in dataclasses.fields(Schedule)]
+    return Schedule(*(np.stack([getattr(s, name) for s in padded])[place] for name in names))
 
 
 def _round_up(size: int) -> int:

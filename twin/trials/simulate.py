@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import gc
 import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -112,8 +111,6 @@ def _run(asked: Asked, name: str, progress: Progress) -> Run:
             effects.append(true_effects(conduct))
         if progress:
             progress(name, replicates.stop, asked.design.replicates)
-        del conduct
-        gc.collect()
     hypotheses = len(asked.design.hypotheses)
     truth = (np.zeros(hypotheses), np.zeros(hypotheses))
     if effects:
