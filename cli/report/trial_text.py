@@ -101,13 +101,17 @@ def _by(tree: Any, group: str, dim: str, heading: str) -> Iterator[str]:
 
 
 def _cell(tree: Any, name: str, data: Any) -> str:
-    factor = _time_unit(tree)[1] if name in _TIMES else 1.0
+    factor = _time_unit(tree)[1] if _is_time(name) else 1.0
     return spell(name, factor * data[name].item(), factor * data[f"{name}_se"].item())
 
 
 def _unit(tree: Any, name: str) -> str:
     words = _WORDS.get(name, name.replace("_", " "))
-    return f"{words} ({_time_unit(tree)[0]})" if name in _TIMES else words
+    return f"{words} ({_time_unit(tree)[0]})" if _is_time(name) else words
+
+
+def _is_time(name: str) -> bool:
+    return name in _TIMES or name.startswith("median of")
 
 
 def _time_unit(tree: Any) -> tuple[str, float]:
@@ -122,7 +126,7 @@ def spell(name: str, value: float, error: float) -> str:
     """A number with its standard error; shares in percent."""
     if not np.isfinite(value):
         return "-"
-    if name in _SHARES:
+    if name in _SHARES or name.startswith("share of"):
         return f"{100 * value:.2f} ± {100 * error:.2f} %"
     if not np.isfinite(error) or error <= 1e-9 * abs(value):
         return f"{value:.4g}"
