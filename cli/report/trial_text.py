@@ -10,12 +10,13 @@ import numpy as np
 
 from twin.trials.result import rows
 
-from .text import align
+from .text import align, readable_time
 
 TABLES = {
     "operating": "operating.csv", "size": "size.csv", "looks": "looks.csv", "allocation": "allocation.csv",
     "doses": "doses.csv", "example": "example.csv",
 }  # fmt: skip
+_TIMES = ("duration", "duration_median", "time")
 _SHARES = {
     "power", "rejected", "coverage", "not_computed", "any_rejected", "stopped_for_efficacy", "stopped_for_futility",
     "lost", "reached", "efficacy", "futility", "share", "chosen", "toxic", "none_chosen", "right",
@@ -26,7 +27,7 @@ _WORDS = {
     "coverage": "coverage of intervals", "not_computed": "could not be computed",
     "bias_stopped_early": "bias, stopped early", "bias_not_stopped_early": "bias, not stopped early",
     "any_rejected": "anything rejected", "stopped_for_efficacy": "stopped early for efficacy",
-    "stopped_for_futility": "stopped for futility", "randomised": "patients randomised",
+    "stopped_for_futility": "stopped early for futility", "randomised": "patients randomised",
     "randomised_median": "  median", "randomised_sd": "  SD", "analysed": "patients analysed",
     "screened_per_randomised": "screened per randomised", "lost": "lost to follow-up",
     "failed_courses": "courses that failed", "events": "events", "duration": "duration",
@@ -82,9 +83,7 @@ def _table(tree: Any, data: Any) -> Iterator[str]:
     for name in data.data_vars:
         if str(name).endswith("_se"):
             continue
-        cells = [
-            spell(str(name), data[name].sel(run=run).item(), data[f"{name}_se"].sel(run=run).item()) for run in runs
-        ]
+        cells = [_cell(tree, str(name), data.sel(run=run)) for run in runs]
         if any(cell != "-" for cell in cells):
             lines.append([_unit(tree, str(name)), *cells])
     yield from align(lines)
@@ -97,22 +96,39 @@ def _by(tree: Any, group: str, dim: str, heading: str) -> Iterator[str]:
     lines = [[heading, *(_unit(tree, name).strip() for name in names)]]
     for i in range(data.sizes[dim]):
         label = data[dim].values[i] if dim in data.coords else f"{i + 1} ({100 * data['share'].values[i]:.3g} %)"
-        lines.append([str(label), *(spell(n, data[n].values[i], data[f"{n}_se"].values[i]) for n in names)])
+        lines.append([str(label), *(_cell(tree, name, data.isel({dim: i})) for name in names)])
     yield from align(lines)
+
+
+def _cell(tree: Any, name: str, data: Any) -> str:
+    factor = _time_unit(tree)[1] if _is_time(name) else 1.0
+    return spell(name, factor * data[name].item(), factor * data[f"{name}_se"].item())
 
 
 def _unit(tree: Any, name: str) -> str:
     words = _WORDS.get(name, name.replace("_", " "))
-    return f"{words} ({tree.attrs['time_unit']})" if name.startswith("duration") or name == "time" else words
+    return f"{words} ({_time_unit(tree)[0]})" if _is_time(name) else words
+
+
+def _is_time(name: str) -> bool:
+    return name in _TIMES or name.startswith("median of")
+
+
+def _time_unit(tree: Any) -> tuple[str, float]:
+    """The unit that durations are told in, and how many of it one of the model's is."""
+    size = tree["size"].to_dataset()
+    longest = float(size["duration"].max()) if "duration" in size else 0.0
+    unit, scale = readable_time(tree.attrs["time_unit"], longest)
+    return unit, 1 / scale
 
 
 def spell(name: str, value: float, error: float) -> str:
     """A number with its standard error; shares in percent."""
     if not np.isfinite(value):
         return "-"
-    if name in _SHARES:
+    if name in _SHARES or name.startswith("share of"):
         return f"{100 * value:.2f} ± {100 * error:.2f} %"
-    if not np.isfinite(error) or error == 0:
+    if not np.isfinite(error) or error <= 1e-9 * abs(value):
         return f"{value:.4g}"
     digits = max(0, 1 - int(np.floor(np.log10(error))))
     return f"{value:.{digits}f} ± {error:.{digits}f}"

@@ -177,7 +177,8 @@ def _signals(
     changes: dict[str, list[tuple[float, float]]] = {n: list(series.get(n, ())) for n in names}
     for name, given in regimen.inputs.items():
         own = [(time.within(model.time_unit), value) for time, value in given]
-        before = [change for change in changes[name] if own and change[0] < own[0][0]]  # the patient's history
+        begin = min((time for time, _ in own), default=-math.inf)
+        before = [change for change in changes[name] if change[0] < begin]  # the patient's history
         changes[name] = [*before, *own]
     times = sorted({time for one in changes.values() for time, _ in one})
     table = [list(start)]

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import ndtri, stdtrit
 
 from .design import Design
+from .levels import level_names
 from .stopping import EFFICACY, FUTILITY
 from .trials import Trials
 
@@ -117,9 +118,12 @@ def _median(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def of_arms(design: Design, trials: Trials) -> Measured:
-    """Of every arm: its share of the persons, and how many they are."""
+    """Of every arm: its share of the persons, how many they are, and what each endpoint comes to in it."""
     portions = trials.of_arm / np.maximum(trials.of_arm.sum(axis=1, keepdims=True), 1)
-    return {"share": mean(portions), "persons": mean(trials.of_arm.astype(float))}
+    found = {"share": mean(portions), "persons": mean(trials.of_arm.astype(float))}
+    known = np.isfinite(trials.levels).all(axis=0)  # a median that some trials do not reach is told of none
+    levels = np.where(known, trials.levels, np.nan)
+    return found | {name: mean(levels[:, k]) for k, name in enumerate(level_names(design))}
 
 
 def of_looks(design: Design, trials: Trials) -> Measured:

@@ -30,6 +30,7 @@ class Trials:
     stopped_at: np.ndarray  # (replicate, hypothesis) the look at which each was decided
     screened: np.ndarray
     lost: np.ndarray
+    levels: np.ndarray  # (replicate, endpoint, arm) what each arm comes to by itself
     failed: np.ndarray  # trajectories that could not be solved
 
     @classmethod
