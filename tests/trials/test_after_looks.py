@@ -1,4 +1,4 @@
-"""Estimates after looks: too large in half of all trials whatever stopped them, and intervals that hold what they say."""
+"""Estimates after looks: too large in half of all trials whatever stopped them; intervals that hold what they say."""
 
 from __future__ import annotations
 
