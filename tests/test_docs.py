@@ -35,7 +35,7 @@ DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
 RUN_PAGES = (
     "quickstart", "python", "results", "regimens", "feedback", "sampling", "optimise",
-    "populations", "statistics",
+    "populations", "statistics", "analyses",
 )
 RUN = ["README.md", *(f"docs/{n}.md" for n in RUN_PAGES)]
 

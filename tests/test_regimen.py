@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import decimal
 import math
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.toys import OralOne, Turnover
+from twin.disease.sunitinib_schindler2016 import SunitinibSchindler2016
 from twin.errors import TwinError
 from twin.model import Delivery, treatment
 from twin.quantity import Span, parse_amount, parse_span, parse_time
@@ -246,6 +248,15 @@ BAD_FORMS: dict[str, tuple[Any, str]] = {
     "inputs are a number": ({"inputs": 5}, "inputs: write each input's name"),
     "an input is text": ({"inputs": {"a": "high"}}, "input 'a': write a list of"),
     "a change without value": ({"inputs": {"a": [{"time": 0}]}}, "input 'a': write a list of"),
+    "how often, and not how many times": ({"inputs": {"a": [{"time": 0, "value": 1, "every": 1}]}}, "with every and"),
+    "no time between changes": (
+        {"inputs": {"a": [{"time": 0, "value": 1, "every": 0, "count": 2}]}},
+        "every more than 0",
+    ),
+    "a time with a unit, an interval without": (
+        {"inputs": {"a": [{"time": "1 day", "value": 1, "every": 6, "count": 2}]}},
+        "time and every want units",
+    ),
     "an infinite input": ({"inputs": {"a": [{"time": 0, "value": math.inf}]}}, "input 'a' inf is not a finite number"),
 }
 
@@ -255,6 +266,37 @@ def test_a_form_without_meaning_is_refused(spec, words):
     with pytest.raises(TwinError) as refusal:
         Regimen.build(spec)
     assert words in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("begin", "every", "days"),
+    [
+        (0, "6 week", [0, 42, 84]),
+        ("4 week", "42 day", [28, 70, 112]),
+        ("day 3", "1 week", [3, 10, 17]),
+        (0, "1 day", [0, 1, 2]),
+    ],
+)
+def test_an_input_set_again_and_again_is_as_if_each_time_were_written(begin, every, days):
+    short = Regimen.build({"inputs": {"a": [{"time": begin, "value": 50, "every": every, "count": 3}]}})
+    found = short.inputs["a"]
+    assert [time.within("h") for time, _ in found] == pytest.approx([24 * day for day in days], rel=1e-12)
+    assert {value for _, value in found} == {50}
+
+
+def test_inputs_that_repeat_may_interleave():
+    """An input on for 4 of 6 weeks twice is four changes in order; what the patient had holds until the first."""
+    model = SunitinibSchindler2016()
+    again = [{"time": f"{t} week", "value": v, "every": "6 week", "count": 2} for t, v in ((4, 0), (0, 50))]
+    each = [{"time": f"{t} week", "value": v} for t, v in ((0, 50), (4, 0), (6, 50), (10, 0))]
+    tables = [
+        build_schedule(
+            model, Regimen.build({"inputs": {"daily_dose": changes}}), end=2000.0, covariates={"cyp3a4": 0.0}
+        )
+        for changes in (again, each)
+    ]
+    for one, other in zip(*(dataclasses.astuple(table) for table in tables), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 ODD = [

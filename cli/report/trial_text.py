@@ -20,12 +20,15 @@ _COUNTED = {  # how often something comes of a trial: where it never does, there
     "power", "rejected", "coverage", "any_rejected", "stopped_for_efficacy", "stopped_for_futility", "efficacy",
     "futility", "chosen", "none_chosen", "right",
 }  # fmt: skip
-_SHARES = {*_COUNTED, "not_computed", "lost", "reached", "share", "toxic"}
+_SHARES = {
+    *_COUNTED, "not_computed", "lost", "reached", "share", "toxic", "above_truth_by_stages", "coverage_by_stages",
+}  # fmt: skip
 _TIMES = {"duration", "duration_median", "duration_sd", "time"}
 _WORDS = {
     "rejected": "rejected, either way", "true_effect": "true effect", "effect": "mean estimate", "rmse": "RMSE",
     "spread": "SD of estimates", "mean_error": "mean standard error", "coverage": "coverage of intervals",
-    "not_computed": "could not be computed", "bias_stopped_early": "  of those that stop early",
+    "bias_by_stages": "bias, estimated by stages", "above_truth_by_stages": "  above the true effect",
+    "coverage_by_stages": "coverage, by stages", "not_computed": "could not be computed", "bias_stopped_early": "  of those that stop early",
     "bias_not_stopped_early": "  of the others", "any_rejected": "anything rejected",
     "stopped_for_efficacy": "stopped early for efficacy", "stopped_for_futility": "stopped early for futility",
     "randomised": "patients randomised", "randomised_median": "  median", "randomised_sd": "  SD",
@@ -158,7 +161,11 @@ def _foot(body: list[str]) -> Iterator[str]:
 
 def _label(tree: Any, name: str, words: Mapping[str, str] = _WORDS) -> str:
     said = words.get(name, _WORDS.get(name, name.replace("_", " ")))
-    return f"{said} ({_time(tree)[0]})" if name in _TIMES else said
+    return f"{said} ({_time(tree)[0]})" if _is_time(name) else said
+
+
+def _is_time(name: str) -> bool:
+    return name in _TIMES or name.startswith("median of")
 
 
 def _time(tree: Any) -> tuple[str, float]:
@@ -171,7 +178,7 @@ def _time(tree: Any) -> tuple[str, float]:
 
 
 def _cell(tree: Any, name: str, value: float, error: float) -> str:
-    if name in _TIMES:
+    if _is_time(name):
         scale = _time(tree)[1]
         value, error = value / scale, error / scale
     return spell(name, value, error, tree.attrs["replicates"])
@@ -184,7 +191,7 @@ def spell(name: str, value: float, error: float, count: int) -> str:
     if name in _COUNTED and value in (0.0, 1.0):
         limit = 100 * (1 - 0.05 ** (1 / count))
         return f"< {limit:.2g} %" if value == 0 else f"> {100 - limit:.4g} %"
-    if name in _SHARES:
+    if name in _SHARES or name.startswith("share of"):
         exact = value in (0.0, 1.0) or not error >= 5e-6
         return f"{100 * value:.4g} %" if exact else f"{100 * value:.2f} ± {100 * error:.2f} %"
     if not np.isfinite(error) or error <= 1e-9 * abs(value):

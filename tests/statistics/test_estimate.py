@@ -34,14 +34,14 @@ def test_p_values_are_those_of_scipy(degrees):
 
 
 def test_far_tails_are_on_the_normal_scale_too():
-    """Where p is 0 in float64: by the leading terms of the tail of Student's t, z to 1e-4 of itself."""
+    """Where p is 0 in float64: by the series of the tail of Student's t, z to 1e-3 of itself."""
     size, degrees = np.array([80.0, 200.0, 2000.0, 1e6]), np.array([600.0, 300.0, 200.0, 120.0])
     share = degrees / (degrees + size**2)
     series = scipy.special.hyp2f1(degrees / 2, 0.5, degrees / 2 + 1, share)
     logs = degrees / 2 * np.log(share) - np.log(degrees) - scipy.special.betaln(degrees / 2, 0.5) + np.log(series)
     z = np.asarray(z_of(of_statistics(size, degrees)))
     assert (scipy.stats.t.sf(size, degrees) < 1e-280).all()
-    np.testing.assert_allclose(scipy.stats.norm.logsf(z), logs, rtol=2e-4)
+    np.testing.assert_allclose(scipy.stats.norm.logsf(z), logs, rtol=2e-3)
 
 
 @pytest.mark.parametrize("level", [0.5, 0.95, 0.9999])
@@ -55,7 +55,7 @@ def test_limits_are_those_of_scipy(level):
 
 # --- masks ----------------------------------------------------------------------------------------------
 
-COUNT, PEOPLE = 4, 48
+COUNT, PEOPLE = 4, 40  # and three visits, as in test_repeated: one program serves both
 
 
 def arrays():
@@ -66,7 +66,7 @@ def arrays():
         "event": generator.random(shape) < 0.7, "answer": generator.random(shape) < 0.5,
         "arm": generator.integers(0, 2, shape), "inside": generator.random(shape) < 0.8,
         "x": generator.standard_normal((*shape, 2)), "strata": generator.integers(0, 2, shape),
-        "visits": generator.standard_normal((*shape, 2)),
+        "visits": generator.standard_normal((*shape, 3)),
     }  # fmt: skip
 
 
@@ -76,7 +76,7 @@ ANALYSES = {
     "ancova, robust": lambda d: analysis.ancova(d["value"], d["arm"], d["inside"], covariates=d["x"], robust=True),
     "slope": lambda d: analysis.slope(d["value"], d["arm"], d["inside"], covariates=d["x"]),
     "procova": lambda d: analysis.procova(d["value"], d["arm"], d["inside"], score=d["x"][..., 0]),
-    "mmrm": lambda d: analysis.mmrm(d["visits"], d["arm"], d["inside"]),
+    "mmrm": lambda d: analysis.mmrm(d["visits"], d["arm"], d["inside"], covariates=d["x"][..., :1]),
     "proportions": lambda d: analysis.proportions(d["answer"], d["arm"], d["inside"]),
     "cochran_mantel_haenszel": lambda d: analysis.cochran_mantel_haenszel(
         d["answer"], d["arm"], d["inside"], strata=d["strata"], levels=2
@@ -95,16 +95,16 @@ ANALYSES = {
         [Times(d["time"], d["event"]), Values(d["value"])], d["arm"], d["inside"]
     ),
     "finkelstein_schoenfeld": lambda d: analysis.finkelstein_schoenfeld([Values(d["value"])], d["arm"], d["inside"]),
-    "crossover": lambda d: analysis.crossover(d["visits"], d["arm"], d["inside"]),
+    "crossover": lambda d: analysis.crossover(d["visits"][..., :2], d["arm"], d["inside"]),
     "crossover_many": lambda d: analysis.crossover_many(
-        d["visits"], np.stack([d["arm"], 1 - d["arm"]], 2), d["inside"]
+        d["visits"], np.stack([d["arm"], 1 - d["arm"], d["arm"]], 2), d["inside"]
     ),
 }
 
 
 @pytest.mark.parametrize("name", ANALYSES)
 def test_masks_order_labels_and_what_is_lost(name):
-    """People outside say nothing, whatever stands there; their order does not matter; with arms exchanged the effect
+    """People outside or of another arm say nothing; their order does not matter; with arms exchanged the effect
     turns; with one arm empty nothing can be said, of that replicate alone."""
     run, data = ANALYSES[name], arrays()
     made = run(data)
@@ -116,6 +116,9 @@ def test_masks_order_labels_and_what_is_lost(name):
         nonsense[each][~data["inside"]] = np.nan
     nonsense["arm"][~data["inside"]] = 1
     nonsense["strata"][~data["inside"]] = 7
+    if name not in ("slope", "crossover_many"):  # of which arms are no argument
+        other = ~data["inside"] & (np.arange(PEOPLE) % 2 == 0)
+        nonsense["inside"], nonsense["arm"] = data["inside"] | other, np.where(other, 2, nonsense["arm"])
     order = np.random.default_rng(1).permutation(PEOPLE)
     shuffled = {k: v[:, order] for k, v in nonsense.items()}
     for one, two in zip(made, run(shuffled), strict=True):

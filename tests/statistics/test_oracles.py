@@ -141,6 +141,7 @@ def test_wins(trial):
     for scale in ("ratio", "difference", "odds"):
         made = analysis.win_ratio(several, trial.arm, trial.inside, scale=scale)
         found += [made.effect, made.error]
+        np.testing.assert_allclose(made.statistic, [row[2] / row[3] for row in expected], atol=1e-9)
     agree([*found, analysis.finkelstein_schoenfeld(several, trial.arm, trial.inside).statistic], expected)
 
 

@@ -258,7 +258,9 @@ def test_response_by_recist():
     one = endpoint("response", "marker", SHARE, analysis=Analysis("proportions"))
     same(numbers(observe(one, tumours(one))), [1, 0, 0, 0])
     followed = tumours(one, COMPOSITE)
-    followed.events["stop"][0, 0] = 3.5
+    followed.events["stop"][0, 0] = 3.5  # after the last visit, until which responses count
+    same(numbers(observe(one, followed)), [1, 0, 0, 0])
+    followed.events["stop"][0, 0] = 2.5
     same(numbers(observe(one, followed)), [0, 0, 0, 0])
 
 

@@ -193,6 +193,7 @@ def parse_doses(entries: Sequence[Any]) -> tuple[Dose, ...]:
     return tuple(doses)
 
 
+_REPEATED = ("every", "count")
 _DOSE_KEYS = ("treatment", "amount", "time", "every", "doses", "over", "steady_state")
 
 
@@ -281,15 +282,31 @@ def _changes(name: str, changes: Any) -> tuple[tuple[Span, float], ...]:
     """An input's values from each time on; a bare number holds throughout."""
     if isinstance(changes, int | float) and not isinstance(changes, bool):
         changes = [{"time": 0.0, "value": changes}]
+    wrong = TwinError(f"input '{name}': write a list of {{time: 3 day, value: 1}}, with every and count if it repeats")
     if isinstance(changes, str) or not isinstance(changes, Sequence):
-        raise TwinError(f"input '{name}': write a list of {{time: 3 day, value: 1}}")
-    found = []
+        raise wrong
+    found: list[tuple[Span, float]] = []
     for change in changes:
-        value = change.get("value") if isinstance(change, Mapping) and set(change) == {"time", "value"} else None
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise TwinError(f"input '{name}': write a list of {{time: 3 day, value: 1}}")
-        found.append((parse_span(change["time"]), require_finite(value, f"input '{name}'")))
+        if not isinstance(change, Mapping) or set(change) not in ({"time", "value"}, {"time", "value", *_REPEATED}):
+            raise wrong
+        value, count = change["value"], change.get("count", 1)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not is_count(count):
+            raise wrong
+        begin, value = parse_span(change["time"]), require_finite(value, f"input '{name}'")
+        every = parse_span(change["every"]) if "every" in change else Span(0.0, begin.unit)
+        found += [(_later(begin, every, k, name), value) for k in range(int(count))]
     return tuple(found)
+
+
+def _later(begin: Span, every: Span, times: int, name: str) -> Span:
+    """So many intervals later."""
+    if not times:
+        return begin
+    if every.value <= 0 or (begin.value and (begin.unit is None) != (every.unit is None)):
+        raise TwinError(f"input '{name}': time and every want units, and every more than 0, as in every: 42 day")
+    unit = begin.unit or every.unit
+    step = units.convert(every.value, every.unit, unit) if every.unit and unit else every.value
+    return Span(begin.value + times * step, unit)
 
 
 def _number_doses(doses: Sequence[Dose]) -> tuple[Dose, ...]:

@@ -177,7 +177,8 @@ def _signals(
     changes: dict[str, list[tuple[float, float]]] = {n: list(series.get(n, ())) for n in names}
     for name, given in regimen.inputs.items():
         own = [(time.within(model.time_unit), value) for time, value in given]
-        before = [change for change in changes[name] if own and change[0] < own[0][0]]  # the patient's history
+        begin = min((time for time, _ in own), default=-math.inf)
+        before = [change for change in changes[name] if change[0] < begin]  # the patient's history
         changes[name] = [*before, *own]
     times = sorted({time for one in changes.values() for time, _ in one})
     table = [list(start)]
@@ -192,12 +193,17 @@ def _signals(
 def stack(schedules: Sequence[Schedule], room: int = 0) -> Schedule:
     """Schedules of many patients and regimens as one batch, padded to common sizes.
 
-    Sizes are rounded up, so that a folder of similar scenarios compiles once. There is `room` for so many doses.
+    Sizes are rounded up, so that a folder of similar scenarios compiles once. There is `room` for so many doses. One
+    that several patients share is padded once.
     """
+    some = list({id(s): s for s in schedules}.values())
+    number = {id(s): k for k, s in enumerate(some)}
+    place = np.array([number[id(s)] for s in schedules])
     least = (room, 0, 0, 0)
-    doses, steady, resets, changes = (_round_up(max(least[k], *(s.sizes[k] for s in schedules))) for k in range(4))
-    padded = [_pad(s, doses, steady, resets, changes) for s in schedules]
-    return Schedule(*(np.stack(column) for column in zip(*(dataclasses.astuple(s) for s in padded), strict=True)))
+    doses, steady, resets, changes = (_round_up(max(least[k], *(s.sizes[k] for s in some))) for k in range(4))
+    padded = [_pad(s, doses, steady, resets, changes) for s in some]
+    names = [field.name for field in dataclasses.fields(Schedule)]
+    return Schedule(*(np.stack([getattr(s, name) for s in padded])[place] for name in names))
 
 
 def _round_up(size: int) -> int:

@@ -98,6 +98,13 @@ def _regimen_form(given: Any) -> str:
     return "<list>" if isinstance(given, list) else "<text>"
 
 
+class InputEntry(ChangeEntry):
+    """A value of an input from a time on, perhaps again and again."""
+
+    every: Quantity | None = Field(None, description="How long until it is set again: '42 day'")
+    count: Whole | None = Field(None, ge=1, le=10_000, description="With every: how many times it is set")
+
+
 class RegimenParts(Closed):
     """A regimen in parts: inputs over time, and doses as a whole or by the name of a treatment."""
 
@@ -113,7 +120,7 @@ class RegimenParts(Closed):
     events: dict[Name, list[Number]] | None = Field(
         None, description="NONMEM's columns TIME, AMT, EVID, RATE, II, ADDL, SS, CMT, in row order; instead of doses"
     )
-    inputs: dict[Name, list[ChangeEntry]] = Field(default_factory=dict, description="The model's inputs, by name")
+    inputs: dict[Name, list[InputEntry]] = Field(default_factory=dict, description="The model's inputs, by name")
 
 
 RegimenEntry = Annotated[

@@ -90,11 +90,10 @@ class Conduct:
             with np.errstate(divide="ignore"):
                 lost = np.where(rate > 0, -np.log(share) / np.where(rate > 0, rate, 1.0), np.inf)
             if design.drop_out.after is not None:
-                after = seen.outcomes[design.drop_out.after]
+                after = seen.left if design.drop_out.after == "stopped" else seen.outcomes[design.drop_out.after]
                 goes = draw_shares(self.seed, "who is lost by an event", self.replicates, shape[1:])
-                lost = np.minimum(
-                    lost, np.where(goes < design.drop_out.share, np.nan_to_num(after, nan=np.inf), np.inf)
-                )
+                after = np.where((goes < design.drop_out.share) & ~np.isnan(after), after, np.inf)
+                lost = np.minimum(lost, after)
         if design.missed and not complete:
             missed = draw_shares(self.seed, "which visits are missed", self.replicates, (shape[1], len(design.visits)))
             missed = (missed < design.missed) & (np.arange(len(design.visits)) > 0)

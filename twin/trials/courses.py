@@ -111,15 +111,18 @@ class Courses:
         return seen if len(arms) == len(self.design.arms) else seen.whatever_the_arm(len(self.design.arms))
 
     def typical(self, enrolled: Enrolled, replicates: range) -> Seen:
-        """What would become of a typical person with each one's covariates under control."""
+        """What would become of a typical person with each one's covariates under control.
+
+        By another chance than what does become of them: what is foreseen must know nothing of readings to come.
+        """
+        bare = dataclasses.replace(enrolled.candidates, deviations={}, individuals={})
+        settings = self.settings.but(spread=False, seed=(self.settings.seed + 1) % 2**32)
+        one = dataclasses.replace(self, drawn=False, settings=settings)
         arms = dict(list(self.arms().items())[:1])
         which = np.zeros((*enrolled.place.shape, 1), np.int64)
-        times, index = self._visit_times(replicates, enrolled.place.shape)
-        bare = dataclasses.replace(enrolled, candidates=dataclasses.replace(
-            enrolled.candidates, deviations={}, individuals={}
-        ))  # fmt: skip
-        one = dataclasses.replace(self, drawn=False, settings=self.settings.but(spread=False))
-        found = one._solve(arms, one._outcomes(hazards=True), times, bare, replicates, which)
+        times, index = one._visit_times(replicates, enrolled.place.shape)
+        known = dataclasses.replace(enrolled, candidates=bare)
+        found = one._solve(arms, one._outcomes(hazards=True), times, known, replicates, which)
         return one._at_visits(found, index).under(which[..., 0])
 
     def passes(self, candidates: Candidates, new: range, good: np.ndarray, replicates: range) -> np.ndarray:

@@ -261,7 +261,7 @@ class Design:
         found += [e.death for e in self.endpoints if e.death]
         found += [layer.of for e in self.endpoints for layer in e.layers if layer.kind != "reading"]
         found += [one.at for one in self.intercurrent if one.at != "stopped"]
-        found += [self.drop_out.after] if self.drop_out and self.drop_out.after else []
+        found += [self.drop_out.after] if self.drop_out and self.drop_out.after not in (None, "stopped") else []
         found += [self.escalate.outcome] if self.escalate else []
         return tuple(dict.fromkeys(found))
 
@@ -282,7 +282,7 @@ class Design:
     def readout(self) -> float:
         """How long after randomisation the primary endpoint is known."""
         primary = self.endpoints[0] if self.endpoints else None
-        if primary is not None and primary.kind == "reading" and not self.crossover:
+        if primary is not None and primary.kind in ("reading", "response") and not self.crossover:
             return self.visits[primary.visit] + self.window + self.delay
         return self.length + self.delay
 

@@ -176,13 +176,15 @@ def _settle(
 
 
 def _response(endpoint: Endpoint, followed: Followed, known: np.ndarray) -> Data:
-    """Whether the best overall response is complete or partial; who was never measured again, has none."""
-    size, _ = _sizes(endpoint, followed, known)
+    """Whether the best response until a visit is complete or partial; who was never measured again, has none."""
+    design = followed.design
+    last = design.visits[endpoint.visit] + design.window
+    size = _sizes(endpoint, followed, known)[0][..., : endpoint.visit + 1]
     response = np.asarray(is_response(best_response(response_at_visits(size))))
     for event, when in followed.deciding():
         if event.strategy == "composite":
-            response = response & (when >= followed.design.follow_up)
-    due = known >= followed.design.follow_up
+            response = response & (when >= last)
+    due = known >= last
     bad = np.isnan(size[..., 0])  # nothing to compare with
     return Data(response.astype(float), due & ~bad, baseline=size[..., 0])
 

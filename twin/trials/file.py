@@ -58,7 +58,9 @@ class EndpointEntry(Closed):
     response: Name | None = Field(None, description="Best overall response by RECIST: the observable of tumour size")
     wins: list[WinEntry] | None = Field(None, min_length=1, max_length=6, description="Layers of a win ratio")
     death: Name | None = Field(None, description="With progression: the outcome that is the time of death")
-    at: Quantity | None = Field(None, description="Which visit a reading counts at; the last, if left out")
+    at: Quantity | None = Field(
+        None, description="Which visit a reading counts at, or a response until; the last, if left out"
+    )
     change: Literal["none", "absolute", "percent"] = Field(
         "none", description="A reading's change since the first visit: in its unit, or in percent of it"
     )
@@ -160,7 +162,9 @@ class DropOutEntry(Closed):
 
     rate: Text | None = Field(None, description="How many are lost over time: '10 % / year'")
     arms: dict[Name, Text] = Field(default_factory=dict, description="Rates of arms where it differs")
-    after: Name | None = Field(None, description="An outcome that is a time: who has it, is lost then")
+    after: Name | None = Field(
+        None, description="An outcome that is a time, or 'stopped' (treatment is given up): who has it, is lost then"
+    )
     share: Quantity = Field(1.0, description="With after: the share who are lost by it")
 
 

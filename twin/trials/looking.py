@@ -16,6 +16,7 @@ from .analyse import favour
 from .conduct import Conduct
 from .design import TIME, Design
 from .endpoint import Data, Followed, observe
+from .levels import levels_of
 from .rejection import p_of, reject
 from .stopping import EFFICACY, FUTILITY, GO, Boundaries, bounds_as_taken, decide, decide_by_posterior, plan_looks
 from .trials import Trials
@@ -58,7 +59,8 @@ def run_trials(conduct: Conduct) -> Trials:
     taken = np.full((count, len(shares)), np.nan)
     for k in range(len(shares)):
         _look(conduct, state, k, shares, planned, taken)
-    return _report(conduct, state)
+    taken = np.where(np.arange(len(shares)) <= state.look[:, None], taken, np.nan)
+    return _report(conduct, state, taken)
 
 
 def _look(
@@ -199,10 +201,11 @@ def _drop(conduct: Conduct, state: _State, when: np.ndarray, hopeless: np.ndarra
     state.followed = conduct.follow(state.arm)
 
 
-def _report(conduct: Conduct, state: _State) -> Trials:
+def _report(conduct: Conduct, state: _State, taken: np.ndarray) -> Trials:
     design, followed, arm = conduct.design, state.followed, state.arm
     entered = followed.entry <= state.at[:, None]
-    primary = observe(design.endpoints[0], followed, state.at)
+    observed = {endpoint.name: observe(endpoint, followed, state.at) for endpoint in design.endpoints}
+    primary = observed[design.endpoints[0].name]
     events = (primary.event & primary.inside).sum(axis=1) if design.endpoints[0].data == TIME else 0
     of_arm = np.stack([(entered & (arm == k)).sum(axis=1) for k in range(len(design.arms))], axis=1)
     lost = entered & (followed.lost < np.minimum(followed.known_for(state.at), design.follow_up))
@@ -210,6 +213,8 @@ def _report(conduct: Conduct, state: _State) -> Trials:
     return Trials(
         **found, p=p_of(found["z"], design.sides), look=state.look, why=state.why, rejected=state.rejected,
         randomised=entered.sum(axis=1), analysed=primary.inside.sum(axis=1),
-        events=np.broadcast_to(events, len(arm)).copy(), duration=state.at, of_arm=of_arm, stopped_at=state.decided_at,
+        events=np.broadcast_to(events, len(arm)).copy(), duration=state.at, of_arm=of_arm, information=taken,
+        stopped_at=state.decided_at,
         screened=conduct.enrolment.screened, lost=lost.sum(axis=1), failed=(entered & followed.seen.failed).sum(axis=1),
+        levels=levels_of(design, observed, arm),
     )  # fmt: skip

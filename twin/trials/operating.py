@@ -7,7 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
+from .after_looks import estimate_by_stages
 from .design import Design
+from .levels import level_names
 from .stopping import EFFICACY, FUTILITY
 from .trials import Trials
 
@@ -53,13 +55,19 @@ def of_hypotheses(
     if design.looks is not None:
         found["bias_stopped_early"] = _with(mean(off, early[:, None]), true_error)
         found["bias_not_stopped_early"] = _with(mean(off, ~early[:, None]), true_error)
+    if (after := estimate_by_stages(design, trials)) is not None:
+        effect, low, high = after
+        found["bias_by_stages"] = _with(mean(effect - true), true_error)
+        found["above_truth_by_stages"] = share(effect > true, np.isfinite(effect))
+        found["coverage_by_stages"] = share((low <= true) & (true <= high), np.isfinite(effect))
     found |= {
         "rmse": _root(mean(off**2)), "spread": _spread(trials.effect), "mean_error": mean(trials.error),
         "coverage": share(_covers(design, trials, true), computed), "not_computed": share(~computed),
     }  # fmt: skip
     if varies:
         nothing = np.full(true.shape, np.nan)
-        found |= dict.fromkeys(("rmse", "coverage"), (nothing, nothing))
+        of_one = ("rmse", "coverage", "above_truth_by_stages", "coverage_by_stages")
+        found |= {name: (nothing, nothing) for name in of_one if name in found}
     return found
 
 
@@ -120,9 +128,12 @@ def _median(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def of_arms(design: Design, trials: Trials) -> Measured:
-    """Of every arm: its share of the persons, and how many they are."""
+    """Of every arm: its share of the persons, how many they are, and what each endpoint comes to in it."""
     portions = trials.of_arm / np.maximum(trials.of_arm.sum(axis=1, keepdims=True), 1)
-    return {"share": mean(portions), "persons": mean(trials.of_arm.astype(float))}
+    found = {"share": mean(portions), "persons": mean(trials.of_arm.astype(float))}
+    known = np.isfinite(trials.levels).all(axis=0)  # a median that some trials do not reach is told of none
+    levels = np.where(known, trials.levels, np.nan)
+    return found | {name: mean(levels[:, k]) for k, name in enumerate(level_names(design))}
 
 
 def of_looks(design: Design, trials: Trials) -> Measured:

@@ -46,13 +46,16 @@ def read_endpoint(w: Words, name: str, e: EndpointEntry, visits: tuple[float, ..
     else:
         of = w.observable(getattr(e, kind), *here, kind, latent=e.latent)
         unit = w.model.observables()[of].unit if of in w.model.observables() else "1"
-    if kind == "reading":
+    if kind in ("reading", "response"):
         visit = w.visit(e.at, visits, *here, "at")
+    if kind == "reading":
         unit = "%" if e.change == "percent" else unit
     with w.at(*here):
-        if kind != "reading" and (e.change != "none" or e.at is not None):
-            raise TwinError("at and change are of a reading; leave them out")
-        if kind == "reading" and e.change != "none" and visit == 0:
+        if kind != "reading" and e.change != "none":
+            raise TwinError("change is of a reading; leave it out")
+        if kind not in ("reading", "response") and e.at is not None:
+            raise TwinError("at is of a reading or a response; leave it out")
+        if (kind == "response" or e.change != "none") and visit == 0:
             raise TwinError("nothing changes until the first visit; take a later one with at")
         if e.death is not None and kind != "progression":
             raise TwinError("death goes with progression; leave it out")

@@ -239,7 +239,10 @@ class _Reading(Words):
                 raise TwinError("share is of those who have an event; add after, or leave it out")
             if e.rate is None and not e.arms and e.after is None:
                 raise TwinError("say how many are lost: rate: '10 % / year'")
-        after = self.outcome(e.after, "drop_out", "after", time=True) if e.after else None
+        if e.after == "stopped":
+            with self.at("drop_out", "after"):
+                self.require_habits(arms)
+        after = self.outcome(e.after, "drop_out", "after", time=True) if e.after not in (None, "stopped") else e.after
         return d.DropOut(tuple(own.get(n, common) for n in arms), after, self.share(e.share, "drop_out", "share"))
 
     def intercurrent(self, arms: tuple[str, ...]) -> Iterator[d.Intercurrent]:
@@ -248,15 +251,18 @@ class _Reading(Words):
             if e.at != "stopped":
                 self.outcome(e.at, *here, "at", time=True)
             with self.at(*here):
-                habits = [a for a in arms if a in self.regimens and self.regimens[a].adherence is not None]
-                if e.at == "stopped" and not habits:
-                    raise TwinError("nobody gives treatment up here; add adherence: {leave: '10 % / year'} to an arm")
+                if e.at == "stopped":
+                    self.require_habits(arms)
             worst = None
             if e.worst is not None:
                 with self.at(*here, "worst"):
                     first = next(iter(self.entry.endpoints.values()), None)
                     worst = parse_quantity(e.worst, self.unit_for(first))
             yield d.Intercurrent(name, e.at, e.strategy, worst)
+
+    def require_habits(self, arms: tuple[str, ...]) -> None:
+        if not any(a in self.regimens and self.regimens[a].adherence is not None for a in arms):
+            raise TwinError("nobody gives treatment up here; add adherence: {leave: '10 % / year'} to an arm")
 
     def looks(self) -> d.Looks | None:
         e = self.entry.looks

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from ..statistics.resize import PromisingZone, blinded_sd, combine, resize_by_sd
@@ -9,6 +11,7 @@ from .analyse import favour
 from .conduct import Conduct
 from .design import Design
 from .endpoint import observe
+from .levels import levels_of
 from .rejection import p_of
 from .stopping import GO
 from .trials import Trials
@@ -45,6 +48,8 @@ def run_resized(conduct: Conduct) -> Trials:
         later = conduct.estimate(endpoint, arm, which, data, inside & ~early)
         z = combine([z_first, favour(endpoint, later)], [first, design.patients - first])
     p = np.where(np.isnan(z), 1.0, p_of(z, design.sides))
+    everything = {one.name: observe(one, conduct.persons) for one in design.endpoints}
+    observed = {name: dataclasses.replace(one, inside=one.inside & inside) for name, one in everything.items()}
     followed = conduct.persons
     at = np.take_along_axis(followed.entry, size[:, None] - 1, 1)[:, 0] + design.length + design.delay
     lost = inside & (followed.lost < design.follow_up)
@@ -54,8 +59,9 @@ def run_resized(conduct: Conduct) -> Trials:
         z=z[:, None], degrees=found.degrees[:, None], p=p[:, None], rejected=(p <= design.alpha)[:, None],
         randomised=size, analysed=(data.inside & inside).sum(axis=1), events=np.zeros(count), duration=at,
         of_arm=np.stack([(inside & (arm == k)).sum(axis=1) for k in range(len(design.arms))], axis=1),
+        information=np.ones((count, 1)),
         stopped_at=np.zeros((count, 1), int), screened=conduct.enrolment.screened, lost=lost.sum(axis=1),
-        failed=(inside & followed.seen.failed).sum(axis=1),
+        failed=(inside & followed.seen.failed).sum(axis=1), levels=levels_of(design, observed, arm),
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import zlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -103,31 +104,35 @@ def add_by_size(
 
 
 def pad_plans(plans: Sequence[Plan]) -> Plans:
-    size = max(len(plan.time) for plan in plans)
+    """Plans side by side; one that several patients share is padded once."""
+    some, place = _distinct(plans)
+    size = max(len(plan.time) for plan in some)
 
-    def pad(values: np.ndarray) -> np.ndarray:
-        return np.pad(values, (0, size - len(values)), mode="edge")
-
-    def column(name: str) -> np.ndarray:
-        return np.stack([pad(getattr(plan, name)) for plan in plans])
+    def join(columns: Sequence[np.ndarray]) -> np.ndarray:
+        return np.stack([np.pad(one, (0, size - len(one)), mode="edge") for one in columns])[place]
 
     return Plans(
-        column("time"), column("amount"), column("every"), column("mode"), column("given"),
-        np.array([len(plan.time) - 1 for plan in plans]), np.array([plan.open for plan in plans]),
-        np.array([plan.treatment for plan in plans]),
-        {per: np.stack([pad(plan.by_size[per]) for plan in plans]) for per in plans[0].by_size},
+        *(join([getattr(plan, name) for plan in some]) for name in ("time", "amount", "every", "mode", "given")),
+        np.array([len(plan.time) - 1 for plan in some])[place], np.array([plan.open for plan in some])[place],
+        np.array([plan.treatment for plan in some])[place],
+        {per: join([plan.by_size[per] for plan in some]) for per in some[0].by_size},
     )  # fmt: skip
 
 
 def pad_fixed(fixed: Sequence[Fixed]) -> Fixed:
     """Doses of all patients (patient, dose), and one that never comes after the last."""
-    size = max((len(one.time) for one in fixed), default=0) + 1
+    some, place = _distinct(fixed)
+    size = max((len(one.time) for one in some), default=0) + 1
 
-    def pad(values: np.ndarray, fill: float = 0.0) -> np.ndarray:
-        return np.pad(values, (0, size - len(values)), constant_values=fill)
+    def join(columns: Sequence[np.ndarray], fill: float = 0.0) -> np.ndarray:
+        return np.stack([np.pad(one, (0, size - len(one)), constant_values=fill) for one in columns])[place]
 
-    def column(name: str, fill: float = 0.0) -> np.ndarray:
-        return np.stack([pad(getattr(one, name), fill) for one in fixed])
+    rest = (join([getattr(one, name) for one in some]) for name in ("amount", "treatment", "mode", "given"))
+    more = {per: join([one.by_size[per] for one in some]) for per in some[0].by_size}
+    return Fixed(join([one.time for one in some], np.inf), *rest, more)
 
-    more = {per: np.stack([pad(one.by_size[per]) for one in fixed]) for per in (fixed[0].by_size if fixed else ())}
-    return Fixed(column("time", np.inf), column("amount"), column("treatment"), column("mode"), column("given"), more)
+
+def _distinct(several: Sequence[Any]) -> tuple[list[Any], np.ndarray]:
+    """Each object once, and which of these each is."""
+    number = {id(one): k for k, one in enumerate({id(one): one for one in several}.values())}
+    return list({id(one): one for one in several}.values()), np.array([number[id(one)] for one in several], np.intp)

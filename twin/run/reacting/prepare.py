@@ -147,10 +147,12 @@ def _scale(
 ) -> tuple[Any, ...]:  # fmt: skip
     """What each patient is given, with how much more of it draws of a size get."""
     base, each = by_size(lambda them: make_once(make, them), people, sized)
-    return tuple(
-        dataclasses.replace(one, by_size={per: rows[i].amount - one.amount for per, rows in each.items()})
-        for i, one in enumerate(base)
-    )
+    made: dict[int, Any] = {}  # what several share stays one object
+    for i, one in enumerate(base):
+        if id(one) not in made:
+            more = {per: rows[i].amount - one.amount for per, rows in each.items()}
+            made[id(one)] = dataclasses.replace(one, by_size=more)
+    return tuple(made[id(one)] for one in base)
 
 
 def _plan(model: DiseaseModel, lines: Sequence[Dose], treatment: int, person: BoundPatient, end: float) -> Plan:

@@ -111,8 +111,8 @@ def _normal_of(statistic: Array, degrees: Array) -> Array:
 
 
 def _expand(size: Array, degrees: Array) -> Array:
-    """The normal quantile of a tail of Student's t by Hill's expansion (1970, CACM algorithm 395); relative error
-    under 1e-4 where the tail is below 1e-280."""
+    """The normal quantile of a tail of Student's t by Hill's expansion (1970, CACM algorithm 395); to 1e-3 of
+    itself where the tail is below 1e-280."""
     shifted = degrees - 0.5
     squared = shifted * jnp.log1p(size**2 / degrees)
     w, b = jnp.sqrt(squared), 48 * shifted**2

@@ -32,9 +32,9 @@ class People(NamedTuple):
 def gather(value: Array, arm: Array, inside: Array) -> People:
     """Of arms 0 and 1; a person of any other arm is not inside."""
     arm, inside = jnp.asarray(arm), jnp.asarray(inside, bool)
-    value = jnp.where(inside, jnp.asarray(value, float), 0.0)
     treated, control = (number(inside & (arm == one)) for one in (1, 0))
-    return People(value, treated, control, treated + control)
+    inside = treated + control
+    return People(jnp.where(inside > 0, jnp.asarray(value, float), 0.0), treated, control, inside)
 
 
 def number(mask: Array) -> Array:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from ...types import Array
-from .estimate import Estimate, analysis, by_error, settle
+from .estimate import Estimate, analysis, settle
 from .order import put_in_order
 from .people import gather, number
 
@@ -96,48 +96,67 @@ def win_ratio(comparisons: Sequence[Times | Values], arm: Array, inside: Array, 
 
     The effect is the log of wins over losses ("ratio"), the net benefit, wins less losses a pair ("difference"), or the
     log win odds, where half of the ties are won ("odds"). Errors are those of U statistics (Bebu & Lachin 2016).
+    The test is that of the net benefit on every scale: wins are as many as losses on one where they are on another, and
+    the log ratio over its own error rejects too seldom (4.7 % for 5 % at 200 people).
     """
     if scale not in ("ratio", "difference", "odds"):
         raise ValueError(f"wins are compared as 'ratio', 'difference' or 'odds', not '{scale}'")
-    treated, control, (wins, losses, won_over, lost_to), _ = _count(comparisons, arm, inside, everybody=False)
-    n1, n0 = jnp.sum(treated, axis=1), jnp.sum(control, axis=1)
-    pairs, both = n1 * n0, (n1 > 1) & (n0 > 1)
-    won, lost = (jnp.sum(treated * one, axis=1) / pairs for one in (wins, losses))
-    if scale == "ratio":
-        effect, toward_won, toward_lost = jnp.log(won / lost), 1 / won, -1 / lost
-    elif scale == "difference":
-        effect, toward_won, toward_lost = won - lost, jnp.ones_like(won), -jnp.ones_like(won)
-    else:
-        up, down = 0.5 + (won - lost) / 2, 0.5 - (won - lost) / 2
-        effect, slope = jnp.log(up / down), (1 / up + 1 / down) / 2
-        toward_won, toward_lost = slope, -slope
-    variance = jnp.zeros_like(won)
-    for who, many, others, gains, falls in ((treated, n1, n0, wins, losses), (control, n0, n1, won_over, lost_to)):
-        mine = toward_won[:, None] * (gains / others[:, None] - won[:, None])
-        mine = mine + toward_lost[:, None] * (falls / others[:, None] - lost[:, None])
-        variance = variance + jnp.sum(who * mine**2, axis=1) / (many * (many - 1))
-    return by_error(effect, jnp.sqrt(variance), jnp.inf, both)
+    counts = _count(comparisons, arm, inside, everybody=False)
+    net, net_error, both = _weigh("difference", counts)
+    effect, error, _ = _weigh(scale, counts)
+    return settle(effect, error, net / jnp.where(net_error > 0, net_error, jnp.nan), jnp.inf, both)
 
 
 @analysis()
 def finkelstein_schoenfeld(comparisons: Sequence[Times | Values], arm: Array, inside: Array) -> Estimate:
     """The score test of the same comparisons, of everybody with everybody, against all orders being alike
     (Finkelstein & Schoenfeld 1999). The effect and its error are the net benefit's."""
-    treated, control, _, scores = _count(comparisons, arm, inside, everybody=True)
-    n1, n0 = jnp.sum(treated, axis=1), jnp.sum(control, axis=1)
+    counts = _count(comparisons, arm, inside, everybody=True)
+    effect, error, both = _weigh("difference", counts)
+    n1, n0 = jnp.sum(counts.treated, axis=1), jnp.sum(counts.control, axis=1)
     n = n1 + n0
-    net = win_ratio(comparisons, arm, inside, scale="difference")
-    variance = n1 * n0 / (n * (n - 1)) * jnp.sum(scores**2, axis=1)
-    ok = net.ok & (variance > 0)
-    statistic = jnp.sum(treated * scores, axis=1) / jnp.sqrt(jnp.where(ok, variance, jnp.nan))
-    return settle(net.effect, net.error, statistic, jnp.inf, ok)
+    variance = n1 * n0 / (n * (n - 1)) * jnp.sum(counts.scores**2, axis=1)
+    ok = both & (variance > 0)
+    statistic = jnp.sum(counts.treated * counts.scores, axis=1) / jnp.sqrt(jnp.where(ok, variance, jnp.nan))
+    return settle(effect, error, statistic, jnp.inf, ok)
 
 
-def _count(
-    comparisons: Sequence[Times | Values], arm: Array, inside: Array, *, everybody: bool
-) -> tuple[Array, Array, tuple[Array, ...], Array]:
-    """Who is treated and in control; wins and losses of each treated over controls, and of each control how often he
-    was beaten and has beaten; and, of everybody over everybody, wins less losses."""
+class Counts(NamedTuple):
+    """(replicate, person): who is treated and in control, and how often each has won and lost against the other arm."""
+
+    treated: Array
+    control: Array
+    wins: Array  # of the treated over controls
+    losses: Array
+    won_over: Array  # of each control: how often he was beaten
+    lost_to: Array
+    scores: Array  # of everybody over everybody, wins less losses; 0 where not asked for
+
+
+def _weigh(scale: str, counts: Counts) -> tuple[Array, Array, Array]:
+    """The effect on a scale, its error, and whether there are people to tell it."""
+    treated, control = counts.treated, counts.control
+    n1, n0 = jnp.sum(treated, axis=1), jnp.sum(control, axis=1)
+    won, lost = (jnp.sum(treated * one, axis=1) / (n1 * n0) for one in (counts.wins, counts.losses))
+    if scale == "ratio":
+        effect, toward_won, toward_lost = jnp.log(won / lost), 1 / won, -1 / lost
+    elif scale == "difference":
+        effect, toward_won, toward_lost = won - lost, jnp.ones_like(won), -jnp.ones_like(won)
+    else:
+        up, down = 0.5 + (won - lost) / 2, 0.5 - (won - lost) / 2
+        effect, toward_won = jnp.log(up / down), (1 / up + 1 / down) / 2
+        toward_lost = -toward_won
+    variance = jnp.zeros_like(won)
+    sides = ((treated, n1, n0, counts.wins, counts.losses), (control, n0, n1, counts.won_over, counts.lost_to))
+    for who, many, others, gains, falls in sides:
+        mine = toward_won[:, None] * (gains / others[:, None] - won[:, None])
+        mine = mine + toward_lost[:, None] * (falls / others[:, None] - lost[:, None])
+        variance = variance + jnp.sum(who * mine**2, axis=1) / (many * (many - 1))
+    return effect, jnp.sqrt(variance), (n1 > 1) & (n0 > 1)
+
+
+def _count(comparisons: Sequence[Times | Values], arm: Array, inside: Array, *, everybody: bool) -> Counts:
+    """Every pair compared, some replicates at a time."""
     people = gather(jnp.zeros(jnp.asarray(arm).shape), arm, inside)
     together = max(1, _PAIRS // max(1, people.inside.shape[1] ** 2))
 
@@ -149,8 +168,8 @@ def _count(
         return won @ control, lost @ control, treated @ won, treated @ lost, scores
 
     several = [jax.tree.map(lambda leaf: _fill(leaf, people.inside.shape), each) for each in comparisons]
-    *counts, scores = jax.lax.map(one, (several, people.treated, people.control), batch_size=together)
-    return people.treated, people.control, tuple(counts), scores
+    found = jax.lax.map(one, (several, people.treated, people.control), batch_size=together)
+    return Counts(people.treated, people.control, *found)
 
 
 def _fill(leaf: Array | float, shape: tuple[int, ...]) -> Array:
@@ -164,8 +183,7 @@ def _compare(comparisons: Sequence[Times | Values]) -> Array:
     for one in comparisons:
         if isinstance(one, Times):
             time, event = one.time, one.event > 0
-            longer = (time[:, None] > time) | ((time[:, None] == time) & ~event[:, None])
-            ahead = event & longer  # the column's event is seen while the row is still without
+            ahead = event & (time[:, None] >= time)  # the column's event is seen while the row is still followed
         else:
             ahead = one.value[:, None] > one.value + one.margin
         net = one.sign * (number(ahead) - number(ahead.T))

@@ -86,13 +86,12 @@ def progression_free(shown: Array, times: Array, *, death: Array, until: Array |
     """Progression-free survival: the visit that showed progression, or death, whichever is first.
 
     `times` (..., visit - 1) are the visits'; `death` is inf where nobody died; both count up to `until`, the end of
-    follow-up. Who has neither is censored at the last visit that was not missed, at 0 where there was none. A visit at
-    or after death shows nothing.
+    follow-up. Who has neither is censored at the last visit that was not missed, at 0 where there was none.
     """
     shown, death = jnp.asarray(shown), jnp.asarray(death, float)
     until = jnp.broadcast_to(jnp.asarray(until, float), death.shape)
     times = jnp.broadcast_to(jnp.asarray(times, float), shown.shape)
-    there = (times <= until[..., None]) & (times < death[..., None])
+    there = times <= until[..., None]
     progressed = jnp.min(jnp.where(there & (shown == PROGRESSIVE), times, jnp.inf), axis=-1)
     first = jnp.minimum(progressed, jnp.where(death <= until, death, jnp.inf))
     seen = jnp.max(jnp.where(there & (shown != UNKNOWN), times, 0.0), axis=-1)
