@@ -18,23 +18,26 @@ TABLES = {
 }  # fmt: skip
 _COUNTED = {  # how often something comes of a trial: where it never does, there is a limit to how often it may
     "power", "rejected", "coverage", "any_rejected", "stopped_for_efficacy", "stopped_for_futility", "efficacy",
-    "futility", "chosen", "none_chosen", "right", "coverage_by_stages",
+    "futility", "chosen", "none_chosen", "right",
 }  # fmt: skip
-_SHARES = {*_COUNTED, "not_computed", "lost", "reached", "share", "toxic", "above_truth_by_stages"}
+_SHARES = {
+    *_COUNTED, "not_computed", "lost", "reached", "share", "toxic", "above_truth_by_stages", "coverage_by_stages",
+}  # fmt: skip
 _TIMES = {"duration", "duration_median", "duration_sd", "time"}
 _WORDS = {
     "rejected": "rejected, either way", "true_effect": "true effect", "effect": "mean estimate", "rmse": "RMSE",
     "spread": "SD of estimates", "mean_error": "mean standard error", "coverage": "coverage of intervals",
-    "not_computed": "could not be computed", "bias_stopped_early": "  of those that stop early",
-    "bias_not_stopped_early": "  of the others", "bias_by_stages": "bias of estimates by stages",
-    "above_truth_by_stages": "  above the true effect", "coverage_by_stages": "  coverage of their intervals",
-    "any_rejected": "anything rejected",
-    "stopped_for_efficacy": "stopped early for efficacy", "stopped_for_futility": "stopped early for futility",
-    "randomised": "patients randomised", "randomised_median": "  median", "randomised_sd": "  SD",
-    "analysed": "patients analysed", "screened_per_randomised": "screened per randomised", "lost": "lost to follow-up",
+    "bias_by_stages": "bias, estimated by stages", "above_truth_by_stages": "  above the true effect",
+    "coverage_by_stages": "coverage, by stages", "not_computed": "could not be computed",
+    "bias_stopped_early": "  of those that stop early", "bias_not_stopped_early": "  of the others",
+    "any_rejected": "anything rejected", "stopped_for_efficacy": "stopped early for efficacy",
+    "stopped_for_futility": "stopped early for futility", "randomised": "patients randomised",
+    "randomised_median": "  median", "randomised_sd": "  SD", "analysed": "patients analysed",
+    "screened_per_randomised": "screened per randomised", "lost": "lost to follow-up",
     "failed_courses": "courses that failed", "duration_median": "  median", "duration_sd": "  SD",
     "persons": "patients", "none_chosen": "no dose chosen", "right": "right dose chosen",
 }  # fmt: skip
+_MONTH = 365.25 / 12  # days
 _AT_LOOKS = {"randomised": "patients if it ends", "time": "time if it ends"}
 
 
@@ -170,7 +173,9 @@ def _time(tree: Any) -> tuple[str, float]:
     """The unit of durations, and how many of the model's it has."""
     if "duration" not in tree["size"].data_vars:
         return tree.attrs["time_unit"], 1.0
-    return readable_time(tree.attrs["time_unit"], float(np.nanmax(tree["size"]["duration"].values)))
+    longest = float(np.nanmax(tree["size"]["duration"].values))
+    unit, scale = readable_time(tree.attrs["time_unit"], longest)
+    return ("month", scale * _MONTH) if unit == "day" and longest / scale >= 3 * _MONTH else (unit, scale)
 
 
 def _cell(tree: Any, name: str, value: float, error: float) -> str:

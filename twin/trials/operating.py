@@ -55,15 +55,15 @@ def of_hypotheses(
     if design.looks is not None:
         found["bias_stopped_early"] = _with(mean(off, early[:, None]), true_error)
         found["bias_not_stopped_early"] = _with(mean(off, ~early[:, None]), true_error)
-    found |= {
-        "rmse": _root(mean(off**2)), "spread": _spread(trials.effect), "mean_error": mean(trials.error),
-        "coverage": share(_covers(design, trials, true), computed), "not_computed": share(~computed),
-    }  # fmt: skip
     if (after := estimate_by_stages(design, trials)) is not None:
         effect, low, high = after
         found["bias_by_stages"] = _with(mean(effect - true), true_error)
         found["above_truth_by_stages"] = share(effect > true, np.isfinite(effect))
         found["coverage_by_stages"] = share((low <= true) & (true <= high), np.isfinite(effect))
+    found |= {
+        "rmse": _root(mean(off**2)), "spread": _spread(trials.effect), "mean_error": mean(trials.error),
+        "coverage": share(_covers(design, trials, true), computed), "not_computed": share(~computed),
+    }  # fmt: skip
     if varies:
         nothing = np.full(true.shape, np.nan)
         of_one = ("rmse", "coverage", "above_truth_by_stages", "coverage_by_stages")
