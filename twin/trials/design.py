@@ -273,6 +273,11 @@ class Design:
         return tuple(dict.fromkeys(found))
 
     @property
+    def deaths(self) -> tuple[str, ...]:
+        """Names of the outcomes after which nobody is measured."""
+        return tuple(dict.fromkeys(e.death for e in self.endpoints if e.death))
+
+    @property
     def readout(self) -> float:
         """How long after randomisation the primary endpoint is known."""
         primary = self.endpoints[0] if self.endpoints else None
