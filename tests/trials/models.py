@@ -32,6 +32,7 @@ class Parameters(eqx.Module):
     )
     response: Scalar = parameter(1.0, "1/mg", "what a dose of 1 mg adds", uncertainty=0.5)
     hazard: Scalar = parameter(0.1, "1/day", "hazard of the event without treatment")
+    loss: Scalar = parameter(0.0, "1/day", "how fast what is given is lost")
     error: Scalar = parameter(0.5, "1", "error of a reading")
 
 
@@ -45,7 +46,7 @@ class State(eqx.Module):
 
 
 class Marker(DiseaseModel):
-    """A marker at rest that a dose moves for good, and an event whose hazard halves with every mg given."""
+    """A marker at rest that a dose moves (for good, without a loss), and an event whose hazard halves with each mg."""
 
     name, title, time_unit = "marker", "a marker and an event", "day"
     State, Parameters, Covariates, Inputs = State, Parameters, Covariates, Nothing
@@ -59,7 +60,7 @@ class Marker(DiseaseModel):
         return replace(p, level=p.level + (covariates.age - 50.0) / 10.0)
 
     def derivatives(self, t, y, p: Individual) -> State:
-        return State(given=0.0 * y.given, risk=p.hazard * jnp.exp2(-y.given))
+        return State(given=-p.loss * y.given, risk=p.hazard * jnp.exp2(-y.given))
 
     @treatment(unit="mg", into="given")
     def drug(self, p: Individual) -> Delivery:

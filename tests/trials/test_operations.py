@@ -66,9 +66,7 @@ def test_minimisation_evens_margins_that_chance_leaves_uneven():
     by_chance = unevenness(allocate_simply((1, 1), shares("arm")))
     always = unevenness(minimise((1, 1), factors, [2] * 5, 1.0, shares("arm"), shares("tie")))
     mostly = unevenness(minimise((1, 1), factors, [2] * 5, 0.8, shares("arm"), shares("tie")))
-    assert by_chance == pytest.approx(
-        np.sqrt(2 / np.pi * 60), rel=0.1
-    )  # a half-normal of SD sqrt(60)
+    assert by_chance == pytest.approx(np.sqrt(2 / np.pi * 60), rel=0.1)  # a half-normal of SD sqrt(60)
     assert always < 1.5 < mostly < 0.5 * by_chance
 
 

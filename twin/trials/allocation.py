@@ -86,7 +86,10 @@ def _shares(
     else:
         square = np.where(mine, np.where(np.isnan(value), 0.0, value)[..., None] ** 2, 0.0).sum(axis=1)
         mean = total / np.maximum(count, 1)
-        spread = np.sqrt(np.maximum(square.sum(axis=1) - (count * mean**2).sum(axis=1), 1e-300) / count.sum(axis=1))
+        spread = np.sqrt(
+            np.maximum(square.sum(axis=1) - (count * mean**2).sum(axis=1), 1e-300)
+            / np.maximum(count.sum(axis=1) - arms, 1)
+        )
         known = (count >= 2).all(axis=1)  # before that, shares stay equal
         safe = np.where(known[:, None], count, 1)
         posterior = update_means(np.where(known[:, None], mean, 0.0), np.where(known, spread, 1.0)[:, None], safe)

@@ -72,7 +72,7 @@ class Conduct:
             value = seen.outcomes[endpoint.of]
             if isinstance(self.design.outcomes[endpoint.of], EventTime):
                 return np.log(np.maximum(value, 1e-300))  # of the cumulative hazard
-            return np.minimum(value, self.design.follow_up)
+            return np.fmin(value, self.design.follow_up)  # also where there is nothing to come back from
         if endpoint.kind == "outcome":
             return seen.outcomes[endpoint.of]
         value = seen.latent[endpoint.of]
@@ -105,7 +105,7 @@ class Conduct:
         events = {}
         for one in design.intercurrent:
             when = seen.left if one.at == "stopped" else seen.outcomes[one.at]
-            events[one.name] = np.where(np.isnan(when), np.inf, when)
+            events[one.name] = np.where(when <= design.length, when, np.inf)
         return Followed(design, seen, self.arrivals[0], lost, events)
 
     @functools.cached_property

@@ -209,7 +209,7 @@ class Design:
     patients: int
     endpoints: tuple[Endpoint, ...]
     follow_up: float
-    end: float  # of the course, in its own time
+    end: float  # of each person's course, in its own time
     unit: str  # of time
     outcomes: Mapping[str, Outcome]
     alpha: float = 0.05
@@ -278,12 +278,18 @@ class Design:
         return tuple(dict.fromkeys(e.death for e in self.endpoints if e.death))
 
     @property
+    def length(self) -> float:
+        """How long each person is in the trial after the randomisation."""
+        two = self.crossover
+        return 2 * two.period + two.washout if two else self.follow_up
+
+    @property
     def readout(self) -> float:
         """How long after randomisation the primary endpoint is known."""
         primary = self.endpoints[0] if self.endpoints else None
         if primary is not None and primary.kind in ("reading", "response") and not self.crossover:
             return self.visits[primary.visit] + self.window + self.delay
-        return self.follow_up + self.delay
+        return self.length + self.delay
 
     def but(self, **changes: Any) -> Design:
         return dataclasses.replace(self, **changes)

@@ -8,7 +8,7 @@ while on treatment takes the last value before.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -35,7 +35,20 @@ class Followed:
         """How long each person is known to have been followed at a time (replicate,); at the end of all, if None."""
         if at is None:
             return np.full(self.entry.shape, np.inf)
-        return at[:, None] - self.entry - self.design.delay
+        # what a look is timed by is seen at it, though sums are rounded
+        return at[:, None] * (1 + 1e-12) - self.entry - self.design.delay
+
+    def deciding(self) -> Iterator[tuple[Intercurrent, np.ndarray]]:
+        """Intercurrent events that change what values mean, and when; of several of one person, the first decides."""
+        first = np.full(self.entry.shape, np.inf)
+        acting = [one for one in self.design.intercurrent if one.strategy != "treatment policy"]
+        for one in acting:
+            first = np.minimum(first, self.events[one.name])
+        left = np.ones(first.shape, bool)
+        for one in acting:
+            mine = left & (self.events[one.name] == first)
+            left &= ~mine
+            yield one, np.where(mine, first, np.inf)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +70,8 @@ def observe(endpoint: Endpoint, followed: Followed, at: np.ndarray | None = None
     known = followed.known_for(at)
     entered = np.broadcast_to(known >= 0, followed.entry.shape)
     if endpoint.kind == "wins":
-        return Data(known, entered, layers=tuple(_layer(one, followed, known) for one in endpoint.layers))
+        inside = entered & ~followed.seen.failed
+        return Data(known, inside, layers=tuple(_layer(one, followed, known) for one in endpoint.layers))
     if endpoint.data == TIME:
         return _time(endpoint, followed, known, entered)
     if endpoint.kind == "response":
@@ -65,18 +79,6 @@ def observe(endpoint: Endpoint, followed: Followed, at: np.ndarray | None = None
     if endpoint.kind == "outcome":
         return _number(endpoint, followed, known)
     return _reading(endpoint, followed, known)
-
-
-def is_complete(endpoint: Endpoint, followed: Followed, at: np.ndarray | None = None) -> np.ndarray:
-    """Whose endpoint would be known at that time if nobody was lost."""
-    return followed.known_for(at) >= _due(endpoint, followed.design)
-
-
-def _due(endpoint: Endpoint, design: Design) -> float:
-    """When after the randomisation a number or a share is there."""
-    if endpoint.kind in ("reading", "response"):
-        return design.visits[endpoint.visit] + design.window
-    return design.follow_up
 
 
 # numbers and shares -----------------------------------------------------------------------------------
@@ -90,9 +92,9 @@ def _number(endpoint: Endpoint, followed: Followed, known: np.ndarray) -> Data:
     due = followed.design.follow_up
     value = np.where(followed.lost < due, np.nan, followed.seen.outcomes[endpoint.of])
     failed = np.zeros(value.shape, bool)
-    for event in followed.design.intercurrent:
-        after = followed.events[event.name] < due
-        if event.strategy in ("hypothetical", "while on treatment"):
+    for event, when in followed.deciding():
+        after = when < due
+        if event.strategy == "hypothetical":
             value = np.where(after, np.nan, value)
         elif event.strategy == "composite":
             failed |= after
@@ -135,8 +137,8 @@ def _strategies(
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Readings (replicate, person, visit) as intercurrent events leave them, and which of them are failures."""
     failed = np.zeros(value.shape, bool)
-    for event in design.intercurrent:
-        after = visits > followed.events[event.name][..., None]
+    for event, when in followed.deciding():
+        after = visits > when[..., None]
         if event.strategy == "hypothetical":
             value = np.where(after, np.nan, value)
         elif event.strategy == "while on treatment":
@@ -175,20 +177,25 @@ def _settle(
 
 def _response(endpoint: Endpoint, followed: Followed, known: np.ndarray) -> Data:
     """Whether the best response until a visit is complete or partial; who was never measured again, has none."""
+    design = followed.design
+    last = design.visits[endpoint.visit] + design.window
     size = _sizes(endpoint, followed, known)[0][..., : endpoint.visit + 1]
-    best = best_response(response_at_visits(size))
-    due = known >= _due(endpoint, followed.design)
+    response = np.asarray(is_response(best_response(response_at_visits(size))))
+    for event, when in followed.deciding():
+        if event.strategy == "composite":
+            response = response & (when >= last)
+    due = known >= last
     bad = np.isnan(size[..., 0])  # nothing to compare with
-    return Data(np.asarray(is_response(best), float), due & ~bad, baseline=size[..., 0])
+    return Data(response.astype(float), due & ~bad, baseline=size[..., 0])
 
 
 def _sizes(endpoint: Endpoint, followed: Followed, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Tumour sizes at visits as far as they are known; hypothetical events end the observation."""
-    design, visits = followed.design, np.array(followed.design.visits)
+    visits = np.array(followed.design.visits)
     limit = np.minimum(known, followed.lost)
-    for event in design.intercurrent:
+    for event, when in followed.deciding():
         if event.strategy in ("hypothetical", "while on treatment"):
-            limit = np.minimum(limit, followed.events[event.name])
+            limit = np.minimum(limit, when)
     size = _readings(endpoint, followed)
     return np.where(visits <= limit[..., None], size, np.nan), visits
 
@@ -210,8 +217,8 @@ def _time(endpoint: Endpoint, followed: Followed, known: np.ndarray, entered: np
         happens = followed.seen.outcomes[endpoint.of]
         event = happens <= limit
         time = np.where(event, happens, limit)
-    for one in design.intercurrent:
-        time, event = _event_strategy(one, followed.events[one.name], time, event)
+    for one, when in followed.deciding():
+        time, event = _event_strategy(one, when, time, event)
     return Data(np.maximum(time, 0.0), entered & ~followed.seen.failed, event=event)
 
 
@@ -219,8 +226,6 @@ def _event_strategy(
     one: Intercurrent, when: np.ndarray, time: np.ndarray, event: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """A time under an intercurrent event: that ends the observation, or is itself the event."""
-    if one.strategy == "treatment policy":
-        return time, event
     first = when < time
     return np.where(first, when, time), np.where(first, one.strategy == "composite", event)
 

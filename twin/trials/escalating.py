@@ -6,14 +6,12 @@ import dataclasses
 
 import numpy as np
 
-from ..statistics.escalation.boin import Boin
-from ..statistics.escalation.crm import Crm
-from ..statistics.escalation.rule import STOP, EscalationRule
+from ..statistics.escalation.rule import STOP
 from ..statistics.escalation.simulate import simulate_escalation
-from ..statistics.escalation.three_plus_three import ThreePlusThree
 from .conduct import Conduct
 from .design import Design
 from .operating import Measured, mean, share
+from .rule import rule_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,17 +32,6 @@ class Escalations:
     def join(cls, parts: list[Escalations]) -> Escalations:
         fields = [field.name for field in dataclasses.fields(cls)]
         return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in fields})
-
-
-def rule_of(design: Design) -> EscalationRule:
-    how = design.escalate
-    assert how is not None
-    if how.rule == "3+3":
-        return ThreePlusThree(len(design.arms))
-    if how.rule == "boin":
-        return Boin(len(design.arms), how.target)
-    assert how.skeleton is not None
-    return Crm(how.skeleton, how.target)
 
 
 def run_escalations(conduct: Conduct) -> Escalations:

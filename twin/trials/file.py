@@ -31,7 +31,9 @@ class AnalysisEntry(Closed):
         default_factory=list, description="Covariates; also baseline (the reading at the first visit) and prognosis"
     )
     strata: bool = Field(False, description="Whether it is stratified as the randomisation is")
-    margin: Quantity | None = Field(None, description="Non-inferiority: how much worse is still good enough")
+    margin: Quantity | None = Field(
+        None, description="Non-inferiority: how much worse is still good enough; of odds, hazards and wins, a ratio"
+    )
     tau: Quantity | None = Field(None, description="Until when rmst and milestone look")
 
 

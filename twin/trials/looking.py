@@ -18,7 +18,7 @@ from .design import TIME, Design
 from .endpoint import Data, Followed, observe
 from .levels import levels_of
 from .rejection import p_of, reject
-from .stopping import EFFICACY, FUTILITY, GO, Boundaries, bounds_as_taken, decide, decide_by_posterior, plan_bounds
+from .stopping import EFFICACY, FUTILITY, GO, Boundaries, bounds_as_taken, decide, decide_by_posterior, plan_looks
 from .trials import Trials
 
 _FIELDS = ("effect", "error", "statistic", "degrees")
@@ -55,24 +55,12 @@ def run_trials(conduct: Conduct) -> Trials:
         {name: np.full((count, hypotheses), np.nan) for name in (*_FIELDS, "z")},
         np.zeros((count, hypotheses), bool), np.full((count, hypotheses), -1),
     )  # fmt: skip
-    planned = _plan(conduct, shares)
+    planned = plan_looks(design)
     taken = np.full((count, len(shares)), np.nan)
     for k in range(len(shares)):
         _look(conduct, state, k, shares, planned, taken)
-    return _report(conduct, state)
-
-
-def _plan(conduct: Conduct, shares: tuple[float, ...]) -> Boundaries | None:
-    design = conduct.design
-    if design.looks is None or design.looks.bayes is not None:
-        return None
-    several = design.multiplicity is not None and design.multiplicity.method == "bonferroni"
-    if design.looks.of == "patients":
-        shares = tuple(np.ceil(np.array(shares) * design.patients - 1e-9) / design.patients)
-    else:
-        assert design.looks.events is not None
-        shares = tuple(np.ceil(np.array(shares) * design.looks.events - 1e-9) / design.looks.events)
-    return plan_bounds(design, shares, len(design.hypotheses) if several else 1)
+    taken = np.where(np.arange(len(shares)) <= state.look[:, None], taken, np.nan)
+    return _report(conduct, state, taken)
 
 
 def _look(
@@ -94,15 +82,15 @@ def _look(
     elif design.looks.bayes is not None:
         signs = np.array([e.sign for e in names])
         decision = decide_by_posterior(
-            design.looks.bayes, signs * estimates["effect"], estimates["error"], float(np.nanmedian(information)), last
-        )  # fmt: skip
+            design.looks.bayes, signs * estimates["effect"], estimates["error"], information[:, None]
+        )
     else:
         upper, lower = _bounds_at(planned, taken, ends, k)
         decision = decide(z, upper[:, None], lower[:, None], design.sides)
         if design.multiplicity is not None and design.multiplicity.method == "fixed_sequence":
             before = np.cumprod(np.where(decision == EFFICACY, 1, 0), axis=1)
             decision = np.where((decision == EFFICACY) & (before == 0), GO, decision)
-    decision = np.where(alive, decision, GO)
+    decision = np.where(alive & ~((decision == FUTILITY) & ends[:, None]), decision, GO)  # the end is no stop
     wins = (decision == EFFICACY) & ~(_fails_first(design, decision, primary))
     state.rejected |= wins & alive
     state.decided_at = np.where(wins & (state.decided_at < 0), k, state.decided_at)
@@ -154,7 +142,7 @@ def _when(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     """When the look is (replicate,), how much of the information is there, and whether nothing more will come."""
     design, entry = conduct.design, state.followed.entry
-    whole = (entry + design.follow_up).max(axis=1) + design.delay
+    whole = (entry + design.length).max(axis=1) + design.delay
     count = len(entry)
     if design.looks is None or design.looks.of == "patients":
         wanted = int(np.ceil(shares[k] * design.patients - 1e-9))
@@ -205,14 +193,15 @@ def _drop(conduct: Conduct, state: _State, when: np.ndarray, hopeless: np.ndarra
         which = np.flatnonzero(kept)
         if len(which) < 2:
             continue
-        whole = conduct.design.but(randomise=dataclasses.replace(design.randomise, blocks=(2 * len(which),)))
-        ratio = [design.ratio[i] for i in which] if design.randomise.simple else [1.0] * len(which)
+        ratio = [design.ratio[i] for i in which]
+        blocks = (2 * max(1, round(sum(ratio))),)
+        whole = conduct.design.but(randomise=dataclasses.replace(design.randomise, blocks=blocks))
         again = which[allocate(whole, conduct.seed, conduct.replicates, conduct.facts, ratio)]
         state.arm = np.where(rows[:, None] & later, again, state.arm)
     state.followed = conduct.follow(state.arm)
 
 
-def _report(conduct: Conduct, state: _State) -> Trials:
+def _report(conduct: Conduct, state: _State, taken: np.ndarray) -> Trials:
     design, followed, arm = conduct.design, state.followed, state.arm
     entered = followed.entry <= state.at[:, None]
     observed = {endpoint.name: observe(endpoint, followed, state.at) for endpoint in design.endpoints}
@@ -224,7 +213,8 @@ def _report(conduct: Conduct, state: _State) -> Trials:
     return Trials(
         **found, p=p_of(found["z"], design.sides), look=state.look, why=state.why, rejected=state.rejected,
         randomised=entered.sum(axis=1), analysed=primary.inside.sum(axis=1),
-        events=np.broadcast_to(events, len(arm)).copy(), duration=state.at, of_arm=of_arm, stopped_at=state.decided_at,
+        events=np.broadcast_to(events, len(arm)).copy(), duration=state.at, of_arm=of_arm, information=taken,
+        stopped_at=state.decided_at,
         screened=conduct.enrolment.screened, lost=lost.sum(axis=1), failed=(entered & followed.seen.failed).sum(axis=1),
         levels=levels_of(design, observed, arm),
     )  # fmt: skip

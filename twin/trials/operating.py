@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
+from .after_looks import estimate_by_stages
 from .design import Design
 from .levels import level_names
 from .stopping import EFFICACY, FUTILITY
@@ -45,7 +46,7 @@ def of_hypotheses(
     true, true_error = truth
     good = trials.rejected & (trials.z > 0)
     computed = np.isfinite(trials.effect)
-    early = (trials.look < trials.look.max()) if design.looks else np.zeros(len(trials.look), bool)
+    early = _early(design, trials)
     off = trials.effect - true
     found = {
         "power": share(good), "rejected": share(trials.rejected), "not_computed": share(~computed),
@@ -57,9 +58,15 @@ def of_hypotheses(
     if design.looks is not None:
         found["bias_stopped_early"] = _with(mean(off, early[:, None]), true_error)
         found["bias_not_stopped_early"] = _with(mean(off, ~early[:, None]), true_error)
+    if (after := estimate_by_stages(design, trials)) is not None:
+        effect, low, high = after
+        found["bias_by_stages"] = _with(mean(effect - true), true_error)
+        found["above_truth_by_stages"] = share(effect > true, np.isfinite(effect))
+        found["coverage_by_stages"] = share((low <= true) & (true <= high), np.isfinite(effect))
     if varies:
         nothing = np.full(true.shape, np.nan)
-        found |= dict.fromkeys(("rmse", "coverage"), (nothing, nothing))
+        of_one = ("rmse", "coverage", "above_truth_by_stages", "coverage_by_stages")
+        found |= {name: (nothing, nothing) for name in of_one if name in found}
     return found
 
 

@@ -85,6 +85,8 @@ def enrol(
     wanted, count, found = design.persons, 0, None
     may = np.zeros((len(replicates), 0), bool)
     for growth in _GROWTH:
+        if growth < _GROWTH[-1] and count and _falls_short(may.mean(), wanted * growth, wanted):
+            continue
         more = range(count, math.ceil(wanted * growth))
         new = draw_candidates(population, seed, replicates, more)
         good = is_eligible(design, model, new)
@@ -104,6 +106,11 @@ def enrol(
         )
     order = np.argsort(~may, axis=1, kind="stable")[:, :wanted]
     return Enrolled(found, order, order[:, -1] + 1)
+
+
+def _falls_short(share: float, candidates: float, wanted: int) -> bool:
+    """Whether so many candidates would hardly do, where one in `share` is randomised."""
+    return share * candidates - 2 * math.sqrt(share * (1 - share) * candidates) < wanted
 
 
 def is_eligible(design: Design, model: DiseaseModel, candidates: Candidates) -> np.ndarray:

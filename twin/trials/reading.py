@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import operator
-import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 
 from ..errors import TwinError, show, suggest
-from ..model import DiseaseModel, EventTime, Outcome
+from ..model import DiseaseModel, Outcome
 from ..quantity import parse_quantity, parse_time
 from ..regimen import Regimen
-from ..regimen.feedback.condition import Condition, parse
 from . import design as d
-from .file import EndpointEntry, GridEntry, LooksEntry, TrialEntry, WinEntry
-
-Problems = list[tuple[tuple[str | int, ...], str]]
-
-_KINDS = ("outcome", "reading", "event", "progression", "response", "wins")
-_LIMITS = {"above": operator.gt, "below": operator.lt, "at_least": operator.ge, "at_most": operator.le}
-_LIMIT_WORDS = {"above": "above", "below": "below", "at_least": "at least", "at_most": "at most"}
-_METHODS = {
-    d.NUMBER: ("t_test", "welch", "ancova", "wilcoxon", "crossover"),
-    d.SHARE: ("proportions", "cmh", "logistic", "standardised"),
-    d.TIME: ("log_rank", "cox", "rmst", "milestone"),
-    d.VISITS: ("mmrm",),
-    d.WINS: ("win_ratio",),
-}
-_ADJUSTED = ("ancova", "mmrm", "logistic", "standardised", "cox")
-_STRATIFIED = ("cmh", "log_rank", "cox", "wilcoxon")
-_EXACT = ("exact_obrien_fleming", "exact_pocock", "wang_tsiatis")
+from .file import GridEntry, LooksEntry, TrialEntry
+from .read_endpoint import read_endpoint
+from .together import find_conflicts
+from .words import Problems, Words
 
 
 def read_design(
@@ -45,94 +27,8 @@ def read_design(
     return (None if reader.problems else found), reader.problems
 
 
-class _Reading:
-    def __init__(self, entry: TrialEntry, model: Any, regimens: Any, outcomes: Any, until: float | None):
-        self.entry, self.model, self.regimens, self.outcomes, self.until = entry, model, regimens, outcomes, until
-        self.problems: Problems = []
-        self.unit = model.time_unit
-
-    @contextlib.contextmanager
-    def at(self, *place: str | int) -> Iterator[None]:
-        try:
-            yield
-        except TwinError as problem:
-            self.problems += [(place, one) for one in getattr(problem, "problems", [str(problem)])]
-
-    # words ------------------------------------------------------------------------------------------
-
-    def time(self, text: Any, *place: str | int) -> float:
-        with self.at(*place):
-            found = parse_time(text, self.unit)
-            if found < 0:
-                raise TwinError(f"{show(text)} lies before the randomisation; write a time from 0 on")
-            return found
-        return 0.0
-
-    def share(self, text: Any, *place: str | int) -> float:
-        with self.at(*place):
-            found = fraction(text)
-            if not 0 <= found <= 1:
-                raise TwinError(f"{show(text)} is not between 0 and 1; write one such as '10 %'")
-            return found
-        return 0.5
-
-    def rate(self, text: str, unit: str, *place: str | int) -> float:
-        """'20 / month' as a number per time unit; of shares, '10 % / year' is a hazard."""
-        with self.at(*place):
-            found = parse_quantity(re.sub(r"^\s*([0-9.eE+-]+)\s*/\s*", r"\1 1/", text), f"{unit}/{self.unit}")
-            if found < 0:
-                raise TwinError(f"{show(text)} is less than nothing")
-            return found
-        return 0.0
-
-    def outcome(self, name: str, *place: str | int, time: bool = False) -> str:
-        with self.at(*place):
-            if name not in self.outcomes:
-                raise TwinError(f"unknown outcome '{name}'; {suggest(name, self.outcomes)}")
-            if time and not self.outcomes[name].moment:
-                raise TwinError(f"outcome '{name}' does not say when something is; take a first_time or an event_time")
-        return name
-
-    def unit_of(self, outcome: str) -> str:
-        found = self.outcomes[outcome]
-        return found.unit(self.model.observables()[found.of].unit, self.unit)
-
-    def observable(self, name: str, *place: str | int, latent: bool = False) -> str:
-        with self.at(*place):
-            if name not in self.model.observables():
-                raise TwinError(f"unknown observable '{name}'; {suggest(name, self.model.observables())}")
-            if not latent and self.model.observables()[name].noise is None:
-                raise TwinError(f"the model knows no error of measurement of '{name}'; write latent: true")
-            if self.entry.visits is None:
-                raise TwinError(f"'{name}' is measured at visits, and there are none; add visits: {{at: [...]}}")
-        return name
-
-    def condition(self, text: str, also: Any, *place: str | int) -> Condition | None:
-        """A condition on covariates, and on whatever else is named."""
-        with self.at(*place):
-            made, covariates = parse(text), self.model.covariates()
-            for name in sorted(made.names):
-                if name not in covariates and name not in also:
-                    raise TwinError(f"'{text}': unknown covariate '{name}'; {suggest(name, [*covariates, *also])}")
-            for name, word in sorted(made.words):
-                if name not in covariates or not covariates[name].levels:
-                    raise TwinError(f"'{text}': '{name}' is a number, and is compared with '{word}'")
-                covariates[name].number(name, word)
-            return made
-        return None
-
-    def visit(self, text: Any, visits: tuple[float, ...], *place: str | int) -> int:
-        if text is None:
-            return len(visits) - 1
-        with self.at(*place):
-            when = parse_time(text, self.unit)
-            near = [i for i, one in enumerate(visits) if abs(one - when) <= 1e-9 * max(1.0, abs(when))]
-            if not near:
-                raise TwinError(f"there is no visit at {show(text)}; add it to visits, or take one of them")
-            return near[0]
-        return 0
-
-    # parts ------------------------------------------------------------------------------------------
+class _Reading(Words):
+    """Part by part; what they ask of one another comes last."""
 
     def design(self) -> d.Design | None:
         e = self.entry
@@ -150,12 +46,13 @@ class _Reading:
         with self.at("follow_up"):
             if follow > longest * (1 + 1e-9) or longest <= 0:
                 raise TwinError(f"persons are followed until {begins + follow:g} {self.unit}, and courses end before")
-        visits = self.visits(longest)
+        visits = self.visits(follow)
         if self.problems:
             return None
-        endpoints = tuple(self.endpoint(name, one, visits) for name, one in e.endpoints.items())
+        read = [read_endpoint(self, name, one, visits) for name, one in e.endpoints.items()]
+        endpoints = tuple(one for one in read if one is not None)
         with self.at():
-            if not endpoints and e.escalate is None:
+            if not e.endpoints and e.escalate is None:
                 raise TwinError("nothing is analysed; add endpoints, or escalate")
         strata = tuple(self.strata())
         alpha = self.share(e.alpha, "alpha")
@@ -163,7 +60,8 @@ class _Reading:
             if not 0 < alpha < 0.5:
                 raise TwinError(f"{show(e.alpha)} is no type-I error; write one such as '5 %'")
         found = d.Design(
-            arms=arms, ratio=ratio, patients=e.patients, endpoints=endpoints, follow_up=follow, end=self.until,
+            arms=arms, ratio=ratio, patients=e.patients, endpoints=endpoints, follow_up=follow,
+            end=2 * crossover.period + crossover.washout if crossover else begins + follow,
             unit=self.unit, outcomes=self.outcomes, alpha=alpha, sides=e.sides, recruit=self.recruit(),
             randomise=self.randomise(strata, ratio),
             eligible=tuple(
@@ -177,7 +75,7 @@ class _Reading:
             escalate=self.escalate(arms), no_effect=e.no_effect, assurance=e.assurance, replicates=e.replicates,
         )  # fmt: skip
         if not self.problems:
-            self.require_together(found)
+            self.problems += find_conflicts(found)
         return found
 
     def arms(self) -> tuple[tuple[str, ...], tuple[float, ...]]:
@@ -225,123 +123,12 @@ class _Reading:
         if times[-1] + window > longest * (1 + 1e-9):
             raise TwinError(
                 f"the last visit may be at {times[-1] + window:g} {self.unit}, when courses have ended "
-                f"({longest:g} {self.unit} after the randomisation); set a later until"
+                f"({longest:g} {self.unit} after the randomisation); set a later until or follow_up"
             )
         gaps = np.diff(times)
         if gaps.size and 2 * window >= gaps.min():
             raise TwinError(f"windows of {window:g} {self.unit} to both sides overlap; take less than half of the gap")
         return times
-
-    def endpoint(self, name: str, e: EndpointEntry, visits: tuple[float, ...]) -> d.Endpoint:
-        here = ("endpoints", name)
-        kinds = [kind for kind in _KINDS if getattr(e, kind) is not None]
-        with self.at(*here):
-            if len(kinds) != 1:
-                raise TwinError(f"say exactly one of {', '.join(_KINDS)}")
-        kind = kinds[0] if kinds else "outcome"
-        of, unit, layers, visit = "", "1", (), -1
-        if kind in ("outcome", "event"):
-            of = self.outcome(getattr(e, kind) or "", *here, kind, time=kind == "event")
-            unit = self.unit_of(of) if of in self.outcomes else "1"
-        elif kind == "wins":
-            layers = tuple(self.layer(i, one, visits, *here, "wins", i) for i, one in enumerate(e.wins or ()))
-        else:
-            of = self.observable(getattr(e, kind), *here, kind, latent=e.latent)
-            unit = self.model.observables()[of].unit if of in self.model.observables() else "1"
-        if kind in ("reading", "response"):
-            visit = self.visit(e.at, visits, *here, "at")
-        if kind == "reading":
-            unit = "%" if e.change == "percent" else unit
-        with self.at(*here):
-            if kind != "reading" and e.change != "none":
-                raise TwinError("change is of a reading; leave it out")
-            if kind not in ("reading", "response") and e.at is not None:
-                raise TwinError("at is of a reading or a response; leave it out")
-            if (kind == "response" or e.change != "none") and visit == 0:
-                raise TwinError("nothing changes until the first visit; take a later one with at")
-            if e.death is not None and kind != "progression":
-                raise TwinError("death goes with progression; leave it out")
-        limits = [(key, getattr(e, key)) for key in _LIMITS if getattr(e, key) is not None]
-        with self.at(*here):
-            if limits and kind not in ("outcome", "reading"):
-                raise TwinError(f"'{limits[0][0]}' makes responders of an outcome or a reading; leave it out")
-        numbers: list[tuple[Any, float]] = []
-        for key, text in limits:
-            with self.at(*here, key):
-                numbers.append((_LIMITS[key], parse_quantity(text, unit)))
-        method = e.analysis.method
-        data = {"event": d.TIME, "progression": d.TIME, "response": d.SHARE, "wins": d.WINS}.get(kind, d.NUMBER)
-        data = d.SHARE if limits else d.VISITS if method == "mmrm" else data
-        good = e.better or ("higher" if data in (d.NUMBER, d.SHARE, d.VISITS) else "lower")
-        if data == d.TIME and e.better is None:
-            good = "higher"  # later
-        method = self.method(method, data, e, *here)
-        sign = 1.0 if good == "higher" or data == d.WINS else -1.0
-        if method in ("log_rank", "cox"):
-            sign = -sign  # a lower hazard is a later event
-        with self.at(*here, "analysis", "adjust"):
-            known = {*self.model.covariates(), "prognosis", *(("baseline",) if kind == "reading" else ())}
-            for one in e.analysis.adjust:
-                if one not in known:
-                    raise TwinError(f"unknown covariate '{one}'; {suggest(one, known)}")
-        margin = None
-        if e.analysis.margin is not None:
-            with self.at(*here, "analysis", "margin"):
-                margin = parse_quantity(e.analysis.margin, unit if data in (d.NUMBER, d.VISITS) else "1")
-        tau = self.time(e.analysis.tau, *here, "analysis", "tau") if e.analysis.tau is not None else None
-        with self.at(*here, "analysis", "tau"):
-            if method in ("rmst", "milestone") and tau is None:
-                raise TwinError(f"{method} needs to know until when; add tau: '12 month'")
-        said = " and ".join(f"{_LIMIT_WORDS[key]} {text}" for key, text in limits)
-        analysis = d.Analysis(method, tuple(e.analysis.adjust), e.analysis.strata, margin, tau)
-        death = self.outcome(e.death, *here, "death", time=True) if e.death else None
-        return d.Endpoint(
-            name, kind, of, data, sign, analysis, visit, e.change, e.latent, tuple(numbers), said, e.missing, death,
-            layers, unit,
-        )  # fmt: skip
-
-    def method(self, said: str, data: str, e: EndpointEntry, *place: str | int) -> str:
-        """The analysis, where nothing is said the usual one; refused where it does not fit what is analysed."""
-        with self.at(*place, "analysis", "method"):
-            if said == "auto":
-                if self.entry.crossover is not None:
-                    said = "crossover"
-                elif data == d.NUMBER:
-                    said = "ancova" if e.analysis.adjust else "t_test"
-                elif data == d.SHARE:
-                    said = "standardised" if e.analysis.adjust else "cmh" if e.analysis.strata else "proportions"
-                elif data == d.TIME:
-                    said = "cox" if e.analysis.adjust else "log_rank"
-                else:
-                    said = _METHODS[data][0]
-            if said not in _METHODS[data]:
-                raise TwinError(f"'{said}' is not for this endpoint; take {' or '.join(_METHODS[data])}")
-            if e.analysis.adjust and said not in _ADJUSTED:
-                raise TwinError(f"'{said}' adjusts for nothing; take {' or '.join(_ADJUSTED)}, or leave adjust out")
-            if e.analysis.strata and said not in _STRATIFIED:
-                raise TwinError(f"'{said}' has no strata; take {' or '.join(_STRATIFIED)}, or leave strata out")
-        return said
-
-    def layer(self, i: int, e: WinEntry, visits: tuple[float, ...], *place: str | int) -> d.Layer:
-        kinds = [kind for kind in ("event", "outcome", "reading") if getattr(e, kind) is not None]
-        with self.at(*place):
-            if len(kinds) != 1:
-                raise TwinError("say exactly one of event, outcome, reading")
-        kind = kinds[0] if kinds else "outcome"
-        name = getattr(e, kind) or ""
-        unit, visit = "1", -1
-        if kind == "reading":
-            self.observable(name, *place, kind)
-            visit = self.visit(e.at, visits, *place, "at")
-            unit = self.model.observables()[name].unit if name in self.model.observables() else "1"
-        else:
-            self.outcome(name, *place, kind, time=kind == "event")
-            unit = self.unit_of(name) if name in self.outcomes else "1"
-        margin = 0.0
-        if e.margin is not None:
-            with self.at(*place, "margin"):
-                margin = parse_quantity(e.margin, unit)
-        return d.Layer(kind, name, visit, 1.0 if e.better == "higher" else -1.0, margin)
 
     def strata(self) -> Iterator[d.Stratum]:
         e = self.entry.randomise
@@ -427,9 +214,11 @@ class _Reading:
                 raise TwinError("a crossover has two arms")
             if any(self.regimens[name].reacts for name in arms if name in self.regimens):
                 raise TwinError("a crossover takes regimens of fixed doses")
-            for name in ("looks", "resize", "run_in", "escalate", "visits", "drop_out"):
+            for name in ("looks", "resize", "run_in", "escalate", "visits", "drop_out", "follow_up"):
                 if getattr(self.entry, name) is not None:
                     raise TwinError(f"{name} and crossover do not go together; leave one out")
+            if self.entry.randomise.adapt is not None:
+                raise TwinError("allocation cannot follow a crossover; leave adapt out")
             if self.until is not None and 2 * period + washout > self.until * (1 + 1e-9):
                 raise TwinError(f"two periods and the washout need until {2 * period + washout:g} {self.unit}")
         return d.Crossover(period, washout)
@@ -445,6 +234,11 @@ class _Reading:
                 if name not in arms:
                     raise TwinError(f"'{name}' is no arm; {suggest(name, arms)}")
                 own[name] = self.rate(text, "1", "drop_out", "arms", name)
+        with self.at("drop_out"):
+            if e.after is None and "share" in e.model_fields_set:
+                raise TwinError("share is of those who have an event; add after, or leave it out")
+            if e.rate is None and not e.arms and e.after is None:
+                raise TwinError("say how many are lost: rate: '10 % / year'")
         if e.after == "stopped":
             with self.at("drop_out", "after"):
                 self.require_habits(arms)
@@ -469,13 +263,6 @@ class _Reading:
     def require_habits(self, arms: tuple[str, ...]) -> None:
         if not any(a in self.regimens and self.regimens[a].adherence is not None for a in arms):
             raise TwinError("nobody gives treatment up here; add adherence: {leave: '10 % / year'} to an arm")
-
-    def unit_for(self, e: EndpointEntry | None) -> str:
-        if e is None or (e.outcome is None and e.reading is None):
-            return "1"
-        if e.outcome is not None:
-            return self.unit_of(e.outcome) if e.outcome in self.outcomes else "1"
-        return "%" if e.change == "percent" else self.model.observables()[e.reading].unit
 
     def looks(self) -> d.Looks | None:
         e = self.entry.looks
@@ -552,8 +339,9 @@ class _Reading:
         if e is None:
             return None
         with self.at("escalate"):
-            if self.entry.endpoints or self.entry.looks is not None:
-                raise TwinError("a dose escalation compares nothing; leave endpoints and looks out")
+            for name in ("endpoints", "looks", "resize", "multiplicity", "visits", "drop_out", "recruit"):
+                if getattr(self.entry, name):
+                    raise TwinError(f"a dose escalation compares nothing; leave {name} out")
             if e.start > len(arms):
                 raise TwinError(f"start is {e.start}, and there are {len(arms)} doses")
             if (e.toxicity.above is None) == (e.toxicity.below is None):
@@ -573,47 +361,3 @@ class _Reading:
         target = self.share(e.target, "escalate", "target")
         skeleton = tuple(e.skeleton) if e.skeleton else None
         return d.Escalate(e.rule, name, limits["above"], limits["below"], target, e.cohort, e.start - 1, skeleton)
-
-    def require_together(self, design: d.Design) -> None:
-        """What parts ask of one another."""
-        primary = design.endpoints[0] if design.endpoints else None
-        with self.at("looks"):
-            if design.looks and design.looks.of == "events" and primary is not None and primary.data != d.TIME:
-                raise TwinError("looks of events need a primary endpoint that is a time; write of: patients")
-            if design.looks and design.looks.futility and design.looks.spend in _EXACT:
-                raise TwinError(f"futility is spent beside a spending function; take another than {design.looks.spend}")
-        with self.at("run_in"):
-            if design.run_in is not None:
-                for name in design.outcome_names:
-                    if isinstance(self.outcomes[name], EventTime):
-                        raise TwinError(f"outcome '{name}' is drawn from the beginning of the course, run-in and all")
-        with self.at("randomise", "adapt"):
-            if design.randomise.adapt and primary is not None and primary.data not in (d.NUMBER, d.SHARE):
-                raise TwinError("allocation follows a number or responders; take such a primary endpoint")
-        with self.at("looks"):
-            if design.looks and design.looks.of == "patients" and design.recruit is None:
-                raise TwinError("patients come in all at once, so a look at some sees all of them; add recruit")
-        with self.at("endpoints"):
-            for endpoint in design.endpoints:
-                if design.crossover and (endpoint.kind != "outcome" or endpoint.data != d.NUMBER):
-                    raise TwinError(f"'{endpoint.name}': a crossover compares outcomes that are numbers")
-                if "prognosis" in endpoint.analysis.adjust and endpoint.kind not in ("outcome", "reading", "event"):
-                    raise TwinError(f"'{endpoint.name}': there is no prognosis of {endpoint.kind}")
-        with self.at("multiplicity"):
-            if len(design.hypotheses) > 1 and design.multiplicity is None:
-                names = ", ".join(f"{e.name} of {design.arms[arm]}" for e, arm in design.hypotheses)
-                raise TwinError(f"there are several hypotheses ({names}); say what keeps the error: {{method: holm}}")
-        with self.at("estimand"):
-            for one in design.intercurrent:
-                number = primary is not None and primary.data in (d.NUMBER, d.VISITS)
-                if one.strategy == "composite" and number and one.worst is None:
-                    raise TwinError(f"'{one.name}' makes part of a number; say which value it counts as: worst")
-
-
-def fraction(text: Any) -> float:
-    """A share written as 0.5, '50 %' or '1/3'."""
-    first, slash, second = str(text).partition("/")
-    try:
-        return float(first) / float(second) if slash else parse_quantity(text, "1")
-    except (ValueError, ZeroDivisionError):
-        raise TwinError(f"{show(text)} is no share; write one such as 1/3, 0.5 or '50 %'") from None

@@ -51,7 +51,7 @@ def run_resized(conduct: Conduct) -> Trials:
     everything = {one.name: observe(one, conduct.persons) for one in design.endpoints}
     observed = {name: dataclasses.replace(one, inside=one.inside & inside) for name, one in everything.items()}
     followed = conduct.persons
-    at = np.take_along_axis(followed.entry, size[:, None] - 1, 1)[:, 0] + design.follow_up + design.delay
+    at = np.take_along_axis(followed.entry, size[:, None] - 1, 1)[:, 0] + design.length + design.delay
     lost = inside & (followed.lost < design.follow_up)
     count = len(arm)
     return Trials(
@@ -59,6 +59,7 @@ def run_resized(conduct: Conduct) -> Trials:
         z=z[:, None], degrees=found.degrees[:, None], p=p[:, None], rejected=(p <= design.alpha)[:, None],
         randomised=size, analysed=(data.inside & inside).sum(axis=1), events=np.zeros(count), duration=at,
         of_arm=np.stack([(inside & (arm == k)).sum(axis=1) for k in range(len(design.arms))], axis=1),
+        information=np.ones((count, 1)),
         stopped_at=np.zeros((count, 1), int), screened=conduct.enrolment.screened, lost=lost.sum(axis=1),
         failed=(inside & followed.seen.failed).sum(axis=1), levels=levels_of(design, observed, arm),
     )  # fmt: skip

@@ -111,6 +111,7 @@ def _run(asked: Asked, name: str, progress: Progress) -> Run:
             effects.append(true_effects(conduct))
         if progress:
             progress(name, replicates.stop, asked.design.replicates)
+        del conduct  # before the next part is as large
     hypotheses = len(asked.design.hypotheses)
     truth = (np.zeros(hypotheses), np.zeros(hypotheses))
     if effects:

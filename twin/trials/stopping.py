@@ -8,14 +8,24 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from ..statistics.sequential.boundaries import Boundaries, boundaries, revise
-from .design import Bayes, Design, Looks
+from .design import Bayes, Design
 
 GO, EFFICACY, FUTILITY = 0, 1, 2
 
 
-def plan_bounds(design: Design, shares: tuple[float, ...], tests: int = 1) -> Boundaries:
-    """The bounds of looks at these shares of the information; the error is divided among so many tests."""
-    looks = design.looks or Looks((1.0,), "patients", None, "obrien_fleming")
+def plan_looks(design: Design) -> Boundaries | None:
+    """The bounds of a design's looks, at whole patients or events; none where a posterior decides.
+
+    With Bonferroni's correction the error is divided among the hypotheses.
+    """
+    looks = design.looks
+    if looks is None or looks.bayes is not None:
+        return None
+    several = design.multiplicity is not None and design.multiplicity.method == "bonferroni"
+    tests = len(design.hypotheses) if several else 1
+    whole = looks.events if looks.of == "events" else design.patients
+    assert whole is not None
+    shares = np.ceil(np.array(looks.at) * whole - 1e-9) / whole
     stop = None
     if looks.futility is not None:
         f = looks.futility
@@ -48,7 +58,7 @@ def decide(z: np.ndarray, upper: np.ndarray, lower: np.ndarray, sides: int) -> n
 
 
 def decide_by_posterior(
-    bayes: Bayes, effect: np.ndarray, error: np.ndarray, share: float, last: bool
+    bayes: Bayes, effect: np.ndarray, error: np.ndarray, share: np.ndarray
 ) -> np.ndarray:  # fmt: skip
     """The same by the posterior of an effect, positive where it is good, under a normal prior.
 
@@ -60,7 +70,7 @@ def decide_by_posterior(
         mean = spread * (effect * error**-2 + bayes.mean * weight)
         good = ndtr((mean - bayes.effect) / np.sqrt(spread))
         found = np.where(good > bayes.success, EFFICACY, GO)
-        if bayes.futility is None or last:
+        if bayes.futility is None:
             return found
         at_end = 1 / (error**-2 / share + weight)
         ahead = np.sqrt(np.maximum(spread - at_end, 1e-300))

@@ -19,9 +19,12 @@ _MOST_PAIRED = 3000  # persons of whom all pairs are compared
 def true_effects(conduct: Conduct) -> tuple[np.ndarray, np.ndarray]:
     """The effect and its standard error (hypothesis,) in the persons of a part, as if they were one trial.
 
-    Where the allocation follows what is seen, arms are dealt out anew, one after another.
+    Where the allocation follows what is seen, arms are dealt out anew, one after another. Of a crossover it is the
+    difference in the first period, before which nothing was given.
     """
     design, arm = conduct.design, conduct.first_arms
+    if design.crossover is not None:
+        return _of_periods(conduct)
     if design.follows:
         arm = np.broadcast_to(np.arange(arm.shape[1]) % len(design.arms), arm.shape)
     followed = conduct.follow(arm, complete=True)
@@ -37,6 +40,18 @@ def true_effects(conduct: Conduct) -> tuple[np.ndarray, np.ndarray]:
             count_strata(design),
         )  # fmt: skip
         found.append((float(estimate.effect[0]), float(estimate.error[0])))
+    effects, errors = np.array(found).T
+    return effects, errors
+
+
+def _of_periods(conduct: Conduct) -> tuple[np.ndarray, np.ndarray]:
+    """Of a crossover: what the first period is for each person under either arm, so that nothing is carried over."""
+    found = []
+    for endpoint, _ in conduct.design.hypotheses:
+        first = conduct.all_fates.outcomes[f"{endpoint.of} 0"]
+        gain = first[..., 1] - first[..., 0]
+        gain = gain[np.isfinite(gain)]
+        found.append((gain.mean(), gain.std(ddof=1) / np.sqrt(gain.size)))
     effects, errors = np.array(found).T
     return effects, errors
 
