@@ -100,7 +100,7 @@ def _with_trial(table: Table, conduct: Conduct, followed: Followed, kept: np.nda
     if design.deaths:
         columns.append(Variable("DTHFL", "Subject Death Flag", "string", ["Y" if d else "" for d in death <= end]))
     columns += [_number(e.name, observe(e, followed), kept) for e in numbers]
-    columns = _renamed(columns, table)
+    columns = _rename(columns, table)
     rest: list[Variable] = []
     for variable in table.variables:
         if variable.name == _AFTER:
@@ -117,7 +117,7 @@ def _number(name: str, data: Data, kept: np.ndarray) -> Variable:
     )
 
 
-def _renamed(columns: list[Variable], table: Table) -> list[Variable]:
+def _rename(columns: list[Variable], table: Table) -> list[Variable]:
     """Columns under names of up to eight capitals that nothing else has."""
     short: Mapping[str, str] = short_names([v.name for v in columns], [v.name for v in table.variables])
     return [dataclasses.replace(v, name=short[v.name]) for v in columns]
