@@ -31,8 +31,10 @@ TRIALS = {"warfarin": 200, "sunitinib": 300}  # patients
 RESULTS = ("effect", "error", "z", "look", "rejected", "randomised", "duration")
 
 
-def run(trial: str, replicates: int, workers: int | None, courses: int | None, keep: Path) -> dict[str, Any]:
-    """One run, measured; what came of each replicate is kept in a file."""
+def run(
+    trial: str, replicates: int, workers: int | None, courses: int | None, prognosis: bool, keep: Path
+) -> dict[str, Any]:  # fmt: skip
+    """One run, measured; what came of each replicate is kept in a file. A prognosis is one more course a patient."""
     from cli.runtime import prepare_jax
 
     prepare_jax()
@@ -47,6 +49,8 @@ def run(trial: str, replicates: int, workers: int | None, courses: int | None, k
     scenario = load_scenario(ROOT / "scenarios" / trial / "trial.yaml")
     assert scenario.design is not None
     design = scenario.design.but(patients=TRIALS[trial], no_effect=False, replicates=replicates)
+    if not prognosis:
+        design = design.but(endpoints=tuple(map(_without_prognosis, design.endpoints)))
     began, used = time.perf_counter(), time.process_time()
     tree = run_trial(dataclasses.replace(scenario, design=design), example=None, workers=workers)
     seconds, cpu = time.perf_counter() - began, time.process_time() - used
@@ -57,6 +61,7 @@ def run(trial: str, replicates: int, workers: int | None, courses: int | None, k
     return {
         "benchmark": "trials", "trial": trial, "replicates": replicates, "patients": TRIALS[trial],
         "workers": workers or "as usual", "courses_a_part": courses or simulate._COURSES,
+        "prognosis": any("prognosis" in endpoint.analysis.adjust for endpoint in design.endpoints),
         "wall_s": round(seconds, 1), "cpu_s": round(cpu, 1),
         "highest_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         "power": [round(float(operating[n]), 4) for n in ("power", "power_se")],
@@ -64,6 +69,11 @@ def run(trial: str, replicates: int, workers: int | None, courses: int | None, k
         "jax": jax.__version__, "python": platform.python_version(), "cores": os.cpu_count(),
         "load_before": round(os.getloadavg()[0], 2),
     }  # fmt: skip
+
+
+def _without_prognosis(endpoint: Any) -> Any:
+    kept = tuple(name for name in endpoint.analysis.adjust if name != "prognosis")
+    return dataclasses.replace(endpoint, analysis=dataclasses.replace(endpoint.analysis, adjust=kept))
 
 
 def compare(one: Path, other: Path) -> dict[str, Any]:
@@ -78,15 +88,16 @@ def compare(one: Path, other: Path) -> dict[str, Any]:
 
 
 def measure(trial: str, replicates: int, folder: Path) -> None:
+    few = max(replicates // 5, 1)
     runs = {
-        "first, compiles": (replicates, None, None), "again": (replicates, None, None),
-        "fewer": (max(replicates // 5, 1), None, None), "1 worker": (max(replicates // 5, 1), 1, None),
-        "2 workers": (max(replicates // 5, 1), 2, None), "smaller parts": (max(replicates // 5, 1), None, 5000),
+        "first, compiles": (replicates, 0, 0, True), "again": (replicates, 0, 0, True), "fewer": (few, 0, 0, True),
+        "1 worker": (few, 1, 0, True), "2 workers": (few, 2, 0, True), "smaller parts": (few, 0, 5000, True),
     }  # fmt: skip
+    runs |= {"without prognosis": (replicates, 0, 0, False)} if trial == "warfarin" else {}
     told = {}
-    for name, (count, workers, courses) in runs.items():
+    for name, numbers in runs.items():
         keep = folder / f"{trial} {name}.npz"
-        asked = [trial, str(count), str(workers or 0), str(courses or 0), str(keep)]
+        asked = [trial, *(str(int(number)) for number in numbers), str(keep)]
         kept = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(folder / "programs"), "TWIN_TRIALS_CHILD": "1"}
         done = subprocess.run([sys.executable, __file__, *asked], env=kept, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -96,8 +107,9 @@ def measure(trial: str, replicates: int, folder: Path) -> None:
     for name in ("fewer", "1 worker", "2 workers", "smaller parts"):
         found = compare(folder / f"{trial} again.npz", folder / f"{trial} {name}.npz")
         print(json.dumps({"benchmark": "trials", "trial": trial, "compared": f"again, {name}"} | found), flush=True)
-    memory = {name: told[name]["highest_mib"] for name in ("again", "fewer")}
-    print(json.dumps({"benchmark": "trials", "trial": trial, "compared": "memory", "highest_mib": memory}), flush=True)
+    memory = {str(told[name]["replicates"]): told[name]["highest_mib"] for name in ("again", "fewer")}
+    memory = {"benchmark": "trials", "trial": trial, "compared": "memory by replicates", "highest_mib": memory}
+    print(json.dumps(memory), flush=True)
 
 
 @click.command()
@@ -111,7 +123,8 @@ def main(replicates: int, only: str | None) -> None:
 
 if __name__ == "__main__":
     if os.environ.get("TWIN_TRIALS_CHILD"):
-        trial, count, workers, courses, keep = sys.argv[1:]
-        print(json.dumps(run(trial, int(count), int(workers) or None, int(courses) or None, Path(keep))))
+        trial, *numbers, keep = sys.argv[1:]
+        count, workers, courses, prognosis = map(int, numbers)
+        print(json.dumps(run(trial, count, workers or None, courses or None, bool(prognosis), Path(keep))))
     else:
         main()
