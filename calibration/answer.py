@@ -119,14 +119,15 @@ def optimise_scenario(
 
 def run_trial(
     scenario: Scenario | str | os.PathLike[str], *, replicates: int | None = None, example: int | None = 0,
-    workers: int | None = None, progress: Callable[[str, int, int], None] | None = None, **changes: Any,
+    adam: str | os.PathLike[str] | None = None, workers: int | None = None,
+    progress: Callable[[str, int, int], None] | None = None, **changes: Any,
 ) -> xr.DataTree:  # fmt: skip
     """Simulates a scenario's trial as `twin trial` does, and returns its operating characteristics (see `twin.trial`).
 
     Args:
         scenario: a file, or what `load_scenario` made of one.
         replicates: how many trials, instead of the scenario's.
-        example, workers, progress: as `twin.trial` has them.
+        example, adam, workers, progress: as `twin.trial` has them.
         changes: settings to use instead of the scenario's, such as `seed=7`.
     """
     loaded = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
@@ -136,7 +137,7 @@ def run_trial(
     loaded = loaded.but(**changes)
     return trial(
         loaded.model, loaded.population, loaded.regimens, trial=design, outcomes=loaded.outcomes,
-        settings=loaded.settings, example=example, choose=choose_dose, workers=workers, progress=progress,
+        settings=loaded.settings, example=example, adam=adam, choose=choose_dose, workers=workers, progress=progress,
     )  # fmt: skip
 
 

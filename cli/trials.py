@@ -18,21 +18,22 @@ if TYPE_CHECKING:
     from twin.scenario import Scenario
 
 _FIGURE = "trial.png"
+_ADAM = "cdisc"
 
 
 def try_all(
-    paths: Sequence[str], *, out: Path, replicates: int | None, example: int, instead: Mapping[str, Any],
+    paths: Sequence[str], *, out: Path, replicates: int | None, example: int, adam: bool, instead: Mapping[str, Any],
     permitted: Mapping[str, Any],
 ) -> int:  # fmt: skip
     """Simulates every scenario's trial into a folder of its own; returns how many failed."""
 
     def work(scenario: Scenario, folder: Path) -> str:
-        return _run(scenario.but(**instead), folder, replicates, example)
+        return _run(scenario.but(**instead), folder, replicates, example, adam)
 
     return each_scenario(paths, out, work, did="done", permitted=permitted)
 
 
-def _run(scenario: Scenario, folder: Path, replicates: int | None, example: int) -> str:
+def _run(scenario: Scenario, folder: Path, replicates: int | None, example: int, adam: bool) -> str:
     from calibration.answer import run_trial
     from twin.result import dataset
     from twin.trials.result import FILE
@@ -41,8 +42,11 @@ def _run(scenario: Scenario, folder: Path, replicates: int | None, example: int)
 
     began = time.perf_counter()
     tables = trial_text.TABLES
-    with replacing(folder, scenario, owns=(FILE, *tables.values(), _FIGURE)) as part:
-        tree = run_trial(scenario, replicates=replicates, example=example, progress=_progress(scenario.name))
+    with replacing(folder, scenario, owns=(FILE, *tables.values(), _FIGURE, _ADAM)) as part:
+        tree = run_trial(
+            scenario, replicates=replicates, example=example, adam=part if adam else None,
+            progress=_progress(scenario.name),
+        )  # fmt: skip
         written = {name: trial_text.rows_of(tree, group) for group, name in tables.items() if group in tree.children}
         with writing(folder):
             dataset.write(tree, part / FILE)
@@ -51,7 +55,7 @@ def _run(scenario: Scenario, folder: Path, replicates: int | None, example: int)
             trial_figure.draw(tree, part / _FIGURE)
     seconds = time.perf_counter() - began
     title = scenario.file.title or scenario.name
-    files = f"{folder}: {FILE}, {', '.join(written)}, {_FIGURE} ({seconds:.1f} s)"
+    files = f"{folder}: {FILE}, {', '.join(written)}, {_FIGURE}{f', {_ADAM}' if adam else ''} ({seconds:.1f} s)"
     return f"{title}\n{trial_text.to_text(tree)}\n\n{files}\n"
 
 

@@ -16,10 +16,11 @@ from ..options import OUT, PATHS, SEED, permits, split
 @click.option(
     "--example", type=click.IntRange(0), default=0, show_default=True, help="Which of the trials is written in full."
 )
+@click.option("--adam", is_flag=True, help="Write that trial as CDISC's analysis datasets, too (cdisc/).")
 @SEED
 @OUT
 @permits
-def trial(paths: tuple[str, ...], replicates: int | None, example: int, out: Path, **given: Any) -> None:
+def trial(paths: tuple[str, ...], replicates: int | None, example: int, adam: bool, out: Path, **given: Any) -> None:
     """Simulate trials: power, error, size and duration of a design, each with its standard error.
 
     Each result folder holds operating.csv, size.csv, looks.csv, example.csv, trial.png and trial.zarr.
@@ -27,5 +28,7 @@ def trial(paths: tuple[str, ...], replicates: int | None, example: int, out: Pat
     from ..trials import try_all
 
     permitted, instead = split(given)
-    failed = try_all(paths, out=out, replicates=replicates, example=example, instead=instead, permitted=permitted)
+    failed = try_all(
+        paths, out=out, replicates=replicates, example=example, adam=adam, instead=instead, permitted=permitted
+    )
     raise SystemExit(1 if failed else 0)

@@ -5,6 +5,7 @@ twin.export_population("scenarios/warfarin/population.yaml", "out", ["nonmem", "
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,9 @@ from ..export.courses import Courses, courses_of
 from ..export.fhir import write_fhir
 from ..export.nonmem import write_nonmem
 from ..export.patients import write_parquet, write_patients, write_table
+from ..library import load_model
+from ..model import DiseaseModel
+from ..population.virtual import People
 from ..scenario import Scenario, load_scenario
 from .simulate import simulate
 
@@ -58,6 +62,19 @@ def export_population(
     return write_courses(courses, folder, formats)
 
 
+def _tell_apart(people: People, model: DiseaseModel) -> tuple[People, DiseaseModel]:
+    """Persons and their model without the further columns that a scenario's model knows for its rules alone.
+
+    These stand among the others, since whoever reads the files has the model without them.
+    """
+    plain = type(load_model(model.name))(model.values)
+    own = {n: v for n, v in people.covariates.items() if n in plain.covariates()}
+    further = {n: v for n, v in people.covariates.items() if n not in own}
+    units = {n: model.covariates()[n].unit for n in further}
+    others, units = {**people.others, **further}, {**people.units, **units}
+    return dataclasses.replace(people, covariates=own, others=others, units=units), plain
+
+
 def write_courses(courses: Courses, folder: str | os.PathLike[str], formats: Sequence[str]) -> list[Path]:
     """Writes courses in some formats, and returns the files."""
     _check(formats)
@@ -92,4 +109,5 @@ def find_courses(
         settings=loaded.settings, noise=True, choose=choose, **own,
     )  # fmt: skip
     tree.attrs["title"] = loaded.file.title or loaded.name
-    return courses_of(tree, loaded.model, loaded.regimens[name], name, people)
+    people, plain = _tell_apart(people, loaded.model)
+    return courses_of(tree, plain, loaded.regimens[name], name, people)

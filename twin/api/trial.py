@@ -10,7 +10,9 @@ found["operating/power"], found["operating/power_se"]
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import xarray as xr
@@ -27,6 +29,7 @@ from ..run.people import bind_arms
 from ..run.question import select_outcomes
 from ..settings import Settings
 from ..trials import result
+from ..trials.adam import write_adam
 from ..trials.design import Design
 from ..trials.example import open_example
 from ..trials.file import TrialEntry
@@ -47,6 +50,7 @@ def trial(
     seed: int | None = None,
     until: float | str | None = None,
     example: int | None = 0,
+    adam: str | os.PathLike[str] | None = None,
     choose: Callable[..., Any] | None = None,
     workers: int | None = None,
     progress: Progress = None,
@@ -61,6 +65,7 @@ def trial(
         outcomes: as `simulate` has them; endpoints name some of these.
         settings: seed, until, solver and tolerances; `seed` and `until` beside it replace its values.
         example: which replicate is returned in full; none if None.
+        adam: a folder into which it is written as CDISC's analysis datasets, too (`cdisc/adsl.json`, ...).
         choose: who chooses doses where a rule says `dose: chosen`, as `simulate` has it.
         progress: called with the run, and how many of its replicates are done of all.
 
@@ -78,6 +83,8 @@ def trial(
         return result.build_escalation(asked, simulate_escalations(asked, progress))
     runs = simulate_trials(asked, progress)
     shown = None if example is None else open_example(asked, example)
+    if adam is not None:
+        write_adam(asked, example or 0, Path(adam))
     return result.build(asked, runs, shown)
 
 

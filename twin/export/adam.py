@@ -91,8 +91,9 @@ def _study(courses: Courses) -> str:
     return f"SYNTH-{courses.origin.model.upper()}"
 
 
-def _arm(courses: Courses, size: int, *names: tuple[str, str]) -> list[Variable]:
-    return [Variable(name, label, "string", [courses.origin.regimen] * size) for name, label in names]
+def _arm(courses: Courses, person: np.ndarray, *names: tuple[str, str]) -> list[Variable]:
+    arms = [courses.arm_of(i) for i in person]
+    return [Variable(name, label, "string", arms) for name, label in names]
 
 
 def _covariates(courses: Courses, person: np.ndarray, taken: Iterable[str]) -> list[Variable]:
@@ -113,7 +114,7 @@ def _subjects(courses: Courses) -> Table:
     every = np.arange(len(courses))
     own = [
         *_identity(courses, every),
-        *_arm(courses, len(every), ("ARM", "Description of Planned Arm"), ("TRT01P", "Planned Treatment for Period 01"),
+        *_arm(courses, every, ("ARM", "Description of Planned Arm"), ("TRT01P", "Planned Treatment for Period 01"),
               ("TRT01A", "Actual Treatment for Period 01")),
     ]  # fmt: skip
     known = {**courses.covariates, **courses.others}
@@ -162,7 +163,10 @@ def _events(courses: Courses) -> Table:
     ]
     sorted_ = [Variable(n, label, kind, [values[k] for k in order]) for n, label, kind, values in columns]
     sorted_[2] = dataclasses.replace(sorted_[2], key=3)
-    own = [*_identity(courses, person[order]), *_arm(courses, len(order), ("TRT01A", "Actual Treatment for Period 01"))]
+    own = [
+        *_identity(courses, person[order]),
+        *_arm(courses, person[order], ("TRT01A", "Actual Treatment for Period 01")),
+    ]
     rest = _covariates(courses, person[order], {v.name for v in (*own, *sorted_)})
     marks = _marks(courses, len(order))
     return Table("ADPPK", "Population PK Analysis Dataset", (*own, *sorted_, *rest, *marks))
@@ -187,7 +191,7 @@ def _measurements(courses: Courses) -> Table:
     of_base = base[group]
     change = np.where(time > 0, value - of_base, np.nan)
     own = [
-        *_identity(courses, person), *_arm(courses, len(order), *_ARMS),
+        *_identity(courses, person), *_arm(courses, person, *_ARMS),
         Variable("PARAM", "Parameter", "string", [_param(courses, one) for one in names]),
         Variable("PARAMCD", "Parameter Code", "string", [codes[one] for one in names], 3),
         Variable("AVISIT", "Analysis Visit", "string", [_visit(one, model.time_unit) for one in time.tolist()]),
@@ -204,27 +208,34 @@ def _measurements(courses: Courses) -> Table:
 
 
 def _times(courses: Courses) -> Table:
-    """A row a person and time to something, in days; censored at the end where it never came."""
+    """A row a person and time to something, in days; censored where it never came while anybody looked."""
     codes, size = short_names(courses.events), len(courses)
     rows: list[tuple[int, str, float, int]] = []
     end = units.convert(courses.end, courses.model.time_unit, "day")
     for name, (values, unit, _) in courses.events.items():
         days = units.factor(unit, "day") * values
+        last = units.factor(unit, "day") * courses.known[name] if name in courses.known else np.full(size, end)
         for i in range(size):
             if not np.isnan(days[i]):
-                rows.append((i, name, float(min(days[i], end)), int(np.isinf(days[i]))))
+                rows.append((i, name, float(min(days[i], last[i])), int(np.isinf(days[i]))))
     rows.sort(key=lambda row: row[0])
     person = np.array([row[0] for row in rows], int)
     own = [
-        *_identity(courses, person), *_arm(courses, len(rows), *_ARMS),
+        *_identity(courses, person), *_arm(courses, person, *_ARMS),
         Variable("PARAM", "Parameter", "string", [f"Time to {courses.events[r[1]][2]} (days)"[:200] for r in rows]),
         Variable("PARAMCD", "Parameter Code", "string", [codes[r[1]] for r in rows], 3),
         Variable("AVAL", "Analysis Value", "float", [r[2] for r in rows]),
         Variable("CNSR", "Censor", "integer", [r[3] for r in rows]),
         Variable("EVNTDESC", "Event or Censoring Description", "string",
-                 ["End of the course" if r[3] else courses.events[r[1]][2][:200] for r in rows]),
+                 [_fate(courses, name, bool(censored)) for _, name, _, censored in rows]),
     ]  # fmt: skip
     return Table("ADTTE", "Time-to-Event Analysis", (*own, *_marks(courses, len(rows))))
+
+
+def _fate(courses: Courses, name: str, censored: bool) -> str:
+    if not censored:
+        return courses.events[name][2][:200]
+    return "Last known to be without" if name in courses.known else "End of the course"
 
 
 def _param(courses: Courses, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,10 @@ from .text import write_csv, write_json
 VERSION = "1.1.0"
 
 
-def write_cdisc(courses: Courses, folder: Path) -> list[Path]:
-    """`cdisc/adsl.json` and `adsl.csv`, and the same of ADPPK, ADBDS and ADTTE."""
+def write_cdisc(courses: Courses, folder: Path, tables: Sequence[Table] | None = None) -> list[Path]:
+    """`cdisc/adsl.json` and `adsl.csv`, and the same of ADPPK, ADBDS and ADTTE; or of these tables."""
     found = []
-    for table in adam_tables(courses):
+    for table in adam_tables(courses) if tables is None else tables:
         path = folder / "cdisc" / f"{table.name.lower()}.json"
         found.append(write_json(path, dataset_json(table, courses)))
         rows = zip(*(variable.values for variable in table.variables), strict=True)

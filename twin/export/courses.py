@@ -72,8 +72,10 @@ class Readings:
 class Courses:
     """Persons whose courses could be solved; arrays of a value each, and `end` of the course in model time.
 
-    `others` are columns that the model does not have, `parameters` what was drawn for each, `events` times to something
-    (infinite where it never came) with their unit and meaning. `failed` says how many persons had no course.
+    `others` are columns that the model does not have, `parameters` what was drawn for each, `events` times to
+    something (infinite where it never came) with their unit and meaning. `failed` says how many persons had no course.
+    `arms` says what each got where that is not one regimen for all, and `known`, by event, until when each person was
+    watched for it where that is not the end of the course.
     """
 
     model: DiseaseModel
@@ -91,9 +93,14 @@ class Courses:
     outcomes: Mapping[str, tuple[np.ndarray, str, str]]
     end: float
     failed: int
+    arms: tuple[str, ...] = ()
+    known: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def arm_of(self, person: int) -> str:
+        return self.arms[person] if self.arms else self.origin.regimen
 
     def unit_of(self, column: str) -> str:
         """The unit of a covariate or further column."""

@@ -94,6 +94,9 @@ class Conduct:
                 goes = draw_shares(self.seed, "who is lost by an event", self.replicates, shape[1:])
                 after = np.where((goes < design.drop_out.share) & ~np.isnan(after), after, np.inf)
                 lost = np.minimum(lost, after)
+        for name in design.deaths:
+            death = seen.outcomes[name]
+            seen, lost = seen.until(death, np.array(design.visits)), np.where(death < lost, np.inf, lost)
         if design.missed and not complete:
             missed = draw_shares(self.seed, "which visits are missed", self.replicates, (shape[1], len(design.visits)))
             missed = (missed < design.missed) & (np.arange(len(design.visits)) > 0)

@@ -50,6 +50,12 @@ class Seen:
         groups = [{n: choose(v) for n, v in group.items()} for group in (self.outcomes, self.readings, self.latent)]
         return Seen(*groups, choose(self.left), choose(self.failed))
 
+    def until(self, when: np.ndarray, visits: np.ndarray) -> Seen:
+        """Without readings after a time of each person (replicate, person)."""
+        gone = visits > when[..., None]
+        groups = [{n: np.where(gone, np.nan, v) for n, v in group.items()} for group in (self.readings, self.latent)]
+        return dataclasses.replace(self, readings=groups[0], latent=groups[1])
+
     def whatever_the_arm(self, arms: int) -> Seen:
         """Of one arm, the same for so many: what there is without an effect."""
         groups = [{n: np.repeat(v, arms, 2) for n, v in g.items()} for g in (self.outcomes, self.readings, self.latent)]

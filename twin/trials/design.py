@@ -273,6 +273,11 @@ class Design:
         return tuple(dict.fromkeys(found))
 
     @property
+    def deaths(self) -> tuple[str, ...]:
+        """Names of the outcomes after which nobody is measured."""
+        return tuple(dict.fromkeys(e.death for e in self.endpoints if e.death))
+
+    @property
     def length(self) -> float:
         """How long each person is in the trial after the randomisation."""
         two = self.crossover

@@ -57,7 +57,9 @@ class EndpointEntry(Closed):
     progression: Name | None = Field(None, description="Progression by RECIST: the observable that is tumour size")
     response: Name | None = Field(None, description="Best overall response by RECIST: the observable of tumour size")
     wins: list[WinEntry] | None = Field(None, min_length=1, max_length=6, description="Comparisons of a win ratio")
-    death: Name | None = Field(None, description="With progression: the outcome that is the time of death")
+    death: Name | None = Field(
+        None, description="With progression: the outcome that is the time of death; nobody is measured after it"
+    )
     at: Quantity | None = Field(
         None, description="Which visit a reading counts at, or a response until; the last, if left out"
     )

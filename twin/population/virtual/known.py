@@ -40,9 +40,9 @@ def with_model(population: Population, model: DiseaseModel) -> Population:
 def _extend(kind: type[DiseaseModel], columns: tuple[tuple[str, str, tuple[str, ...]], ...]) -> type[DiseaseModel]:
     """A model's class with further covariates; the same one for the same columns, so that programs are shared."""
     fields = {
-        name: category(levels[0], levels, "a further column of the population")
+        name: category(levels[0], levels, name.replace("_", " "))
         if levels
-        else covariate(1.0, unit, "a further column of the population")
+        else covariate(1.0, unit, name.replace("_", " "))
         for name, unit, levels in columns
     }
     known = type("Covariates", (kind.Covariates,), {"__annotations__": dict.fromkeys(fields, float), **fields})
