@@ -158,7 +158,7 @@ THREE = {"control": None, "none": None, "good": "1 mg"}
 @functools.cache
 def dropping():
     return attempt(
-        THREE, ratio=(2, 1, 1), patients=160, replicates=600, recruit={"rate": "60 / day"}, sides=1, alpha=0.025,
+        THREE, ratio=(2, 1, 1), patients=120, replicates=600, recruit={"rate": "20 / day"}, sides=1, alpha=0.025,
         multiplicity={"method": "bonferroni"}, no_effect=True,
         looks={"at": [0.5, 1], "drop_arms": True, "futility": {"spend": "pocock", "power": 0.9}},
     )  # fmt: skip
@@ -170,7 +170,7 @@ def test_an_arm_that_is_dropped_gets_nobody_more_and_the_others_keep_their_ratio
     share, _ = value(dropping(), "allocation", "share")
     assert share[1] < 0.24 < share[2]  # a quarter each, if none was dropped
     assert share[0] == pytest.approx(2 * share[2], rel=0.03)  # 2 : 1 also after the look
-    assert (ended.randomised.values <= 160).all()
+    assert (ended.randomised.values <= 120).all()
 
 
 def test_arms_that_are_dropped_do_not_inflate_the_error():

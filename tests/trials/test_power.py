@@ -84,7 +84,7 @@ def survival():
         "harm": {"event": "event", "better": "lower"},
     }
     return attempt(
-        model=MODEL.with_values(hazard=2.5), patients=60, replicates=1500, endpoints=endpoints, no_effect=True,
+        model=MODEL.with_values(hazard=2.5), patients=100, replicates=960, endpoints=endpoints, no_effect=True,
         multiplicity={"method": "none"},
     )  # fmt: skip
 
@@ -92,7 +92,7 @@ def survival():
 def test_a_log_rank_test_has_schoenfelds_power():
     """Schoenfeld's approximation is good to a point or two where the hazard ratio is 0.7."""
     ratio = 2**-0.5
-    events = 30 * ((1 - math.exp(-2.5)) + (1 - math.exp(-2.5 * ratio)))
+    events = 50 * ((1 - math.exp(-2.5)) + (1 - math.exp(-2.5 * ratio)))
     near(value(survival(), "size", "events"), events)
     near(
         value(survival(), "operating", "power", hypothesis=0),
@@ -112,14 +112,14 @@ def test_a_margin_of_a_hazard_is_a_ratio():
 
 def test_assurance_is_power_over_what_is_not_known_of_the_parameters():
     """A response that is typically 1, known to 50 % (log-normal); each trial has one of its own."""
-    found = attempt(patients=60, replicates=2000, assurance=True)
+    found = attempt(patients=100, replicates=1600, assurance=True)
     spread = math.sqrt(math.log1p(0.5**2))
 
     node, weight = np.polynomial.hermite_e.hermegauss(40)
     effects, weight = 0.5 * np.exp(spread * node), weight / weight.sum()
-    near(value(found, "operating", "power", run="assurance"), weight @ power_of_means(effects, 1.0, 30))
+    near(value(found, "operating", "power", run="assurance"), weight @ power_of_means(effects, 1.0, 50))
     near(value(found, "operating", "effect", run="assurance"), weight @ effects)
-    near(value(found, "operating", "power"), float(power_of_means(0.5, 1.0, 30)))
+    near(value(found, "operating", "power"), float(power_of_means(0.5, 1.0, 50)))
     assert np.isnan(value(found, "operating", "coverage", run="assurance")[0])  # there is no one effect to cover
 
 

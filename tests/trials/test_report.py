@@ -44,14 +44,14 @@ def text(kind: str) -> tuple[str, object]:
             "replicates": 160, "recruit": {"rate": "50 / day"}, "sides": 1, "no_effect": True,
             "looks": {"at": [0.5, 1], "futility": {}}, "drop_out": {"rate": "5 % / day"},
         },
-        "times": {"model": MODEL.with_values(hazard=2.0), "endpoints": TIME, "replicates": 80},
+        "times": {"model": MODEL.with_values(hazard=2.0), "endpoints": TIME, "replicates": 160},
         "visits": {
             "endpoints": {"m": {"reading": "marker"}}, "visits": {"at": [0, 0.5, 1]}, "replicates": 80,
             "drop_out": {"rate": "80 % / day"},
         },
         "orders": {
-            "crossover": {"period": "0.4 day", "washout": "0.2 day"}, "model": MODEL.with_values(loss=2.0),
-            "replicates": 80, "patients": 12,
+            "arms": {"control": None, "treated": "1 mg"}, "model": MODEL.with_values(loss=np.log(2)), "patients": 20,
+            "replicates": 4, "until": "6 day", "crossover": {"period": "1 day"}, "recruit": {"rate": "20 / day"},
         },
         "doses": {
             "endpoints": {}, "arms": {"low": None, "high": "1 mg"}, "patients": 12, "replicates": 80,
@@ -86,12 +86,12 @@ def test_what_says_nothing_is_left_out():
 
 
 def test_a_crossover_shows_every_person_under_both_arms():
-    """What is left of 0.5 mg after 0.4 day at a loss of 2 in a day, or, in the other order, nothing of it yet."""
+    """1 mg of which a day halves what is left; of those who had it first, a quarter is there under control."""
     example = text("orders")[1]["example"].to_dataset()
     gain = (example["marker: treated"] - example["marker: control"]).values
     first = (example["arm"] == "treated, then control").values
-    np.testing.assert_allclose(gain[~first], 0.5 * np.exp(-0.8), rtol=1e-5)
-    np.testing.assert_allclose(gain[first], 0.5 * (np.exp(-0.8) - np.exp(-2.0)), rtol=1e-5)
+    np.testing.assert_allclose(gain[~first], 0.5, rtol=1e-5)
+    np.testing.assert_allclose(gain[first], 0.25, rtol=1e-5)
 
 
 def test_the_estimand_is_said():
