@@ -200,6 +200,9 @@ def test_at_a_look_only_what_has_happened_is_known():
     one = endpoint(visit=2, missing="last")  # nothing stands for what is not due yet
     same(numbers(observe(one, follow(one, delay=0.5), np.array([3.0]))), [8, 8, 8, GONE, GONE, GONE])
     assert not observe(one, follow(one), np.array([-1.0])).inside.any()
+    one = endpoint(data=VISITS, missing="last", analysis=Analysis("mmrm"))
+    seen = observe(one, follow(one, delay=0.5), np.array([3.0])).value[0]
+    same(seen, [[9, 8, GONE], [9, 8, GONE], [9, 8, GONE], [18, GONE, GONE], [12, GONE, GONE], [9, GONE, GONE]])
 
 
 def test_a_visit_is_known_when_its_window_is_over():

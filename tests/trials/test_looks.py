@@ -48,6 +48,7 @@ def test_trials_stop_as_the_crossing_probabilities_say(run, effect):
 def test_a_look_sees_whom_it_waited_for_and_no_more():
     """Sums of times are rounded: a look that is timed by the 20th readout has to see 20."""
     ended = replicates(looked_at())
+    assert (ended.screened.values == 100).all()
     for k, share in enumerate(SHARES):
         assert set(ended.analysed.values[ended.look.values == k]) == {round(100 * share)}
 
@@ -109,6 +110,19 @@ def test_looks_wait_for_their_events_and_trials_that_never_have_them_end():
 def test_a_trial_that_ends_with_fewer_events_spends_what_is_left():
     """At the planned bounds of Pocock's shape it would lose level; as it is, the null keeps it from both sides."""
     near(value(by_events(), "operating", "rejected", run="no effect", hypothesis=0), 0.05, more=0.004)
+
+
+def test_where_the_first_look_is_the_last_it_has_all_of_the_error():
+    """95 events of 100 persons never come in a day: one look, at 1.96, not at 2.01."""
+    found = attempt(
+        model=FAST, patients=100, replicates=320, endpoints=TIME, recruit={"rate": "60 / day"},
+        looks={"at": [0.95, 1], "of": "events", "events": 100},
+    )  # fmt: skip
+    ended = replicates(found)
+    assert not ended.look.values.any()
+    np.testing.assert_array_equal(ended.rejected.values, np.abs(ended.z.values) >= norm.isf(0.025) - 1e-9)
+    between = np.abs(ended.z.values)
+    assert ((between > 1.96) & (between < 2.05)).any()
 
 
 def test_events_and_losses_are_those_of_competing_exponentials():
@@ -207,6 +221,15 @@ def test_the_first_are_allocated_by_the_ratio_whatever_comes_of_it():
     )  # fmt: skip
     near(value(even, "allocation", "share"), 1 / 3)
     assert value(following(), "operating", "power", hypothesis=1)[0] > 0.5
+
+
+def test_allocation_knows_only_what_is_known():
+    """Where results take 30 days to come, everybody is in before, and shares stay equal."""
+    blind = attempt(
+        THREE, patients=120, replicates=300, recruit={"rate": "40 / day"}, multiplicity={"method": "dunnett"},
+        randomise={"adapt": {"burn_in": 60, "every": 15, "floor": 0}}, delay="30 day",
+    )  # fmt: skip
+    near(value(blind, "allocation", "share"), 1 / 3)
 
 
 # sizes that change ------------------------------------------------------------------------------------------
