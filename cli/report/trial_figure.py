@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .figure import COLOURS, FAINT, INK, STYLE
-from .text import readable_time
+from .text import readable_time, shown_unit
 
 
 def draw(tree: Any, path: Path) -> Path:
@@ -37,7 +37,9 @@ def _estimates(axes: Any, tree: Any) -> None:
     operating, replicates = tree["operating"].to_dataset(), tree["replicates"].to_dataset()
     values = replicates["effect"].isel(hypothesis=0).values
     finite = values[np.isfinite(values)]
-    edges = np.linspace(*np.quantile(finite, [0.001, 0.999]), 41) if finite.size else np.linspace(-1, 1, 41)
+    bins = int(np.clip(np.sqrt(finite.size), 8, 40)) + 1
+    ends = np.quantile(finite, [0.001, 0.999]) if finite.size else (-1.0, 1.0)
+    edges = np.linspace(ends[0] - 1e-9, ends[1] + 1e-9, bins)
     for k, run in enumerate(operating["run"].values):
         colour, one = COLOURS[k], values[k]
         rejected = replicates["rejected"].isel(hypothesis=0).values[k]
@@ -69,6 +71,7 @@ def _endings(axes: Any, tree: Any) -> None:
     axes.set_xticks(place, [f"{i + 1}\n{100 * s:.3g} %" for i, s in enumerate(looks["share"].values)])
     axes.set_xlabel("look, and its share of the information")
     axes.set_ylabel("trials that end there (%)")
+    axes.set_ylim(0, 1.3 * axes.get_ylim()[1])  # room for the legend
     axes.set_title("Stopping")
     axes.legend(frameon=False, fontsize=8)
 
@@ -125,9 +128,12 @@ def _at_visits(axes: Any, data: Any, name: str, arms: list[str]) -> None:
     for k, arm in enumerate(arms):
         values = data[name].values[data["arm"].values == arm]
         axes.plot(times / scale, values.T, color=COLOURS[k], alpha=0.12, linewidth=0.6)
-        axes.plot(times / scale, np.nanmean(values, axis=0), "o-", color=COLOURS[k], markersize=4, label=arm)
+        count = np.isfinite(values).sum(axis=0)
+        mean = np.where(count > 0, np.nansum(values, axis=0) / np.maximum(count, 1), np.nan)
+        axes.plot(times / scale, mean, "o-", color=COLOURS[k], markersize=4, label=arm)
     axes.set_xlabel(f"visit ({unit})")
-    axes.set_ylabel(f"{name.removesuffix(' at visits')} ({data[name].attrs.get('unit', '')})")
+    what, measure = name.removesuffix(" at visits"), shown_unit(data[name].attrs.get("unit", "1"))
+    axes.set_ylabel(f"{what} ({measure})" if measure else what)
     axes.legend(frameon=False, fontsize=8)
 
 
@@ -150,6 +156,7 @@ def _doses(axes: Any, tree: Any) -> None:
     axes.plot(place, 100 * doses["toxic"].values, "o-", color=COLOURS[1], label="true toxicity")
     axes.set_xticks(place, doses["arm"].values)
     axes.grid(axis="y", color=FAINT)
+    axes.set_axisbelow(True)
     axes.set_ylabel("%")
     axes.set_title("Doses")
     axes.legend(frameon=False, fontsize=8)

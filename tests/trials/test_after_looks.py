@@ -21,8 +21,9 @@ DESIGNS = {
 @pytest.mark.parametrize("name", DESIGNS)
 def test_estimates_by_stages_are_median_unbiased_and_cover(name):
     """The usual ones of trials that stop early are far off; within 3 SE here, normal theory at 40 persons an arm."""
+    arms = {"control": None, "treated": "0.5 mg"}
     found = attempt(
-        {"control": None, "treated": "0.5 mg"}, patients=80, replicates=1500, recruit={"rate": "2 / day"}, **DESIGNS[name]
+        arms, patients=80, replicates=1500, recruit={"rate": "2 / day"}, **DESIGNS[name]
     )["operating"].to_dataset()  # fmt: skip
     for which, expected in (("above_truth_by_stages", 0.5), ("coverage_by_stages", 0.95)):
         value, error = found[which].values.item(), found[f"{which}_se"].values.item()

@@ -101,7 +101,7 @@ def two_ways():
 
 
 def test_wins_of_a_time_are_the_inverse_of_a_hazard_ratio():
-    """Of proportional hazards with one end of follow-up, whatever that is; later layers add what they say of ties."""
+    """Of proportional hazards with one end of follow-up, whatever that is; later comparisons are of ties."""
     near(value(two_ways(), "operating", "effect", hypothesis=1), np.log(2) / 2, more=0.01)
     near(value(two_ways(), "operating", "effect", hypothesis=2), -np.log(2) / 2, more=0.01)
     ended = replicates(two_ways())

@@ -16,10 +16,10 @@ from twin.trials.design import (
     VISITS,
     WINS,
     Analysis,
+    Comparison,
     Design,
     Endpoint,
     Intercurrent,
-    Layer,
 )
 from twin.trials.endpoint import Followed, observe
 
@@ -210,10 +210,10 @@ def test_a_visit_is_known_when_its_window_is_over():
     same(late.inside[0], [True, True, True, False, False, False])
 
 
-def test_layers_of_a_win_ratio():
-    layers = (Layer("event", "death"), Layer("reading", "marker", visit=2, sign=-1.0, margin=0.5))
-    one = endpoint("wins", "", WINS, layers=layers, analysis=Analysis("win_ratio"))
-    times, values = observe(one, follow(one)).layers
+def test_comparisons_of_a_win_ratio():
+    comparisons = (Comparison("event", "death"), Comparison("reading", "marker", visit=2, sign=-1.0, margin=0.5))
+    one = endpoint("wins", "", WINS, comparisons=comparisons, analysis=Analysis("win_ratio"))
+    times, values = observe(one, follow(one)).comparisons
     same(times.time[0], [4, 4, 2.5, 4, 2.2, 4])
     same(times.event[0], [False] * 4 + [True, False])
     same(values.value[0], [8, 8, 8, GONE, 14, 8])

@@ -80,7 +80,7 @@ def test_a_response_counts_until_its_visit(at, expected, known):
     # who came in 15 days before has been seen until day 10, and not until day 20
     early = observe(design.endpoints[0], followed, np.array([15.0]))
     assert early.inside.all() == (at == "10 day")
-    assert design.readout == float(at.split()[0])
+    assert design.due == float(at.split()[0])
 
 
 def test_a_response_cannot_be_at_the_first_visit():

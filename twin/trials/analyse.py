@@ -58,7 +58,7 @@ def _of_visits(endpoint: Endpoint, data: Data, arm: Any, inside: Any, more: Mapp
 
 
 def _wins(endpoint: Endpoint, data: Data, arm: Any, inside: Any, more: Mapping[str, Any]) -> Estimate:
-    return analysis.win_ratio(data.layers, arm, inside)
+    return analysis.win_ratio(data.comparisons, arm, inside)
 
 
 def _periods(endpoint: Endpoint, data: Data, arm: Any, inside: Any, more: Mapping[str, Any]) -> Estimate:

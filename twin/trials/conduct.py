@@ -116,7 +116,7 @@ class Conduct:
             return allocate(design, self.seed, self.replicates, self.facts)
         primary = design.endpoints[0]
         under = {k: self.follow(np.full(self.enrolment.place.shape, k)) for k in range(len(design.arms))}
-        due = self.arrivals[0] + design.readout
+        due = self.arrivals[0] + design.due
         return adapt(
             design, self.seed, self.replicates, self.arrivals[0], due, lambda k: observe(primary, under[k])
         )  # fmt: skip
@@ -146,7 +146,7 @@ class Conduct:
         pad = self.courses.together - len(arm)  # one size for all parts, so that programs are shared
 
         def wide(values: Any) -> Any:
-            if isinstance(values, tuple):  # the layers of a win ratio, field by field
+            if isinstance(values, tuple):  # the comparisons of a win ratio, field by field
                 made = map(wide, values)
                 return type(values)(*made) if hasattr(values, "_fields") else tuple(made)
             if not isinstance(values, np.ndarray) or pad <= 0:

@@ -83,8 +83,8 @@ class Analysis:
 
 
 @dataclasses.dataclass(frozen=True)
-class Layer:
-    """A layer of a win ratio: `kind` is event, outcome or reading."""
+class Comparison:
+    """A comparison of a win ratio: `kind` is event, outcome or reading."""
 
     kind: str
     of: str
@@ -110,13 +110,13 @@ class Endpoint:
     limits_text: str = ""
     missing: str = "as missing"
     death: str | None = None
-    layers: tuple[Layer, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
     unit: str = "1"
 
     def describe(self) -> str:
         """The variable of the estimand, in words."""
         if self.kind == "wins":
-            return "win ratio of " + ", then ".join(layer.of for layer in self.layers)
+            return "win ratio of " + ", then ".join(comparison.of for comparison in self.comparisons)
         said = {
             "outcome": self.of, "reading": f"{self.of} as measured", "event": f"time to {self.of}",
             "progression": f"progression of {self.of} by RECIST{f' or {self.death}' if self.death else ''}",
@@ -259,7 +259,7 @@ class Design:
         """Names of the outcomes that are simulated."""
         found = [e.of for e in self.endpoints if e.kind in ("outcome", "event")]
         found += [e.death for e in self.endpoints if e.death]
-        found += [layer.of for e in self.endpoints for layer in e.layers if layer.kind != "reading"]
+        found += [comparison.of for e in self.endpoints for comparison in e.comparisons if comparison.kind != "reading"]
         found += [one.at for one in self.intercurrent if one.at != "stopped"]
         found += [self.drop_out.after] if self.drop_out and self.drop_out.after not in (None, "stopped") else []
         found += [self.escalate.outcome] if self.escalate else []
@@ -269,7 +269,7 @@ class Design:
     def read(self) -> tuple[str, ...]:
         """Names of the observables that are measured at visits."""
         found = [e.of for e in self.endpoints if e.kind in ("reading", "progression", "response")]
-        found += [layer.of for e in self.endpoints for layer in e.layers if layer.kind == "reading"]
+        found += [comparison.of for e in self.endpoints for comparison in e.comparisons if comparison.kind == "reading"]
         return tuple(dict.fromkeys(found))
 
     @property
@@ -284,7 +284,7 @@ class Design:
         return 2 * two.period + two.washout if two else self.follow_up
 
     @property
-    def readout(self) -> float:
+    def due(self) -> float:
         """How long after randomisation the primary endpoint is known."""
         primary = self.endpoints[0] if self.endpoints else None
         if primary is not None and primary.kind in ("reading", "response") and not self.crossover:

@@ -15,7 +15,7 @@ import numpy as np
 from ..statistics.analysis import Times, Values
 from ..statistics.analysis.recist import best_response, is_response, progression_free, response_at_visits
 from .courses import Seen
-from .design import NUMBER, SHARE, TIME, VISITS, Design, Endpoint, Intercurrent, Layer
+from .design import NUMBER, SHARE, TIME, VISITS, Comparison, Design, Endpoint, Intercurrent
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,14 +55,14 @@ class Followed:
 class Data:
     """What an analysis is given: `value` by the endpoint's kind (replicate, person[, visit]), and who is inside.
 
-    Of times, `event` says whether they are of an event; of a win ratio, `layers` holds what each layer compares.
+    Of times, `event` says whether they are of an event; of a win ratio, `comparisons` holds what each is of.
     """
 
     value: np.ndarray
     inside: np.ndarray
     event: np.ndarray | None = None
     baseline: np.ndarray | None = None
-    layers: tuple[Times | Values, ...] = ()
+    comparisons: tuple[Times | Values, ...] = ()
 
 
 def observe(endpoint: Endpoint, followed: Followed, at: np.ndarray | None = None) -> Data:
@@ -71,7 +71,7 @@ def observe(endpoint: Endpoint, followed: Followed, at: np.ndarray | None = None
     entered = np.broadcast_to(known >= 0, followed.entry.shape)
     if endpoint.kind == "wins":
         inside = entered & ~followed.seen.failed
-        return Data(known, inside, layers=tuple(_layer(one, followed, known) for one in endpoint.layers))
+        return Data(known, inside, comparisons=tuple(_compare(one, followed, known) for one in endpoint.comparisons))
     if endpoint.data == TIME:
         return _time(endpoint, followed, known, entered)
     if endpoint.kind == "response":
@@ -126,7 +126,7 @@ def _reading(endpoint: Endpoint, followed: Followed, known: np.ndarray) -> Data:
     return _settle(endpoint, change[..., endpoint.visit], failed[..., endpoint.visit], due, base)
 
 
-def _readings(endpoint: Endpoint | Layer, followed: Followed) -> np.ndarray:
+def _readings(endpoint: Endpoint | Comparison, followed: Followed) -> np.ndarray:
     seen = followed.seen
     latent = getattr(endpoint, "latent", False)
     return (seen.latent if latent else seen.readings)[endpoint.of]
@@ -230,16 +230,16 @@ def _event_strategy(
     return np.where(first, when, time), np.where(first, one.strategy == "composite", event)
 
 
-def _layer(layer: Layer, followed: Followed, known: np.ndarray) -> Times | Values:
+def _compare(comparison: Comparison, followed: Followed, known: np.ndarray) -> Times | Values:
     design = followed.design
     limit = np.minimum(np.minimum(known, followed.lost), design.follow_up)
-    if layer.kind == "event":
-        happens = followed.seen.outcomes[layer.of]
+    if comparison.kind == "event":
+        happens = followed.seen.outcomes[comparison.of]
         event = happens <= limit
         return Times(np.where(event, happens, np.maximum(limit, 0.0)), event)
-    if layer.kind == "outcome":
-        value = np.where(limit < design.follow_up, np.nan, followed.seen.outcomes[layer.of])
+    if comparison.kind == "outcome":
+        value = np.where(limit < design.follow_up, np.nan, followed.seen.outcomes[comparison.of])
     else:
-        raw = _readings(layer, followed)[..., layer.visit]
-        value = np.where(design.visits[layer.visit] <= limit, raw, np.nan)
-    return Values(value, layer.margin, layer.sign)
+        raw = _readings(comparison, followed)[..., comparison.visit]
+        value = np.where(design.visits[comparison.visit] <= limit, raw, np.nan)
+    return Values(value, comparison.margin, comparison.sign)

@@ -38,7 +38,7 @@ class AnalysisEntry(Closed):
 
 
 class WinEntry(Closed):
-    """One layer of a win ratio, compared where the layers before it tie: exactly one of event, outcome, reading."""
+    """A comparison of a win ratio, made where those before it tie: exactly one of event, outcome, reading."""
 
     event: Name | None = Field(None, description="An outcome that is a time: later is better")
     outcome: Name | None = Field(None, description="An outcome of the scenario")
@@ -56,7 +56,7 @@ class EndpointEntry(Closed):
     event: Name | None = Field(None, description="When something happens: an outcome of the scenario that is a time")
     progression: Name | None = Field(None, description="Progression by RECIST: the observable that is tumour size")
     response: Name | None = Field(None, description="Best overall response by RECIST: the observable of tumour size")
-    wins: list[WinEntry] | None = Field(None, min_length=1, max_length=6, description="Layers of a win ratio")
+    wins: list[WinEntry] | None = Field(None, min_length=1, max_length=6, description="Comparisons of a win ratio")
     death: Name | None = Field(
         None, description="With progression: the outcome that is the time of death; nobody is measured after it"
     )

@@ -146,7 +146,7 @@ def _when(
     count = len(entry)
     if design.looks is None or design.looks.of == "patients":
         wanted = int(np.ceil(shares[k] * design.patients - 1e-9))
-        due = np.sort(entry + design.readout, axis=1)[:, : design.patients]
+        due = np.sort(entry + design.due, axis=1)[:, : design.patients]
         when = whole if design.looks is None else due[:, wanted - 1]
         return when, np.full(count, wanted / design.patients), np.zeros(count, bool)
     total = design.looks.events

@@ -33,7 +33,7 @@ def mean(values: np.ndarray, among: np.ndarray | None = None) -> tuple[np.ndarra
     with np.errstate(invalid="ignore", divide="ignore"):
         total = np.where(use, values, 0.0).sum(axis=0) / count
         square = np.where(use, (values - total) ** 2, 0.0).sum(axis=0) / np.maximum(count - 1, 1)
-        return np.where(count > 0, total, np.nan), np.sqrt(square / count)
+        return np.where(count > 0, total, np.nan), np.where(count > 1, np.sqrt(square / count), np.nan)
 
 
 def of_hypotheses(
@@ -49,11 +49,8 @@ def of_hypotheses(
     early = _early(design, trials)
     off = trials.effect - true
     found = {
-        "power": share(good), "rejected": share(trials.rejected), "not_computed": share(~computed),
-        "effect": mean(trials.effect), "true_effect": (true, true_error),
-        "bias": _with(mean(off), true_error), "rmse": _root(mean(off**2)),
-        "spread": _spread(trials.effect), "mean_error": mean(trials.error),
-        "coverage": share(_covers(design, trials, true), computed),
+        "power": share(good), "rejected": share(trials.rejected), "effect": mean(trials.effect),
+        "true_effect": (true, true_error), "bias": _with(mean(off), true_error),
     }  # fmt: skip
     if design.looks is not None:
         found["bias_stopped_early"] = _with(mean(off, early[:, None]), true_error)
@@ -63,6 +60,10 @@ def of_hypotheses(
         found["bias_by_stages"] = _with(mean(effect - true), true_error)
         found["above_truth_by_stages"] = share(effect > true, np.isfinite(effect))
         found["coverage_by_stages"] = share((low <= true) & (true <= high), np.isfinite(effect))
+    found |= {
+        "rmse": _root(mean(off**2)), "spread": _spread(trials.effect), "mean_error": mean(trials.error),
+        "coverage": share(_covers(design, trials, true), computed), "not_computed": share(~computed),
+    }  # fmt: skip
     if varies:
         nothing = np.full(true.shape, np.nan)
         of_one = ("rmse", "coverage", "above_truth_by_stages", "coverage_by_stages")
@@ -83,7 +84,7 @@ def _with(found: tuple[np.ndarray, np.ndarray], more: np.ndarray) -> tuple[np.nd
 
 def _root(found: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.sqrt(found[0]), found[1] / (2 * np.sqrt(found[0]))
+        return np.sqrt(found[0]), np.where(found[0] > 0, found[1] / (2 * np.sqrt(found[0])), 0.0)
 
 
 def _spread(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -99,15 +100,17 @@ def of_trials(design: Design, trials: Trials) -> Measured:
         "any_rejected": share(trials.rejected.any(axis=1)),
         "stopped_for_efficacy": share(_early(design, trials) & (trials.why == EFFICACY)),
         "stopped_for_futility": share(_early(design, trials) & (trials.why == FUTILITY)),
-        "randomised": mean(trials.randomised.astype(float)), "analysed": mean(trials.analysed.astype(float)),
+        "randomised": mean(trials.randomised.astype(float)),
         "randomised_sd": _spread(trials.randomised.astype(float)),
         "randomised_median": _median(trials.randomised.astype(float)),
+        "analysed": mean(trials.analysed.astype(float)),
         "screened_per_randomised": mean(trials.screened / design.persons),
         "lost": mean(trials.lost / np.maximum(total, 1)), "failed_courses": mean(trials.failed.astype(float)),
         "events": mean(trials.events.astype(float)),
     }  # fmt: skip
     if np.isfinite(trials.duration).all() and design.recruit is not None:
-        found["duration"], found["duration_median"] = mean(trials.duration), _median(trials.duration)
+        found["duration"], found["duration_sd"] = mean(trials.duration), _spread(trials.duration)
+        found["duration_median"] = _median(trials.duration)
     return found
 
 

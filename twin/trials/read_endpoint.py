@@ -37,12 +37,12 @@ def read_endpoint(w: Words, name: str, e: EndpointEntry, visits: tuple[float, ..
     if len(kinds) != 1:
         return None
     kind = kinds[0]
-    of, unit, layers, visit = "", "1", (), -1
+    of, unit, comparisons, visit = "", "1", (), -1
     if kind in ("outcome", "event"):
         of = w.outcome(getattr(e, kind) or "", *here, kind, time=kind == "event")
         unit = w.unit_of(of) if of in w.outcomes else "1"
     elif kind == "wins":
-        layers = tuple(_layer(w, one, visits, *here, "wins", i) for i, one in enumerate(e.wins or ()))
+        comparisons = tuple(_compare(w, one, visits, *here, "wins", i) for i, one in enumerate(e.wins or ()))
     else:
         of = w.observable(getattr(e, kind), *here, kind, latent=e.latent)
         unit = w.model.observables()[of].unit if of in w.model.observables() else "1"
@@ -62,7 +62,7 @@ def read_endpoint(w: Words, name: str, e: EndpointEntry, visits: tuple[float, ..
         if e.latent and kind in ("outcome", "event", "wins"):
             raise TwinError("latent is of readings; leave it out")
         if kind == "wins" and e.better is not None:
-            raise TwinError("each layer of wins says what is better; leave it out here")
+            raise TwinError("each comparison of wins says what is better; leave it out here")
     limits = [(key, getattr(e, key)) for key in _LIMITS if getattr(e, key) is not None]
     with w.at(*here):
         if limits and kind not in ("outcome", "reading"):
@@ -106,7 +106,7 @@ def read_endpoint(w: Words, name: str, e: EndpointEntry, visits: tuple[float, ..
     death = w.outcome(e.death, *here, "death", time=True) if e.death else None
     return d.Endpoint(
         name, kind, of, data, sign, analysis, visit, e.change, e.latent, tuple(numbers), said, e.missing, death,
-        layers, unit,
+        comparisons, unit,
     )  # fmt: skip
 
 
@@ -143,7 +143,7 @@ def _method(w: Words, said: str, data: str, e: EndpointEntry, *place: str | int)
     return said
 
 
-def _layer(w: Words, e: WinEntry, visits: tuple[float, ...], *place: str | int) -> d.Layer:
+def _compare(w: Words, e: WinEntry, visits: tuple[float, ...], *place: str | int) -> d.Comparison:
     kinds = [kind for kind in ("event", "outcome", "reading") if getattr(e, kind) is not None]
     with w.at(*place):
         if len(kinds) != 1:
@@ -162,4 +162,4 @@ def _layer(w: Words, e: WinEntry, visits: tuple[float, ...], *place: str | int) 
     if e.margin is not None:
         with w.at(*place, "margin"):
             margin = parse_quantity(e.margin, unit)
-    return d.Layer(kind, name, visit, 1.0 if e.better == "higher" else -1.0, margin)
+    return d.Comparison(kind, name, visit, 1.0 if e.better == "higher" else -1.0, margin)

@@ -55,7 +55,7 @@ class _Reading(Words):
             if not e.endpoints and e.escalate is None:
                 raise TwinError("nothing is analysed; add endpoints, or escalate")
         strata = tuple(self.strata())
-        alpha = self.share(e.alpha, "alpha")
+        alpha = self.share(e.alpha, "alpha", otherwise=0.05)
         with self.at("alpha"):
             if not 0 < alpha < 0.5:
                 raise TwinError(f"{show(e.alpha)} is no type-I error; write one such as '5 %'")
@@ -178,7 +178,7 @@ class _Reading(Words):
         e = self.entry.recruit
         if e is None:
             return None
-        rate = self.rate(e.rate, "1", "recruit", "rate")
+        rate = self.rate(e.rate, "1", "recruit", "rate", otherwise=1.0)
         with self.at("recruit", "rate"):
             if rate <= 0:
                 raise TwinError(f"{show(e.rate)} is no rate; write one such as '20 / month'")

@@ -22,21 +22,14 @@ import xarray as xr
 from ..result.dataset import version as package_version
 from ..result.dataset import words
 from .analyse import scale_of
-from .design import Design
+from .design import Design, Endpoint
 from .escalating import Escalations, of_doses, of_escalations
 from .operating import Measured, of_arms, of_hypotheses, of_looks, of_trials
 from .simulate import ASSURANCE, MEANING, Asked, Run
 
 FILE = "trial.zarr"
-RUN, HYPOTHESIS, LOOK, ARM, REPLICATE, PERSON, VISIT = (
-    "run",
-    "hypothesis",
-    "look",
-    "arm",
-    "replicate",
-    "person",
-    "visit",
-)
+RUN, HYPOTHESIS, LOOK, ARM, REPLICATE = "run", "hypothesis", "look", "arm", "replicate"
+PERSON, VISIT = "person", "visit"
 OPERATING, SIZE, LOOKS, ALLOCATION, REPLICATES, EXAMPLE, DOSES = (
     "operating", "size", "looks", "allocation", "replicates", "example", "doses",
 )  # fmt: skip
@@ -61,7 +54,7 @@ def build(asked: Asked, runs: Sequence[Run], example: xr.Dataset | None = None) 
     groups[OPERATING] = groups[OPERATING].assign_coords(coordinates | _labels(design))
     groups[SIZE] = groups[SIZE].assign_coords({RUN: run})
     groups[LOOKS] = groups[LOOKS].assign_coords({RUN: run, "share": (LOOK, _shares(design))})
-    groups[ALLOCATION] = groups[ALLOCATION].assign_coords({RUN: run, ARM: words(design.arms)})
+    groups[ALLOCATION] = groups[ALLOCATION].assign_coords({RUN: run, ARM: words(arm_names(design))})
     groups[REPLICATES] = _replicates(runs).assign_coords(coordinates)
     if example is not None:
         groups[EXAMPLE] = example
@@ -135,18 +128,30 @@ def _replicates(runs: Sequence[Run]) -> xr.Dataset:
 
 
 def estimand_of(design: Design) -> list[dict[str, str]]:
-    """Each hypothesis's estimand in words, as ICH E9(R1) asks."""
+    """Each endpoint's estimand in words, as ICH E9(R1) asks."""
     strategies = "; ".join(f"{one.name} ({one.at}): {one.strategy}" for one in design.intercurrent)
     found = []
-    for (endpoint, arm), name in zip(design.hypotheses, hypothesis_names(design), strict=True):
+    for endpoint in design.endpoints:
         adjusted = f", adjusted for {', '.join(endpoint.analysis.adjust)}" if endpoint.analysis.adjust else ""
         found.append({
-            "hypothesis": name, "treatment": f"{design.arms[arm]} against {design.arms[0]}",
-            "population": "all randomised", "variable": endpoint.describe(),
+            "endpoint": endpoint.name, "treatment": f"{', '.join(design.treatments)} against {design.arms[0]}",
+            "population": "all randomised", "variable": _variable(design, endpoint),
             "intercurrent events": strategies or "none named: values count as they are",
-            "summary": f"{scale_of(endpoint)}{adjusted} ({endpoint.analysis.method})",
+            "summary": f"{scale_of(endpoint)}{adjusted} ({endpoint.analysis.method.replace('_', ' ')})",
         })  # fmt: skip
     return found
+
+
+def _variable(design: Design, endpoint: Endpoint) -> str:
+    """What the endpoint is; of an outcome, with what it means."""
+    meaning = design.outcomes[endpoint.of].meaning if endpoint.kind in ("outcome", "event") else ""
+    return endpoint.describe() + (f" ({meaning})" if meaning else "")
+
+
+def arm_names(design: Design) -> list[str]:
+    """The arms; of a crossover, its orders."""
+    one, *others = design.arms
+    return [f"{one}, then {others[0]}", f"{others[0]}, then {one}"] if design.crossover else list(design.arms)
 
 
 def _provenance(asked: Asked, runs: Mapping[str, str]) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def _of_estimand(design: Design) -> Found:
 
 def _misses(one: Endpoint, strategy: str, worst: float | None) -> str:
     if one.kind == "wins":
-        return "compares values as they are; make the event a layer of it, and write treatment policy"
+        return "compares values as they are; make the event one of them, and write treatment policy"
     if one.kind == "outcome" and strategy == "while on treatment":
         return "is an outcome of the whole follow-up, of which no part is known; take a reading, or hypothetical"
     if strategy == "composite" and one.data in (NUMBER, VISITS) and worst is None:

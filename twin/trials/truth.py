@@ -58,7 +58,7 @@ def _of_periods(conduct: Conduct) -> tuple[np.ndarray, np.ndarray]:
 
 def _pool(values: Any, most: int | None) -> Any:
     """All replicates as one."""
-    if isinstance(values, tuple):  # the layers of a win ratio, field by field
+    if isinstance(values, tuple):  # the comparisons of a win ratio, field by field
         pooled = (_pool(value, most) for value in values)
         return type(values)(*pooled) if hasattr(values, "_fields") else tuple(pooled)
     if not isinstance(values, np.ndarray):

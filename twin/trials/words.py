@@ -38,22 +38,22 @@ class Words:
             return found
         return 0.0
 
-    def share(self, text: Any, *place: str | int) -> float:
+    def share(self, text: Any, *place: str | int, otherwise: float = 0.5) -> float:
         with self.at(*place):
             found = fraction(text)
             if not 0 <= found <= 1:
                 raise TwinError(f"{show(text)} is not between 0 and 1; write one such as '10 %'")
             return found
-        return 0.5
+        return otherwise
 
-    def rate(self, text: str, unit: str, *place: str | int) -> float:
+    def rate(self, text: str, unit: str, *place: str | int, otherwise: float = 0.0) -> float:
         """'20 / month' as a number per time unit; of shares, '10 % / year' is a hazard."""
         with self.at(*place):
             found = parse_quantity(re.sub(r"^\s*([0-9.eE+-]+)\s*/\s*", r"\1 1/", text), f"{unit}/{self.unit}")
             if found < 0:
                 raise TwinError(f"{show(text)} is less than nothing")
             return found
-        return 0.0
+        return otherwise
 
     def outcome(self, name: str, *place: str | int, time: bool = False) -> str:
         with self.at(*place):
