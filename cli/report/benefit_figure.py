@@ -19,7 +19,7 @@ def draw(tree: Any, path: Path) -> Path:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    panels = (_spread, _predicted, _enrichment)
+    panels = (_spread, _prediction, _enrichment)
     with matplotlib.rc_context(STYLE):
         figure, axes = plt.subplots(1, len(panels), figsize=(4.6 * len(panels), 3.9), dpi=150)
         for one, panel in zip(axes, panels, strict=True):
@@ -48,7 +48,7 @@ def _spread(axes: Any, tree: Any) -> None:
     axes.legend(frameon=False, fontsize=8)
 
 
-def _predicted(axes: Any, tree: Any) -> None:
+def _prediction(axes: Any, tree: Any) -> None:
     """What was gained against what was predicted of persons whom the regression never saw."""
     persons = tree["persons"].to_dataset()
     x, y = (persons[name].values[:_MOST_POINTS] for name in ("predicted", "gain"))

@@ -22,7 +22,7 @@ _SHARES = ("harmed", "harmed_once", "known_share")
 
 def to_text(tree: Any) -> str:
     """All of it, with standard errors over persons."""
-    parts = (_head, _spread, _known, _rule, _strata, _scales, _enrichment)
+    parts = (_head, _spread, _knowledge, _rule, _strata, _scales, _enrichment)
     return "\n\n".join("\n".join(part(tree)) for part in parts)
 
 
@@ -69,7 +69,7 @@ def _spread(tree: Any) -> Iterator[str]:
     yield from align(lines)
 
 
-def _known(tree: Any) -> Iterator[str]:
+def _knowledge(tree: Any) -> Iterator[str]:
     told, data = tree.attrs, tree["known"].to_dataset()
     yield f"known before treatment: {_number(tree, 'known_share')} of the variance between persons"
     lines = [["covariate", "importance", f"seen in {told['patients']:,} patients", "patients for 80 %"]]

@@ -39,7 +39,7 @@ class Responder(Marker):
         return replace(
             p, level=p.level + (covariates.age - 50.0) / 10.0,
             hazard=p.hazard * jnp.exp((covariates.age - 50.0) / 10.0),
-            response=p.response + covariates.size - 3.0 * covariates.kind,
+            response=p.response + covariates.size - 3.0 * covariates.kind.is_("other"),
         )  # fmt: skip
 
 
@@ -47,7 +47,7 @@ POPULATION = {
     "covariates": {
         "age": {"normal": {"mean": "50 year", "sd": "10 year"}, "low": 10, "high": 90},
         "size": {"normal": {"mean": 0.0, "sd": 1.0}, "low": -5, "high": 5},
-        "kind": {"shares": {"plain": 0.7, "other": 0.3}},
+        "kind": {"chances": {"plain": 0.7, "other": 0.3}},
     },
     "others": {"noise": {"normal": {"mean": 0.0, "sd": 1.0}}},
 }

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from twin.benefit.regression import cross_fit
-from twin.benefit.share import Gains, explained, harmed, importance
+from twin.benefit.share import Gains, explain, importance, share_harmed
 
 from .effects import by_rule, persons, smooth
 
@@ -27,7 +27,7 @@ def test_the_share_that_is_known_is_found_with_its_error():
     noise = np.random.default_rng(5).normal(size=4000) * effect.std()
     gains = Gains((effect + noise)[:, None])
     found = cross_fit(gains.own, baseline, seed=1)
-    _, (share, error) = explained(gains, found.predicted)
+    _, (share, error) = explain(gains, found.predicted)
     assert 0.42 < share < 0.5 + 3 * error  # what a prediction misses counts against it
     assert error < 0.02
     ranked = importance(gains, found)
@@ -41,7 +41,7 @@ def test_nothing_is_known_of_noise():
     shares = []
     for seed in range(4):
         gains = Gains(np.random.default_rng(seed).normal(size=(2000, 1)))
-        _, (share, _) = explained(gains, cross_fit(gains.own, baseline, seed=seed, shuffle=False).predicted)
+        _, (share, _) = explain(gains, cross_fit(gains.own, baseline, seed=seed, shuffle=False).predicted)
         shares.append(share)
     assert -0.02 < np.mean(shares) < 0.005
 
@@ -53,9 +53,9 @@ def test_luck_is_told_from_what_is_a_persons_own():
     gains = Gains(own + 2 * generator.normal(size=(40_000, 4)))
     assert gains.luck == pytest.approx(4.0, rel=0.03)
     assert gains.variance == pytest.approx(1.0, rel=0.05)  # its SE: 2 sqrt(2 / 40,000)
-    assert gains.expected.std() == pytest.approx(1.0, rel=0.03)
-    share, error = harmed(gains.expected, 0.0)
+    assert gains.expectation.std() == pytest.approx(1.0, rel=0.03)
+    share, error = share_harmed(gains.expectation, 0.0)
     assert share == pytest.approx(0.3085, abs=4 * error + 0.005)
-    once, error = harmed(gains.values[:, 0], 0.0)
+    once, error = share_harmed(gains.values[:, 0], 0.0)
     assert once == pytest.approx(0.4115, abs=4 * error)
     assert np.isnan(Gains(own).luck)

@@ -34,7 +34,7 @@ def test_no_stratum_where_there_is_none(mean, foretells):
 def test_an_effect_that_is_one_for_all_has_no_strata():
     """Exactly, and but for the rounding of solvers."""
     baseline = persons(1000)
-    for gain in (np.full(1000, 0.3), 0.3 + 1e-9 * baseline.values[:, 0]):
+    for gain in (np.zeros(1000), np.full(1000, 0.3), 0.3 + 1e-9 * baseline.values[:, 0]):
         rule, strata = stratify(gain, baseline, seed=0)
         assert not rule.named
         assert not strata.named

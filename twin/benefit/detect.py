@@ -1,8 +1,8 @@
 """What a real trial could see: each patient in one of two equal arms, none in both.
 
 An interaction with a covariate is seen as well as n V / (2 (s1^2 + s0^2)) allows, the noncentrality of a chi-square
-that has a degree of freedom less than the covariate has groups (1 of a number, in a straight line): V is the variance of
-the gain that follows it, s1 and s0 the SDs of outcomes within groups under treatment and under control.
+that has a degree of freedom less than the covariate has groups (1 of a number, in a straight line): V is the variance
+of the gain that follows it, s1 and s0 the SDs of outcomes within groups under treatment and under control.
 """
 
 from __future__ import annotations

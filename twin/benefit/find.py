@@ -12,7 +12,7 @@ from .effects import Effects
 from .question import Question
 from .regression import CrossFit, cross_fit
 from .scale import Scale, compare_scales
-from .share import Estimate, Gains, explained, harmed, importance, mean_of
+from .share import Estimate, Gains, explain, importance, mean_of, share_harmed
 from .stratify import Rule, Strata, stratify
 
 SHARES = tuple(k / 10 for k in range(1, 11))
@@ -45,7 +45,7 @@ def find_benefit(question: Question, effects: Effects, seed: int) -> Benefit:
     gains = Gains(question.sign * (effects.values[..., 1] - effects.values[..., 0]))
     own, cost = gains.own, question.cost
     learnt = cross_fit(own, baseline, seed)
-    known, share = explained(gains, learnt.predicted)
+    known, share = explain(gains, learnt.predicted)
     rule, strata = stratify(
         own - cost, baseline, seed=seed, depth=entry.depth, smallest=entry.smallest, error=entry.error,
         worth=question.worth,
@@ -54,9 +54,9 @@ def find_benefit(question: Question, effects: Effects, seed: int) -> Benefit:
     arms = Arms.of(effects.values[:, 0], question.event)  # one repeat: a patient has one life, luck included
     scales = compare_scales(values[:, 0], values[:, 1], baseline, seed, difference=question.sign * learnt.predicted)
     return Benefit(
-        gains, learnt, known, share, tuple(importance(gains, learnt)), harmed(gains.expected, question.margin),
-        harmed(gains.values[:, 0], question.margin), mean_of((own - cost) * (learnt.predicted > cost)),
-        mean_of(np.maximum(gains.expected - cost, 0.0)), rule, strata, tuple(scales),
+        gains, learnt, known, share, tuple(importance(gains, learnt)), share_harmed(gains.expectation, question.margin),
+        share_harmed(gains.values[:, 0], question.margin), mean_of((own - cost) * (learnt.predicted > cost)),
+        mean_of(np.maximum(gains.expectation - cost, 0.0)), rule, strata, tuple(scales),
         tuple(enrich(learnt.predicted, own, arms, SHARES)),
         tuple(_detect(baseline, own, arms, rule, strata, entry.patients)),
     )  # fmt: skip

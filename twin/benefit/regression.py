@@ -20,6 +20,7 @@ from .splines import Splines, fit_splines
 
 FOLDS = 5
 _PAIRED = 6  # covariates whose products count
+_BLOCK = 16_384  # persons at once
 _MOST_LEARNT = 20_000  # persons that a fold learns from at most
 
 Predict = Callable[[Baseline], np.ndarray]
@@ -38,6 +39,10 @@ class _Model:
     trees: Boosted | None
 
     def predict(self, baseline: Baseline) -> np.ndarray:
+        parts = [np.arange(k, min(k + _BLOCK, len(baseline))) for k in range(0, len(baseline), _BLOCK)]
+        return np.concatenate([self._predict(baseline.take(rows)) for rows in parts])
+
+    def _predict(self, baseline: Baseline) -> np.ndarray:
         found = np.full(len(baseline), self.mean)
         if self.smooth is not None:
             found += self.smooth.predict(baseline)
@@ -58,14 +63,14 @@ def fit(target: np.ndarray, baseline: Baseline, generator: np.random.Generator) 
         return none.predict
     codes, held_codes = bins.codes(x), bins.codes(other)
     trees = boost(bins, codes, y, held_codes, wanted)
-    smooth = fit_splines(x, y, other, wanted, _paired(trees))
+    smooth = fit_splines(x, y, other, wanted, _pairs(trees))
     more = boost(bins, codes, y - smooth.predict(x), held_codes, wanted - smooth.predict(other))
     models = [none, _Model(mean, None, trees), _Model(mean, smooth, None), _Model(mean, smooth, more)]
     errors = [np.mean((target[held] - one.predict(other)) ** 2) for one in models]
     return models[int(np.argmin(errors))].predict
 
 
-def _paired(trees: Boosted) -> list[int]:
+def _pairs(trees: Boosted) -> list[int]:
     """The covariates that trees ask for most."""
     worth: dict[int, float] = {}
     for column, one in zip(trees.bins.columns, trees.worth, strict=True):

@@ -46,7 +46,7 @@ def build(question: Question, model: DiseaseModel, effects: Effects, found: Bene
             },
             {"quantity": words(names)},
         ),
-        "known": _known(found, effects),
+        "known": _knowledge(found, effects),
         "scales": _scales(found),
         "enrichment": xr.Dataset(
             {
@@ -74,7 +74,7 @@ def _summary(found: Benefit) -> dict[str, tuple[float, float]]:
     spread_error = mean_of(apart)[1] / (2 * spread) if spread > 0 else 0.0
     rule, strata = found.rule, found.strata
     values = {"mean": mean_of(gains.own), "spread": (spread, spread_error), "luck": (float(np.sqrt(gains.luck)), nan)}
-    values |= {f"quantile {q:g}": (float(np.quantile(gains.expected, q)), nan) for q in _QUANTILES}
+    values |= {f"quantile {q:g}": (float(np.quantile(gains.expectation, q)), nan) for q in _QUANTILES}
     return values | {
         "harmed": found.harmed, "harmed_once": found.harmed_once, "known_variance": found.known,
         "known_share": found.share, "everybody": rule.everybody, "rule": rule.value,
@@ -84,7 +84,7 @@ def _summary(found: Benefit) -> dict[str, tuple[float, float]]:
     }  # fmt: skip
 
 
-def _known(found: Benefit, effects: Effects) -> xr.Dataset:
+def _knowledge(found: Benefit, effects: Effects) -> xr.Dataset:
     names = effects.baseline.names
     data = _detections(found.detected[: len(names)]).rename(test="covariate")
     data["importance"] = ("covariate", np.array([one[0] for one in found.importance]))

@@ -12,7 +12,7 @@ import numpy as np
 
 from .baseline import Baseline
 from .regression import cross_fit
-from .share import Estimate, Gains, explained, mean_of
+from .share import Estimate, Gains, explain, mean_of
 
 _ALIKE = 0.05  # of the mean: an effect that differs by less is the same for practical purposes
 
@@ -44,7 +44,7 @@ def _scale(
 ) -> Scale:  # fmt: skip
     if predicted is None:
         predicted = cross_fit(effect, baseline, seed, shuffle=False).predicted
-    (known, error), _ = explained(Gains(effect[:, None]), predicted)
+    (known, error), _ = explain(Gains(effect[:, None]), predicted)
     mean = mean_of(effect)
     spread = float(np.sqrt(max(known, 0.0)))
     spread_error = error / (2 * spread) if spread > 0 else 0.0

@@ -48,18 +48,18 @@ class Gains:
         return found if found > (ROUNDING * np.abs(self.own).max()) ** 2 else 0.0
 
     @property
-    def expected(self) -> np.ndarray:
+    def expectation(self) -> np.ndarray:
         """What is expected of each person: means, drawn together so that they vary as expectations do."""
         total = float(self.own.var(ddof=1))
         return self.own.mean() + np.sqrt(self.variance / total if total > 0 else 0.0) * (self.own - self.own.mean())
 
 
-def harmed(values: np.ndarray, margin: float) -> Estimate:
+def share_harmed(values: np.ndarray, margin: float) -> Estimate:
     """The share whose gain is below 0 by more than a margin."""
     return mean_of((values < -margin).astype(float))
 
 
-def explained(gains: Gains, predicted: np.ndarray) -> tuple[Estimate, Estimate]:
+def explain(gains: Gains, predicted: np.ndarray) -> tuple[Estimate, Estimate]:
     """Variance of predictions that never saw their person, and its share of the variance of expected gains.
 
     What a prediction misses counts against it, so this is no more than what covariates know.

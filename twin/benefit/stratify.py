@@ -147,4 +147,4 @@ def _strata(halves: _Halves) -> Strata:
 def _z(estimate: Estimate, halves: _Halves) -> float:
     """How many standard errors it is above what it has to be; no more than rounding is nothing."""
     above = estimate[0] - max(halves.worth, halves.rounding)
-    return float(above / estimate[1]) if estimate[1] > 0 else float(np.copysign(np.inf, above))
+    return above / estimate[1] if estimate[1] > 0 else np.inf if above > 0 else -np.inf
