@@ -45,6 +45,7 @@ RUN_PAGES = (
     "statistics",
     "analyses",
     "trials",
+    "benefit",
 )
 RUN = ["README.md", *(f"docs/{n}.md" for n in RUN_PAGES)]
 
@@ -105,7 +106,7 @@ def keys(schema: Any) -> Iterator[str]:
 def test_every_key_is_described(schema):
     known = set(keys(json_schema(schema)))
     assert len(known) > 10
-    pages = ("scenarios.md", "feedback.md", "sampling.md", "optimise.md", "populations.md", "trials.md")
+    pages = ("scenarios.md", "feedback.md", "sampling.md", "optimise.md", "populations.md", "trials.md", "benefit.md")
     words = {word for page in pages for word in named(DOCS / page)}
     words |= {word.strip(":") for word in words}
     assert known <= words, f"none of {', '.join(pages)} describes {sorted(known - words)}"
@@ -249,7 +250,17 @@ REST = {"model": "warfarin", "patients": [{"id": "ana"}], "regimens": {"usual": 
     "page",
     [
         f"{n}.md"
-        for n in ("scenarios", "regimens", "ingest", "feedback", "sampling", "optimise", "populations", "trials")
+        for n in (
+            "scenarios",
+            "regimens",
+            "ingest",
+            "feedback",
+            "sampling",
+            "optimise",
+            "populations",
+            "trials",
+            "benefit",
+        )
     ],
 )
 def test_yaml_on_a_page_is_what_the_schema_accepts(page):
