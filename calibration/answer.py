@@ -15,6 +15,7 @@ from typing import Any
 
 import xarray as xr
 
+from twin.api.benefit import who_benefits
 from twin.api.simulate import simulate
 from twin.api.trial import trial
 from twin.errors import DomainWarning, TwinError
@@ -138,6 +139,27 @@ def run_trial(
     return trial(
         loaded.model, loaded.population, loaded.regimens, trial=design, outcomes=loaded.outcomes,
         settings=loaded.settings, example=example, adam=adam, choose=choose_dose, workers=workers, progress=progress,
+    )  # fmt: skip
+
+
+def run_benefit(
+    scenario: Scenario | str | os.PathLike[str], *, workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None, **changes: Any,
+) -> xr.DataTree:  # fmt: skip
+    """Answers who benefits as `twin benefit` does (see `twin.who_benefits`).
+
+    Args:
+        scenario: a file, or what `load_scenario` made of one.
+        workers, progress: as `twin.who_benefits` has them.
+        changes: settings to use instead of the scenario's, such as `draws=2000` persons.
+    """
+    loaded = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
+    if loaded.benefit is None or loaded.population is None:
+        raise TwinError(f"{loaded.document.name}: has no 'benefit:', so nothing is asked; add it")
+    loaded = loaded.but(**changes)
+    return who_benefits(
+        loaded.model, loaded.population, loaded.regimens, benefit=loaded.benefit, outcomes=loaded.outcomes,
+        settings=loaded.settings, choose=choose_dose, workers=workers, progress=progress,
     )  # fmt: skip
 
 

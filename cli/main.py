@@ -17,6 +17,7 @@ COMMANDS = {
     "sampling": "Choose when to measure: the times that tell most about patients or a population.",
     "optimise": "Choose a treatment: the best of what can be given, judged on draws that did not choose it.",
     "trial": "Simulate trials: power, error, size and duration of a design, each with its standard error.",
+    "benefit": "Say who benefits: the effect on everybody, whom to treat by what is known, and what a trial could see.",
     "population": "Describe who is drawn, and write persons and their courses in others' formats.",
     "check": "Check scenario files without solving anything.",
     "diagnose": "Check a calibration: predictive checks, NPDE, forecasts of hidden measurements, SBC.",

@@ -22,7 +22,7 @@ ROOMS = (
     "twin.errors", "twin.types", "twin.settings", "twin.units", "twin.quantity", "twin.files",
     "twin.model", "twin.parts", "twin.disease", "twin.catalogue", "twin.library",
     "twin.regimen", "twin.patient", "twin.ingest", "twin.population", "twin.solver", "twin.run", "twin.result",
-    "twin.statistics", "twin.sampling", "twin.export", "twin.trials",
+    "twin.statistics", "twin.sampling", "twin.export", "twin.trials", "twin.benefit",
     "twin.scenario", "twin.api", "twin.optimisation", "calibration", "cli",
 )  # fmt: skip
 

@@ -34,8 +34,18 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
 RUN_PAGES = (
-    "quickstart", "python", "results", "regimens", "feedback", "sampling", "optimise",
-    "populations", "statistics", "analyses",
+    "quickstart",
+    "python",
+    "results",
+    "regimens",
+    "feedback",
+    "sampling",
+    "optimise",
+    "populations",
+    "statistics",
+    "analyses",
+    "trials",
+    "benefit",
 )
 RUN = ["README.md", *(f"docs/{n}.md" for n in RUN_PAGES)]
 
@@ -96,7 +106,7 @@ def keys(schema: Any) -> Iterator[str]:
 def test_every_key_is_described(schema):
     known = set(keys(json_schema(schema)))
     assert len(known) > 10
-    pages = ("scenarios.md", "feedback.md", "sampling.md", "optimise.md", "populations.md")
+    pages = ("scenarios.md", "feedback.md", "sampling.md", "optimise.md", "populations.md", "trials.md", "benefit.md")
     words = {word for page in pages for word in named(DOCS / page)}
     words |= {word.strip(":") for word in words}
     assert known <= words, f"none of {', '.join(pages)} describes {sorted(known - words)}"
@@ -237,7 +247,21 @@ REST = {"model": "warfarin", "patients": [{"id": "ana"}], "regimens": {"usual": 
 
 
 @pytest.mark.parametrize(
-    "page", [f"{n}.md" for n in ("scenarios", "regimens", "ingest", "feedback", "sampling", "optimise", "populations")]
+    "page",
+    [
+        f"{n}.md"
+        for n in (
+            "scenarios",
+            "regimens",
+            "ingest",
+            "feedback",
+            "sampling",
+            "optimise",
+            "populations",
+            "trials",
+            "benefit",
+        )
+    ],
 )
 def test_yaml_on_a_page_is_what_the_schema_accepts(page):
     """A whole scenario, some keys of one, or a patient; a page that shows a key which files refuse would mislead."""

@@ -11,8 +11,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from calibration.answer import optimise_scenario, run_scenario, run_trial
+    from calibration.answer import optimise_scenario, run_benefit, run_scenario, run_trial
 
+    from .api.benefit import who_benefits
     from .api.export import export_population
     from .api.population import virtual_population
     from .api.sampling import information, optimal_sampling
@@ -60,6 +61,7 @@ __all__ = [
     "optimal_sampling",
     "optimise",
     "optimise_scenario",
+    "run_benefit",
     "run_scenario",
     "run_trial",
     "save_result",
@@ -70,6 +72,7 @@ __all__ = [
     "summarise",
     "trial",
     "virtual_population",
+    "who_benefits",
 ]
 
 # Names are imported on first use, so that `import twin` (and every command that solves nothing) does not
@@ -98,6 +101,7 @@ _HOME = {
     "optimal_sampling": "api.sampling",
     "optimise": "optimisation.optimise",
     "optimise_scenario": "calibration.answer",
+    "run_benefit": "calibration.answer",
     "run_scenario": "calibration.answer",
     "run_trial": "calibration.answer",
     "save_result": "result.dataset",
@@ -108,6 +112,7 @@ _HOME = {
     "summarise": "result.summary",
     "trial": "api.trial",
     "virtual_population": "api.population",
+    "who_benefits": "api.benefit",
 }
 _OTHER_NAME = {"load_result": "load", "save_result": "save"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,9 @@ def _example(axes: Any, tree: Any) -> None:
     elif readings:
         _at_visits(axes, data, readings[0], arms)
     elif name in data:
-        _numbers(axes, data, name, arms)
+        _numbers(axes, name, {arm: data[name].where(data["arm"] == arm) for arm in arms})
+    elif f"{name}: {arms[0]}" in data:  # of a crossover
+        _numbers(axes, name, {arm: data[f"{name}: {arm}"] for arm in arms})
     axes.set_title(f"Trial {number}")
 
 
@@ -137,14 +140,13 @@ def _at_visits(axes: Any, data: Any, name: str, arms: list[str]) -> None:
     axes.legend(frameon=False, fontsize=8)
 
 
-def _numbers(axes: Any, data: Any, name: str, arms: list[str]) -> None:
-    values = [data[name].values[data["arm"].values == arm] for arm in arms]
-    values = [one[np.isfinite(one)] for one in values]
-    axes.boxplot(values, tick_labels=arms, widths=0.5, showfliers=False, medianprops={"color": INK})
+def _numbers(axes: Any, name: str, by_arm: Mapping[str, Any]) -> None:
+    values = [one.values[np.isfinite(one.values)] for one in by_arm.values()]
+    axes.boxplot(values, tick_labels=list(by_arm), widths=0.5, showfliers=False, medianprops={"color": INK})
     for k, one in enumerate(values):
         spread = np.random.default_rng(0).uniform(-0.16, 0.16, len(one))
         axes.plot(k + 1 + spread, one, ".", color=COLOURS[k], markersize=3, alpha=0.5)
-    unit = data[name].attrs.get("unit", "1")
+    unit = next(iter(by_arm.values())).attrs.get("unit", "1")
     axes.set_ylabel(name if unit == "1" else f"{name} ({unit})")
 
 

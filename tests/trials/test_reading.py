@@ -186,3 +186,19 @@ def test_a_trial_draws_its_persons(run, scenario):
     code, said = run("check", str(scenario))
     assert code == 1
     assert "a trial draws its persons; write a population instead of patients" in said.replace("\n", " ")
+
+
+# the page ---------------------------------------------------------------------------------------------------
+
+PAGE = Path(__file__).parents[2] / "docs" / "trials.md"
+
+
+def test_every_trial_on_the_page_can_be_read(tmp_path):
+    """The first is a whole scenario; the others are other trials of it."""
+    first, *others = re.findall(r"^```yaml\n(.*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    assert len(others) >= 5
+    for k, block in enumerate([first, *others]):
+        path = tmp_path / f"{k}.yaml"
+        path.write_text(block if block is first else first[: first.index("trial:")] + block)
+        scenario = twin.load_scenario(path)
+        assert scenario.design is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 
+import numpy as np
 import pytest
 
 from cli.report import trial_figure, trial_text
@@ -48,6 +49,10 @@ def text(kind: str) -> tuple[str, object]:
             "endpoints": {"m": {"reading": "marker"}}, "visits": {"at": [0, 0.5, 1]}, "replicates": 80,
             "drop_out": {"rate": "80 % / day"},
         },
+        "orders": {
+            "crossover": {"period": "0.4 day", "washout": "0.2 day"}, "model": MODEL.with_values(loss=2.0),
+            "replicates": 80, "patients": 12,
+        },
         "doses": {
             "endpoints": {}, "arms": {"low": None, "high": "1 mg"}, "patients": 12, "replicates": 80,
             "escalate": {"rule": "3+3", "toxicity": {"outcome": "marker", "above": 11}},
@@ -57,7 +62,7 @@ def text(kind: str) -> tuple[str, object]:
     return trial_text.to_text(found), found
 
 
-@pytest.mark.parametrize("kind", ["plain", "looks", "times", "visits", "doses"])
+@pytest.mark.parametrize("kind", ["plain", "looks", "times", "visits", "orders", "doses"])
 def test_every_kind_of_trial_has_a_text_and_a_figure(kind, tmp_path):
     said, found = text(kind)
     for odd in ("nan", "inf", "None", "_"):
@@ -78,6 +83,15 @@ def test_what_says_nothing_is_left_out():
     assert "either way" not in looks  # one-sided
     assert "events" in text("times")[0]
     assert text("doses")[0].startswith("80 trials of 12 patients, doses low, high; seed 1")
+
+
+def test_a_crossover_shows_every_person_under_both_arms():
+    """What is left of 0.5 mg after 0.4 day at a loss of 2 in a day, or, in the other order, nothing of it yet."""
+    example = text("orders")[1]["example"].to_dataset()
+    gain = (example["marker: treated"] - example["marker: control"]).values
+    first = (example["arm"] == "treated, then control").values
+    np.testing.assert_allclose(gain[~first], 0.5 * np.exp(-0.8), rtol=1e-5)
+    np.testing.assert_allclose(gain[first], 0.5 * (np.exp(-0.8) - np.exp(-2.0)), rtol=1e-5)
 
 
 def test_the_estimand_is_said():

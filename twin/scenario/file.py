@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
+from ..benefit.file import BenefitEntry
 from ..catalogue import installed_names
 from ..files.schema import Closed, Name, Number, Quantity, Text, Whole
 from ..patient.file import ChangeEntry, DoseList, Doses, DoseText, PatientFile
@@ -190,6 +191,7 @@ class ScenarioFile(Closed):
     calibration: Calibration | None = Field(None, description="How patients' observations are used; by default, auto")
     sampling: SamplingEntry | None = Field(None, description="When to measure: what `twin sampling` is asked")
     trial: TrialEntry | None = Field(None, description="A trial of the population: what `twin trial` simulates")
+    benefit: BenefitEntry | None = Field(None, description="Who benefits: what `twin benefit` answers")
     solver: Literal[SOLVERS] = Field(  # type: ignore[valid-type]
         "auto", description="How the equations are solved"
     )

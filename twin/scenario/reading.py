@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..benefit.question import read_question as read_benefit
 from ..errors import TwinError, TwinErrors, show, suggest
 from ..files.document import Document, Location, read
 from ..files.reach import Reach
@@ -33,6 +34,7 @@ from .permit import Permit
 from .record_entry import JoinEntry, SourceEntry, is_record
 
 if TYPE_CHECKING:
+    from ..benefit.question import Question
     from ..ingest.report import Report
     from ..ingest.sources import Source
     from ..model import DiseaseModel, Outcome
@@ -117,6 +119,7 @@ class Reading:
             with self.at("times"):
                 check_length(times[-1], model.resolution, model.time_unit)
         design = self.trial(model, regimens, outcomes, until)
+        benefit = self.benefit(model, population, regimens, outcomes)
         self.replay(model)
         if self.file.sampling is not None and not self.found:  # what it names has been read
             self.sampling(model, patients, regimens, outcomes, now, until)
@@ -135,6 +138,7 @@ class Reading:
         return {
             "model": model, "patients": tuple(patients), "regimens": regimens, "outcomes": outcomes,
             "settings": settings, "population": population, "aim": aim, "design": design,
+            "benefit": benefit,
             "reports": tuple(self.reports), "fingerprints": self.fingerprints,
         }  # fmt: skip
 
@@ -357,6 +361,27 @@ class Reading:
         for place, message in problems:
             self.problem(("trial", *place), message)
         return design
+
+    def benefit(
+        self, model: DiseaseModel, population: Population | None, regimens: Mapping[str, Regimen],
+        outcomes: Mapping[str, Outcome],
+    ) -> Question | None:  # fmt: skip
+        """Who benefits, if that is asked; nothing that is wrong elsewhere is said again."""
+        if self.file.benefit is None:
+            return None
+        with self.at("benefit"):
+            if self.file.population is None:
+                raise TwinError("it is asked of a population; write one instead of patients")
+            if self.file.now is not None:
+                raise TwinError("effects begin with each person's course; leave now out")
+            if self.file.uncertainty:
+                raise TwinError("effects are those of fixed population values; leave uncertainty out")
+        if population is None or set(regimens) != set(self.file.regimens):
+            return None
+        question, problems = read_benefit(self.file.benefit, model, population, regimens, outcomes)
+        for place, message in problems:
+            self.problem(("benefit", *place), message)
+        return question
 
     def replay(self, model: DiseaseModel) -> None:
         """Checks how often measurements are replayed."""

@@ -28,6 +28,7 @@ from .permit import Permit
 from .reading import Reading
 
 if TYPE_CHECKING:
+    from ..benefit.question import Question
     from ..ingest.report import Report
     from ..model import DiseaseModel, Outcome
     from ..trials.design import Design
@@ -53,6 +54,7 @@ class Scenario:
     population: Population | None = None  # whose persons are the draws of its one patient
     aim: Aim | None = None  # what `optimise` says
     design: Design | None = None  # what `trial` says
+    benefit: Question | None = None  # what `benefit` asks
     reports: tuple[Report, ...] = ()
     fingerprints: Mapping[str, str] = dataclasses.field(default_factory=dict)
 

@@ -36,7 +36,6 @@ class _State:
     active: np.ndarray  # (replicate, arm)
     found: dict[str, np.ndarray]  # (replicate, hypothesis) at the look each ended
     rejected: np.ndarray
-    decided_at: np.ndarray
 
     @property
     def running(self) -> np.ndarray:
@@ -53,7 +52,7 @@ def run_trials(conduct: Conduct) -> Trials:
         conduct.first_arms, followed, np.full(count, -1), np.zeros(count, int), np.full(count, np.inf),
         np.ones((count, len(design.arms)), bool),
         {name: np.full((count, hypotheses), np.nan) for name in (*_FIELDS, "z")},
-        np.zeros((count, hypotheses), bool), np.full((count, hypotheses), -1),
+        np.zeros((count, hypotheses), bool),
     )  # fmt: skip
     planned = plan_looks(design)
     taken = np.full((count, len(shares)), np.nan)
@@ -93,7 +92,6 @@ def _look(
     decision = np.where(alive & ~((decision == FUTILITY) & ends[:, None]), decision, GO)  # the end is no stop
     wins = (decision == EFFICACY) & ~(_fails_first(design, decision, primary))
     state.rejected |= wins & alive
-    state.decided_at = np.where(wins & (state.decided_at < 0), k, state.decided_at)
     for name in (*_FIELDS, "z"):
         now = estimates[name] if name != "z" else z
         state.found[name] = np.where(alive, now, state.found[name])
@@ -214,7 +212,6 @@ def _report(conduct: Conduct, state: _State, taken: np.ndarray) -> Trials:
         **found, p=p_of(found["z"], design.sides), look=state.look, why=state.why, rejected=state.rejected,
         randomised=entered.sum(axis=1), analysed=primary.inside.sum(axis=1),
         events=np.broadcast_to(events, len(arm)).copy(), duration=state.at, of_arm=of_arm, information=taken,
-        stopped_at=state.decided_at,
         screened=conduct.enrolment.screened, lost=lost.sum(axis=1), failed=(entered & followed.seen.failed).sum(axis=1),
         levels=levels_of(design, observed, arm),
     )  # fmt: skip

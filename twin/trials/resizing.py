@@ -60,7 +60,7 @@ def run_resized(conduct: Conduct) -> Trials:
         randomised=size, analysed=(data.inside & inside).sum(axis=1), events=np.zeros(count), duration=at,
         of_arm=np.stack([(inside & (arm == k)).sum(axis=1) for k in range(len(design.arms))], axis=1),
         information=np.ones((count, 1)),
-        stopped_at=np.zeros((count, 1), int), screened=conduct.enrolment.screened, lost=lost.sum(axis=1),
+        screened=conduct.enrolment.screened, lost=lost.sum(axis=1),
         failed=(inside & followed.seen.failed).sum(axis=1), levels=levels_of(design, observed, arm),
     )  # fmt: skip
 

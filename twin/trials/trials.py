@@ -28,7 +28,6 @@ class Trials:
     duration: np.ndarray
     of_arm: np.ndarray  # (replicate, arm) persons
     information: np.ndarray  # (replicate, look) what there was of it; not a number of looks that were not taken
-    stopped_at: np.ndarray  # (replicate, hypothesis) the look at which each was decided
     screened: np.ndarray
     lost: np.ndarray
     levels: np.ndarray  # (replicate, endpoint, arm) what each arm comes to by itself
