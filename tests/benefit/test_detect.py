@@ -57,6 +57,10 @@ def test_nothing_to_see_is_seen_as_often_as_the_level_says():
     group, gain, arms = toy(0.0)
     found = detect("group", group, gain, arms, 400)
     assert found.patients > 10**6
+    noise = np.random.default_rng(2).normal(size=2000)
+    levels, some = np.arange(2000) % 50, Arms(arms.values[:2000], arms.chance[:2000])
+    told = detect("levels", levels.astype(float), noise, some, 400).variance
+    assert told < 0.2 * 49 / 2000  # means of 50 levels vary by 0.0245 by chance, which is taken off
     assert detect("one", np.zeros(len(gain)), gain, arms, 400).patients == np.inf
 
 

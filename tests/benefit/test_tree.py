@@ -76,6 +76,14 @@ def test_levels_are_parted_into_any_subsets():
     assert tree.score == odd.sum()
 
 
+def test_a_tree_is_the_same_in_any_unit():
+    baseline = persons(500, 5)
+    gain = by_rule(baseline) + np.random.default_rng(6).normal(size=500)
+    for score in (treat, tell_apart):
+        trees = [fit_tree(gain * size, baseline, make_splits(baseline, 20), score=score) for size in (1.0, 1e-12, 1e9)]
+        assert len({str(tree.spell(baseline)) for tree in trees}) == 1
+
+
 def test_nothing_to_part_is_everybody():
     baseline = persons(100)
     tree = fit_tree(np.ones(100), baseline, make_splits(baseline, 10))

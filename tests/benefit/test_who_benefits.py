@@ -87,6 +87,9 @@ def test_a_ratio_may_be_one_for_all_where_a_difference_is_not():
     alike = dict(zip(scales["scale"].values, scales["homogeneous"].values, strict=True))
     assert alike == {"difference": False, "log ratio": True, "log odds ratio": True}
     assert scales["mean"].sel(scale="log ratio").item() == pytest.approx(np.log(0.5), abs=0.02)
+    persons = tree["persons"].to_dataset()
+    hazard = 0.1 * 0.1 * np.exp((persons["known age"].values - 50) / 10)
+    np.testing.assert_allclose(persons["control"].values, -np.expm1(-hazard), rtol=1e-5)  # the solver's tolerance
     assert tree.attrs["good"] == "lower"
     assert value(tree, "mean")[0] > 0
     assert tree.attrs["rule"] == "no stratum"  # everybody gains
@@ -109,6 +112,28 @@ def test_repeats_of_a_person_are_the_same_person(found):
     assert value(tree, "luck")[0] < 1e-12
     for name in ("control", "treated", "known size"):
         np.testing.assert_allclose(tree["persons"][name].values, found["persons"][name].values[:400], rtol=1e-12)
+
+
+def test_twins_of_a_cohort_are_treated_as_they_are_known():
+    """Two patients with 40 draws each, whose response is known: 1 + size - 3 other + 0.5 deviations, exactly."""
+    model = Responder()
+    patients = tuple(
+        twin.Patient(name, covariates={"age": 50, "size": size, "kind": kind}).bind(model)
+        for name, size, kind in (("ana", 0.5, "plain"), ("ben", 1.0, "other"))
+    )
+    deviations = {name: np.random.default_rng(3).normal(size=(2, 40)) for name in ("level", "response")}
+    known = twin.Twin(model, patients, {}, deviations, {}, ("trusted", "trusted"), ((), ()))
+    population = Population.build(model, {"cohort": known})
+    tree = twin.who_benefits(model, population, ARMS, benefit=ASKED | {"within": 3}, draws=400, until="10 day")
+    persons = tree["persons"].to_dataset()
+    possible = np.array([[1.5], [-1.0]]) + 0.5 * deviations["response"]
+    ben = persons["known kind"].values == "other"
+    assert 0.4 < ben.mean() < 0.6
+    for one, gains in zip((~ben, ben), possible, strict=True):
+        apart = np.abs(persons["gain"].values[one][:, None] - gains[None]).min(axis=1)
+        assert apart.max() < 1e-9
+    assert value(tree, "luck")[0] < 1e-9
+    assert value(tree, "known_share")[0] > 0.8  # of a variance of 1.5625 + 0.25, give or take what 40 draws are
 
 
 def test_luck_with_readings_is_told_apart():

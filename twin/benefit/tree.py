@@ -19,7 +19,7 @@ from .baseline import Baseline, Split, ask
 
 _BLOCK = 32_768  # persons at once
 _SWEEPS = 10
-_LEAST = 1e-9  # of a score's scale: less than that is rounding
+_LEAST = 1e-9  # of the highest score there could be: less than that is rounding
 
 Score = Callable[[np.ndarray, np.ndarray], np.ndarray]  # of sums and numbers of persons: how good a leaf is
 
@@ -80,7 +80,7 @@ def fit_tree(
         return Tree(None, (None, None), whole)
     persons, sums = _totals(gain, baseline, splits)
     n, s = np.diag(persons).copy(), np.diag(sums).copy()
-    scale = _LEAST * (np.abs(gain).sum() + abs(whole))
+    scale = _LEAST * float(score(np.abs(gain), np.ones(len(gain))).sum())  # what it would be, each in a leaf
     sides, seconds = [], []
     for count, total, both, both_sum in (
         (n, s, persons, sums),
