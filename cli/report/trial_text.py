@@ -185,11 +185,11 @@ def _cell(tree: Any, name: str, value: float, error: float) -> str:
     return spell(name, value, error, tree.attrs["replicates"])
 
 
-def spell(name: str, value: float, error: float, count: int) -> str:
+def spell(name: str, value: float, error: float, count: int = 0) -> str:
     """A number with its standard error; shares in percent, and a limit where all of `count` trials agree."""
     if not np.isfinite(value):
         return "-"
-    if name in _COUNTED and value in (0.0, 1.0):
+    if count and name in _COUNTED and value in (0.0, 1.0):
         limit = 100 * (1 - 0.05 ** (1 / count))
         return f"< {limit:.2g} %" if value == 0 else f"> {100 - limit:.4g} %"
     if name in _SHARES or name.startswith("share of"):

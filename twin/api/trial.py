@@ -103,5 +103,5 @@ def _read(
     return design
 
 
-def _sentence(at: Sequence[str | int], message: str) -> str:
+def _sentence(at: tuple[str | int, ...], message: str) -> str:
     return f"trial{f', {spell(at)}' if at else ''}: {message}"

@@ -35,7 +35,7 @@ def estimate_by_stages(design: Design, trials: Trials) -> tuple[np.ndarray, np.n
             if endpoint is not design.endpoints[0] or not known.any():
                 continue
             some = rows[known]
-            of_each = bounds if bounds is planned else revise(planned, _steps(trials, some))
+            of_each = bounds or revise(planned, _steps(trials, some))
             said = estimate(of_each, look[known] + 1, z[known], level, obey_futility=True)  # these trials do
             scale = error[known] * np.sqrt(share[known])  # of a drift: one over the root of all information
             shift = endpoint.analysis.margin or 0.0

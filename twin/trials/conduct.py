@@ -22,6 +22,8 @@ from .endpoint import Data, Followed, observe
 from .people import Enrolled, Population, enrol, with_levels
 from .recruit import recruit
 
+_ANALYSED = 8192  # persons in a call of an analysis
+
 
 @dataclasses.dataclass
 class Conduct:
@@ -143,16 +145,21 @@ class Conduct:
         data = data if among is None else dataclasses.replace(data, inside=data.inside & among)
         columns = columns_of(endpoint, self.model, self.facts, data, self.prognosis.get(endpoint.name))
         strata = stratum_of(self.design, self.facts, arm.shape)
-        pad = self.courses.together - len(arm)  # one size for all parts, so that programs are shared
+        given = ([getattr(data, field.name) for field in dataclasses.fields(Data)], arm, columns, strata)
+        size, count = max(1, _ANALYSED // arm.shape[1]), count_strata(self.design)
+        found = []
+        for first in range(0, len(arm), size):
+            some = np.minimum(
+                np.arange(first, first + size), len(arm) - 1
+            )  # a call has one size, so its bits do not vary
+            fields, *rest = (_take(one, some) for one in given)
+            found.append(analyse(endpoint, Data(*fields), rest[0], which, *rest[1:], count))
+        return Estimate(*(np.concatenate(column)[: len(arm)] for column in zip(*found, strict=True)))
 
-        def wide(values: Any) -> Any:
-            if isinstance(values, tuple):  # the comparisons of a win ratio, field by field
-                made = map(wide, values)
-                return type(values)(*made) if hasattr(values, "_fields") else tuple(made)
-            if not isinstance(values, np.ndarray) or pad <= 0:
-                return values
-            return np.pad(values, ((0, pad), *((0, 0),) * (values.ndim - 1)), mode="edge")
 
-        padded = Data(*(wide(getattr(data, field.name)) for field in dataclasses.fields(Data)))
-        found = analyse(endpoint, padded, wide(arm), which, wide(columns), wide(strata), count_strata(self.design))
-        return Estimate(*(column[: len(arm)] for column in found))
+def _take(values: Any, rows: np.ndarray) -> Any:
+    """Some replicates of arrays, and of tuples and lists of them."""
+    if isinstance(values, tuple | list):
+        made = [_take(one, rows) for one in values]
+        return type(values)(*made) if hasattr(values, "_fields") else type(values)(made)
+    return values[rows] if isinstance(values, np.ndarray) else values

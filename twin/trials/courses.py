@@ -48,7 +48,7 @@ class Seen:
             return np.take_along_axis(values, index, axis=2)[:, :, 0]
 
         groups = [{n: choose(v) for n, v in group.items()} for group in (self.outcomes, self.readings, self.latent)]
-        return Seen(*groups, choose(self.left), choose(self.failed))
+        return Seen(groups[0], groups[1], groups[2], choose(self.left), choose(self.failed))
 
     def until(self, when: np.ndarray, visits: np.ndarray) -> Seen:
         """Without readings after a time of each person (replicate, person)."""
@@ -59,7 +59,8 @@ class Seen:
     def whatever_the_arm(self, arms: int) -> Seen:
         """Of one arm, the same for so many: what there is without an effect."""
         groups = [{n: np.repeat(v, arms, 2) for n, v in g.items()} for g in (self.outcomes, self.readings, self.latent)]
-        return Seen(*groups, np.repeat(self.left, arms, 2), np.repeat(self.failed, arms, 2))
+        left, failed = (np.repeat(v, arms, 2) for v in (self.left, self.failed))
+        return Seen(groups[0], groups[1], groups[2], left, failed)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -88,7 +88,7 @@ def _number(endpoint: Endpoint, followed: Followed, known: np.ndarray) -> Data:
     """An outcome of the whole follow-up; of a crossover, of each period."""
     if followed.design.crossover is not None:
         both = np.stack([followed.seen.outcomes[f"{endpoint.of} {k}"] for k in range(2)], axis=-1)
-        return Data(both, ~np.isnan(both).any(axis=-1))
+        return Data(both, np.isfinite(both).all(axis=-1))
     due = followed.design.follow_up
     value = np.where(followed.lost < due, np.nan, followed.seen.outcomes[endpoint.of])
     failed = np.zeros(value.shape, bool)

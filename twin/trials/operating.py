@@ -97,7 +97,7 @@ def of_trials(design: Design, trials: Trials) -> Measured:
     """Of the trial as a whole: how large it is, how long it takes, and how it ends."""
     total = trials.of_arm.sum(axis=1)
     found = {
-        "any_rejected": share(trials.rejected.any(axis=1)),
+        "any_rejected": share(np.asarray(trials.rejected.any(axis=1))),
         "stopped_for_efficacy": share(_early(design, trials) & (trials.why == EFFICACY)),
         "stopped_for_futility": share(_early(design, trials) & (trials.why == FUTILITY)),
         "randomised": mean(trials.randomised.astype(float)),

@@ -34,6 +34,7 @@ class Population(Protocol):
 
     def draw_many(self, seed: int, numbers: range, labels: Sequence[str]) -> People:
         """These persons of each label, one label after the other."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Candidates:
 
         shape = (self.shape[0], self.shape[1] + other.shape[1])
         groups = ("covariates", "deviations", "individuals")
-        return Candidates(*(side_by_side(getattr(self, g), getattr(other, g)) for g in groups), shape)
+        return Candidates(**{g: side_by_side(getattr(self, g), getattr(other, g)) for g in groups}, shape=shape)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +75,8 @@ def draw_candidates(population: Population, seed: int, replicates: range, number
     drawn = population.draw_many(seed, numbers, [f"trial {r}" for r in replicates])
     shape = (len(replicates), len(numbers))
     groups = ("covariates", "deviations", "individuals")
-    return Candidates(*({n: v.reshape(shape) for n, v in getattr(drawn, group).items()} for group in groups), shape)
+    found = {group: {n: v.reshape(shape) for n, v in getattr(drawn, group).items()} for group in groups}
+    return Candidates(**found, shape=shape)
 
 
 def enrol(
@@ -124,10 +126,10 @@ def is_eligible(design: Design, model: DiseaseModel, candidates: Candidates) -> 
 
 def with_levels(model: DiseaseModel, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The values that conditions ask for: covariates, and the number of each level by its name."""
-    found = dict(values)
+    found: dict[str, np.ndarray] = dict(values)
     for name, declared in model.covariates().items():
         for level in declared.levels or ():
-            found[f"{name}={level}"] = np.float64(declared.number(name, level))
+            found[f"{name}={level}"] = np.asarray(declared.number(name, level), float)
     return found
 
 

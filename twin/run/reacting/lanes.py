@@ -111,12 +111,14 @@ def pad_plans(plans: Sequence[Plan]) -> Plans:
     def join(columns: Sequence[np.ndarray]) -> np.ndarray:
         return np.stack([np.pad(one, (0, size - len(one)), mode="edge") for one in columns])[place]
 
+    columns = ("time", "amount", "every", "mode", "given")
     return Plans(
-        *(join([getattr(plan, name) for plan in some]) for name in ("time", "amount", "every", "mode", "given")),
-        np.array([len(plan.time) - 1 for plan in some])[place], np.array([plan.open for plan in some])[place],
-        np.array([plan.treatment for plan in some])[place],
-        {per: join([plan.by_size[per] for plan in some]) for per in some[0].by_size},
-    )  # fmt: skip
+        **{name: join([getattr(plan, name) for plan in some]) for name in columns},
+        last=np.array([len(plan.time) - 1 for plan in some])[place],
+        open=np.array([plan.open for plan in some])[place],
+        treatment=np.array([plan.treatment for plan in some])[place],
+        by_size={per: join([plan.by_size[per] for plan in some]) for per in some[0].by_size},
+    )
 
 
 def pad_fixed(fixed: Sequence[Fixed]) -> Fixed:
@@ -127,9 +129,12 @@ def pad_fixed(fixed: Sequence[Fixed]) -> Fixed:
     def join(columns: Sequence[np.ndarray], fill: float = 0.0) -> np.ndarray:
         return np.stack([np.pad(one, (0, size - len(one)), constant_values=fill) for one in columns])[place]
 
-    rest = (join([getattr(one, name) for one in some]) for name in ("amount", "treatment", "mode", "given"))
-    more = {per: join([one.by_size[per] for one in some]) for per in some[0].by_size}
-    return Fixed(join([one.time for one in some], np.inf), *rest, more)
+    columns = ("amount", "treatment", "mode", "given")
+    return Fixed(
+        time=join([one.time for one in some], np.inf),
+        **{name: join([getattr(one, name) for one in some]) for name in columns},
+        by_size={per: join([one.by_size[per] for one in some]) for per in some[0].by_size},
+    )
 
 
 def _distinct(several: Sequence[Any]) -> tuple[list[Any], np.ndarray]:
