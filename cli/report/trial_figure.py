@@ -121,7 +121,7 @@ def _survival(axes: Any, data: Any, name: str, arms: list[str]) -> None:
         axes.step(x, 100 * y, where="post", color=COLOURS[k], label=arm)
     axes.set_ylim(0, 102)
     axes.set_xlabel(f"since randomisation ({unit})")
-    axes.set_ylabel(f"without {name} (%)")
+    axes.set_ylabel(f"{name}: without the event (%)")
     axes.legend(frameon=False, fontsize=8)
 
 

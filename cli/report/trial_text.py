@@ -18,11 +18,9 @@ TABLES = {
 }  # fmt: skip
 _COUNTED = {  # how often something comes of a trial: where it never does, there is a limit to how often it may
     "power", "rejected", "coverage", "any_rejected", "stopped_for_efficacy", "stopped_for_futility", "efficacy",
-    "futility", "chosen", "none_chosen", "right",
+    "futility", "chosen", "none_chosen", "right", "above_truth_by_stages", "coverage_by_stages",
 }  # fmt: skip
-_SHARES = {
-    *_COUNTED, "not_computed", "lost", "reached", "share", "toxic", "above_truth_by_stages", "coverage_by_stages",
-}  # fmt: skip
+_SHARES = {*_COUNTED, "not_computed", "lost", "reached", "share", "toxic"}
 _TIMES = {"duration", "duration_median", "duration_sd", "time"}
 _WORDS = {
     "rejected": "rejected, either way", "true_effect": "true effect", "effect": "mean estimate", "rmse": "RMSE",
@@ -133,7 +131,8 @@ def _says_something(tree: Any, data: Any, name: str) -> bool:
 def _by(tree: Any, group: str, dim: str, heading: str, run: str) -> Iterator[str]:
     """A row an arm or a look, a column a characteristic."""
     data = tree[group].to_dataset().sel(run=run)
-    names = [n for n in _names(data) if not (n == "futility" and data[n].values.max() == 0)]
+    names = [n for n in _names(data) if not np.isnan(data[n].values).all()]
+    names = [n for n in names if not (n == "futility" and data[n].values.max() == 0)]
     words = _AT_LOOKS if group == "looks" else {}
     several = tree[group].sizes["run"] > 1
     lines = [[f"{heading}, {run}" if several else heading, *(_label(tree, n, words).strip() for n in names)]]
