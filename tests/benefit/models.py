@@ -16,6 +16,7 @@ class Parameters(eqx.Module):
     level: Scalar = parameter(10.0, "1", "where a person stands without treatment", spread=Normal(1.0))
     response: Scalar = parameter(1.0, "1/mg", "what a dose of 1 mg adds", spread=Normal(0.5))
     hazard: Scalar = parameter(0.1, "1/day", "hazard of the event without treatment")
+    loss: Scalar = parameter(0.0, "1/day", "how fast what is given is lost")
     error: Scalar = parameter(0.5, "1", "error of a reading")
 
 
