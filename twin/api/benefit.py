@@ -69,6 +69,8 @@ def who_benefits(
     population = know_columns(with_model(population, as_model(model)))
     known = population.model
     how = settings.but(seed=seed, until=until, draws=draws)
+    if how.uncertainty:
+        raise TwinError("effects are those of fixed population values; leave uncertainty out")
     arms, wanted = bind_arms(known, regimens), select_outcomes(known, outcomes)
     question = benefit if isinstance(benefit, Question) else _read(benefit, known, population, arms, wanted)
     effects = find_effects(question, known, population, arms, how, choose, workers, progress)
