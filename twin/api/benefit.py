@@ -20,7 +20,7 @@ from ..benefit.effects import Progress, find_effects
 from ..benefit.file import BenefitEntry
 from ..benefit.find import find_benefit
 from ..benefit.question import Question, read_question
-from ..errors import TwinErrors
+from ..errors import TwinError, TwinErrors
 from ..files.document import Location, spell
 from ..files.schema import examine
 from ..library import as_model
