@@ -106,15 +106,6 @@ def _to_normal(statistic: np.ndarray, degrees: np.ndarray) -> np.ndarray:
     return np.sign(statistic) * np.where(tail > _LEAST, -ndtri(np.maximum(tail, _LEAST)), -ndtri(_LEAST))
 
 
-def limits(found: Estimate, level: float) -> tuple[np.ndarray, np.ndarray]:
-    low, high = analysis.interval(found, level)
-    return np.asarray(low), np.asarray(high)
-
-
-def tail(found: Estimate, sides: int) -> np.ndarray:
-    return np.asarray(analysis.p_value(found, sides))
-
-
 def columns_of(
     endpoint: Endpoint, model: DiseaseModel, known: Mapping[str, np.ndarray], data: Data, prognosis: np.ndarray | None
 ) -> Columns:  # fmt: skip
