@@ -7,6 +7,7 @@ else is there.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import threading
@@ -42,6 +43,13 @@ class Read(NamedTuple):
     real: np.ndarray  # whether it is one
 
 
+class Belief(NamedTuple):
+    """A population as numbers that compiled functions take, in the place of the model's and the prior's own."""
+
+    typical: Mapping[str, np.ndarray]  # typical values by parameter (patient,)
+    lower: np.ndarray  # from standard normal numbers to deviations (patient, unknown, unknown)
+
+
 class Data(NamedTuple):
     """What a compiled function reads of patients, who come first in every array."""
 
@@ -50,6 +58,7 @@ class Data(NamedTuple):
     chances: Mapping[str, Mapping[str, np.ndarray]]  # of covariates that are not certain
     since: np.ndarray  # what is measured earlier is known
     read: Mapping[str, Read]  # by observable
+    belief: Belief | None = None  # what is believed of them before their data; the prior's own numbers if left out
 
 
 _PROGRAMS: dict[Any, dict[Any, Any]] = {}
@@ -114,6 +123,13 @@ class Target:
         """The same model, prior and solver for other patients."""
         return Target(self.model, patients, self.prior, **self.how)
 
+    def with_belief(self, belief: Belief) -> Target:
+        """The same under another population, with the same programs: the numbers are data."""
+        other = copy.copy(self)
+        other.data = self.data._replace(belief=belief)
+        vars(other).pop("_kind", None)
+        return other
+
     def __len__(self) -> int:
         return len(self.patients)
 
@@ -133,16 +149,30 @@ class Target:
 
         `anybody`: also of people whom the model does not admit.
         """
-        values, deviations = self.prior.split(u)
-        covariates = self.covariates(u, data)
-        found = self.courses(values, deviations, data.courses or None, covariates=covariates)
+        values, deviations = self.split(u, data)
+        covariates, population = self.covariates(u, data), self.population(data)
+        found = self.courses(values, deviations, data.courses or None, covariates=covariates, population=population)
+        return self.read_courses(found, self.person(u, data), anybody=anybody, data=data)
+
+    def read_courses(self, found: dict[str, Array], person: Any, *, data: Data, anybody: bool = False) -> dict[str, Any]:
+        """What of solved courses the likelihood depends on."""
         solved = found.pop("status") == 0
         held = {n: jnp.where(solved[..., None], v, 1.0) for n, v in found.items()}
         true = {n: {m: _take(held[m], jnp.asarray(data.read[n].place)) for m in held} for n in self.seen}
-        person = self.person(u, data)
         if self.is_selective and not anybody:  # nobody has what the model says nobody has
             solved = solved & jnp.broadcast_to(self.model.admissible(person), (*solved.shape, 1))[..., 0]
         return {"true": true, "person": person.parameters, "solved": solved}
+
+    def split(self, u: Array, data: Data) -> tuple[dict[str, Array], dict[str, Array]]:
+        """The own values of parameters and the deviations of others, from standard normal numbers."""
+        if data.belief is None:
+            return self.prior.split(u)
+        z = jnp.einsum("pij,p...j->p...i", jnp.asarray(data.belief.lower, u.dtype), u)
+        return {}, {n: z[..., i] for i, n in enumerate(self.prior.names)}
+
+    def population(self, data: Data) -> dict[str, Array]:
+        """Typical values (patient, 1), where a belief has them."""
+        return {n: v[:, None] for n, v in data.belief.typical.items()} if data.belief is not None else {}
 
     def terms(self, features: dict[str, Any], data: Data) -> dict[str, Array]:
         """The log density of each measurement (patient, draw, measurement), 0 where there is none."""
@@ -237,10 +267,14 @@ class Target:
     def _kind(self) -> Any:
         """What a compiled function of this target depends on; equal targets share their programs."""
         prior, courses = self.prior, self.courses
+        numbers = (
+            (tuple(sorted(self.model.values.items())), prior.lower.tobytes(), prior.widths.tobytes())
+            if self.data.belief is None
+            else ()
+        )
         alone = () if courses.choice.method else (self,)  # by diffrax, histories are compiled in
         return (
-            type(self.model), tuple(sorted(self.model.values.items())), prior.names, prior.lower.tobytes(),
-            prior.widths.tobytes(), tuple(sorted(prior.replaced.items())), prior.drawn, self.seen,
+            type(self.model), numbers, prior.names, tuple(sorted(prior.replaced.items())), prior.drawn, self.seen,
             compile_key(courses.choice), courses.question, courses.count, *alone,
         )  # fmt: skip
 
@@ -309,9 +343,10 @@ class Target:
 
     def person(self, u: Array, data: Data) -> Any:
         """Individuals at their first covariates (patient, draw, 1)."""
-        values, deviations = self.prior.split(u)
+        values, deviations = self.split(u, data)
         number = data.signals.dtype
         population = {n: jnp.asarray(getattr(self.model.typical(), n), number) for n in self.model.parameters()}
+        population |= {n: v[..., None] for n, v in self.population(data).items()}
         signals = jnp.moveaxis(data.signals, -1, 0)[..., None, None]
         shape = (*u.shape[:2], 1)
         covariates = {n: v[..., None] for n, v in self.covariates(u, data).items()}

@@ -37,6 +37,14 @@ class Spread:
         """The standard deviation on the scale on which it is normal, that of covariances; None if on none."""
         return None
 
+    def to_normal(self, value: Scalar) -> Scalar:
+        """A value on the scale on which the spread is normal."""
+        raise NotImplementedError
+
+    def from_normal(self, number: Scalar) -> Scalar:
+        """The value of a number on the scale on which the spread is normal."""
+        raise NotImplementedError
+
 
 @dataclasses.dataclass(frozen=True)
 class LogNormal(Spread):
@@ -50,6 +58,12 @@ class LogNormal(Spread):
     @property
     def normal_sd(self) -> float:
         return self.sd
+
+    def to_normal(self, value: Scalar) -> Scalar:
+        return jnp.log(value)
+
+    def from_normal(self, number: Scalar) -> Scalar:
+        return jnp.exp(number)
 
     def describe(self) -> str:
         return f"log-normal, CV {100 * math.sqrt(math.expm1(self.sd**2)):.3g} %"
@@ -88,6 +102,12 @@ class Normal(Spread):
     def normal_sd(self) -> float | None:
         return self.sd if math.isinf(self.low) and math.isinf(self.high) else None
 
+    def to_normal(self, value: Scalar) -> Scalar:
+        return value
+
+    def from_normal(self, number: Scalar) -> Scalar:
+        return number
+
     def describe(self) -> str:
         low, high = math.isfinite(self.low), math.isfinite(self.high)
         limits = f" in [{self.low:g}, {self.high:g}]" if low and high else ""
@@ -112,6 +132,13 @@ class LogitNormal(Spread):
     def normal_sd(self) -> float:
         return self.sd
 
+    def to_normal(self, value: Scalar) -> Scalar:
+        share = (value - self.low) / (self.high - self.low)
+        return jnp.log(share) - jnp.log1p(-share)
+
+    def from_normal(self, number: Scalar) -> Scalar:
+        return self.low + (self.high - self.low) * jax.nn.sigmoid(number)
+
     def describe(self) -> str:
         return f"logit-normal in [{self.low:g}, {self.high:g}], SD {self.sd:.3g}"
 
@@ -128,6 +155,12 @@ class SquareRootNormal(Spread):
     @property
     def normal_sd(self) -> float:
         return self.sd
+
+    def to_normal(self, value: Scalar) -> Scalar:
+        return jnp.sqrt(value)
+
+    def from_normal(self, number: Scalar) -> Scalar:
+        return number**2
 
     def describe(self) -> str:
         return f"normal on the square root, SD {self.sd:.3g}"

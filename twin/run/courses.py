@@ -79,13 +79,13 @@ class Courses:
     def __call__(
         self, parameters: Mapping[str, Any], deviations: Mapping[str, Any], arrays: Mapping[str, Any] | None = None,
         *, covariates: Mapping[str, Any] | None = None, typical: Mapping[str, Any] | None = None,
-        factors: Mapping[str, Any] | None = None, still: bool = False,
+        factors: Mapping[str, Any] | None = None, population: Mapping[str, Any] | None = None, still: bool = False,
     ) -> dict[str, Array]:  # fmt: skip
         """As `solve_many`; of the patients whose rows `arrays` are, if given. `typical`: name -> (patient, draw), the
-        population's typical values that covariates and deviations act on, with derivatives.
+        population's typical values that covariates and deviations act on, with derivatives; `population`: the same
+        without, which costs a pass less for each.
 
-        Where individuals stand `still`, derivatives are with respect to factors alone, which costs a pass less for each
-        of the rest.
+        Where individuals stand `still`, derivatives are with respect to typical values and factors alone.
         """
         people = self.people if arrays is None else len(arrays["span"])
         factors = factors or {}
@@ -93,10 +93,15 @@ class Courses:
             raise TwinError(f"factors are of {sorted(factors)}; they belong to what is given in towards, one each")
         given = (parameters, deviations, covariates or {}, typical or {}, factors)
         own, shape = _own(self.model, *given, people, self.number)
+        held = {
+            _TYPICAL + n: jnp.broadcast_to(jnp.asarray(v, self.number), shape)
+            for n, v in (population or {}).items()
+            if _TYPICAL + n not in own
+        }
         if self.choice.method:
-            found = self._together(own, shape, self.arrays if arrays is None else arrays, still)
+            found = self._together(own, held, shape, self.arrays if arrays is None else arrays, still)
         else:
-            found = _each(self.model, self.choice, self.question, *self._apart, own, self._parts)
+            found = _each(self.model, self.choice, self.question, *self._apart, own | held, self._parts)
         return {n: v.reshape(*shape, *v.shape[1:]) for n, v in found.items()}
 
     def _arrays(self, schedules: Schedule, wanted: list[np.ndarray], spans: list[tuple[float, float]]) -> Any:
@@ -119,9 +124,11 @@ class Courses:
             found["rank"] = ranks[np.array([ends.index(e) for _, e in spans]), np.arange(len(spans))]
         return found
 
-    def _together(self, own: dict[str, Array], shape: tuple[int, int], arrays: Any, still: bool) -> dict[str, Array]:
+    def _together(
+        self, own: dict[str, Array], held: dict[str, Array], shape: tuple[int, int], arrays: Any, still: bool
+    ) -> dict[str, Array]:
         """By the ensemble engine, whole blocks of lanes."""
-        held = {n: v for n, v in own.items() if still and not n.startswith(_FACTOR)}
+        held = held | {n: v for n, v in own.items() if still and not n.startswith((_FACTOR, _TYPICAL))}
         own = {n: v for n, v in own.items() if n not in held}
         population = _population(self.model, self.number)
         rest = jax.tree.map(jnp.asarray, dict(arrays))

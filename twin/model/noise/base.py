@@ -37,6 +37,16 @@ class Noise:
     def parameters(self) -> tuple[str, ...]:
         """Names of the declared parameters that size the error."""
 
+    @property
+    def scale(self) -> str | None:
+        """The parameter that every standard deviation is a multiple of, where there is one and errors are normal."""
+        return None
+
+    @property
+    def drives(self) -> tuple[str, ...]:
+        """Those of its parameters that equations use, too."""
+        return ()
+
     def units(self, unit: str, time_unit: str) -> Mapping[str, str]:
         """The unit that each of its parameters must have for an observable in `unit`; one not named may have any."""
         return {}

@@ -83,6 +83,10 @@ class Additive(_Gaussian):
     def parameters(self) -> tuple[str, ...]:
         return (self.error,)
 
+    @property
+    def scale(self) -> str:
+        return self.error
+
     def units(self, unit: str, time_unit: str) -> Mapping[str, str]:
         return {self.error: unit}
 
@@ -102,6 +106,10 @@ class Proportional(_Gaussian):
     @property
     def parameters(self) -> tuple[str, ...]:
         return (self.error,)
+
+    @property
+    def scale(self) -> str:
+        return self.error
 
     def units(self, unit: str, time_unit: str) -> Mapping[str, str]:
         return {self.error: "1"}
@@ -164,6 +172,10 @@ class LogNormalNoise(_Gaussian):
     @property
     def parameters(self) -> tuple[str, ...]:
         return (self.error,)
+
+    @property
+    def scale(self) -> str:
+        return self.error
 
     def units(self, unit: str, time_unit: str) -> Mapping[str, str]:
         return {self.error: "1"}

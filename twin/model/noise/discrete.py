@@ -162,6 +162,10 @@ class MarkovOrdinal(_Whole):
     def parameters(self) -> tuple[str, ...]:
         return (*itertools.chain(*self.logits), *self.shifts, *self.slopes)
 
+    @property
+    def drives(self) -> tuple[str, ...]:
+        return self.parameters
+
     def units(self, unit: str, time_unit: str) -> Mapping[str, str]:
         plain = dict.fromkeys((*itertools.chain(*self.logits), *self.shifts), "1")
         return plain | dict.fromkeys(self.slopes, f"1/({unit})" if unit not in ("", "1") else "1")
