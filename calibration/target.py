@@ -47,7 +47,8 @@ class Belief(NamedTuple):
     """A population as numbers that compiled functions take, in the place of the model's and the prior's own."""
 
     typical: Mapping[str, np.ndarray]  # typical values by parameter (patient,)
-    lower: np.ndarray  # from standard normal numbers to deviations (patient, unknown, unknown)
+    centre: np.ndarray  # where deviations are at standard normal numbers of 0 (patient, unknown)
+    lower: np.ndarray  # and how far these move them (patient, unknown, unknown)
 
 
 class Data(NamedTuple):
@@ -167,7 +168,7 @@ class Target:
         """The own values of parameters and the deviations of others, from standard normal numbers."""
         if data.belief is None:
             return self.prior.split(u)
-        z = jnp.einsum("pij,p...j->p...i", jnp.asarray(data.belief.lower, u.dtype), u)
+        z = jnp.einsum("pij,pdj->pdi", jnp.asarray(data.belief.lower, u.dtype), u) + data.belief.centre[:, None]
         return {}, {n: z[..., i] for i, n in enumerate(self.prior.names)}
 
     def population(self, data: Data) -> dict[str, Array]:
@@ -178,8 +179,8 @@ class Target:
         """The log density of each measurement (patient, draw, measurement), 0 where there is none."""
         found = {}
         for name in self.seen:
-            seen = self._measurements(name, features, data)
-            density = self._noise(name).log_density(seen)
+            seen = self.measurements(name, features, data)
+            density = self.noise(name).log_density(seen)
             found[name] = jnp.where(data.read[name].real[:, None], density, 0.0)
         return found
 
@@ -206,21 +207,24 @@ class Target:
 
     # --- many patients and draws -----------------------------------------------------------------------------
 
-    def of_draws(self, name: str, use: Any, u: np.ndarray, who: np.ndarray | None = None, seed: int = 0) -> Any:
+    def of_draws(
+        self, name: Any, use: Any, u: np.ndarray, who: np.ndarray | None = None, seed: int = 0, solve: Any = None
+    ) -> Any:
         """`use(features, data, u, keys)` of every draw `u` (patient, draw, unknown) of the patients `who`, as NumPy.
 
         All uses share the program that solves courses. A row of what `use` sees is a slice of one patient's draws;
-        its key is the patient's own, so nobody's random numbers depend on who else is there.
+        its key is the patient's own, so nobody's random numbers depend on who else is there. `solve`: a name and a
+        function, instead of `features`.
         """
         who = np.arange(len(self)) if who is None else who
         with jax.enable_x64(True):
-            return self._of_draws(name, use, u, who, seed)
+            return self._of_draws(name, use, u, who, seed, solve or ("features", self.features))
 
-    def _of_draws(self, name: str, use: Any, u: np.ndarray, who: np.ndarray, seed: int) -> Any:
+    def _of_draws(self, name: Any, use: Any, u: np.ndarray, who: np.ndarray, seed: int, solve: Any) -> Any:
         if not self.courses.choice.method:  # by diffrax, all patients at once
             whole = np.zeros((len(self), *u.shape[1:]))
             whole[who] = u
-            found = self._apply(name, use, whole, self.data, self._keys(np.arange(len(self)), seed))
+            found = self._apply(name, use, whole, self.data, self._keys(np.arange(len(self)), seed), solve)
             return jax.tree.map(lambda x: x[who], found)
         draws = u.shape[1]
         slices = -(-draws // _SLICE)
@@ -228,12 +232,13 @@ class Target:
         owner, number = np.repeat(who, slices), np.tile(np.arange(slices), len(who))
         keys = fold(np.repeat(self._keys(who, seed), slices, axis=0), number)
         found = in_parts(
-            lambda part: self._apply(name, use, rows[part], self.rows(owner[part]), keys[part]), len(rows), most=_SLICES
+            lambda part: self._apply(name, use, rows[part], self.rows(owner[part]), keys[part], solve),
+            len(rows), most=_SLICES,
         )
         return jax.tree.map(lambda x: x.reshape(len(who), -1, *x.shape[2:])[:, :draws], found)
 
-    def _apply(self, name: str, use: Any, u: np.ndarray, data: Data, keys: np.ndarray) -> Any:
-        features = self.compile_once("features", self.features)(u, data)
+    def _apply(self, name: Any, use: Any, u: np.ndarray, data: Data, keys: np.ndarray, solve: Any) -> Any:
+        features = self.compile_once(*solve)(u, data)
         used = self.compile_once(name, lambda f, d, u, k: use(f, d, u, jax.random.wrap_key_data(k)))
         return jax.tree.map(np.asarray, used(features, data, u, keys))
 
@@ -288,7 +293,7 @@ class Target:
         """
         found = {}
         for i, name in enumerate(self.seen):
-            seen, noise = self._measurements(name, features, data), self._noise(name)
+            seen, noise = self.measurements(name, features, data), self.noise(name)
             shape = seen.true.shape
             person = jax.tree.map(lambda x, shape=shape: jnp.broadcast_to(x[..., 0], shape[:2]), seen.p)
             each = jax.vmap(lambda key, i=i, n=shape[1]: jax.random.split(jax.random.fold_in(key, i), n))(keys)
@@ -312,21 +317,23 @@ class Target:
             bound, limit = here.bound[:, None], here.value[:, None]
             beyond = jnp.where(bound < 0, new[name] < limit, new[name] > limit)
             cut = jnp.where((bound != 0) & beyond, bound, 0)
-            seen = self._measurements(name, features, data)._replace(
+            seen = self.measurements(name, features, data)._replace(
                 measured=jnp.where(cut != 0, limit, new[name]), bound=cut
             )
-            density = self._noise(name).log_density(seen)
+            density = self.noise(name).log_density(seen)
             total = total + jnp.sum(jnp.where(here.real[:, None], density, 0.0), -1)
         return jnp.where(features["solved"], total, _FAILED)
 
     # --- arrays ----------------------------------------------------------------------------------------------
 
-    def _noise(self, name: str) -> Noise:
+    def noise(self, name: str) -> Noise:
+        """That of an observable that was measured."""
         noise = self.model.observables()[name].noise
         assert noise is not None  # else its measurements were refused
         return noise
 
-    def _measurements(self, name: str, features: dict[str, Any], data: Data) -> Seen:
+    def measurements(self, name: str, features: dict[str, Any], data: Data) -> Seen:
+        """What was measured of an observable, beside what is true then."""
         here, true = data.read[name], features["true"][name]
         measured, bound, times = (jnp.asarray(x)[:, None] for x in (here.value, here.bound, here.time))
         return Seen(measured, bound, true[name], times, features["person"], true)

@@ -202,7 +202,7 @@ def _rounds(
         if not len(left):
             break
         poor, found, guess = poor[left], found.of(left), guess.of(left)
-        guess = _refit(guess, found)
+        guess = refit(guess, found.u, found.weights)
         if ridges is not None and hard.any():
             guess = _with_ridge(guess, ridges(who[poor[hard[left]]]), hard[left])
         # the new round is taken as it comes: the best of several would be the one that happened to miss the tails
@@ -260,9 +260,9 @@ def _round(
     return Weighted(u, height, weights, k, *worth, evidence, np.full(len(who), turn))
 
 
-def _refit(guess: Guess, found: Weighted) -> Guess:
+def refit(guess: Guess, u: np.ndarray, weights: np.ndarray) -> Guess:
     """Each part moved to its share of the weight, and one wide part over everything (population Monte Carlo)."""
-    u, weights = found.u, temper(found.weights, found.u.shape[-1])
+    weights = temper(weights, u.shape[-1])
     logs = guess.log_parts(u)
     whose = np.exp(logs - _total(logs))  # (part, patient, draw)
     share, centres, roots = guess.share.copy(), guess.centre.copy(), guess.root.copy()

@@ -51,8 +51,12 @@ class Modes:
 
 def find(target: Target, generators: list[np.random.Generator], starts: int = STARTS) -> Modes:
     """The modes of every patient."""
-    begin = _begin(target, generators, starts)
-    people, size = len(target), target.prior.size
+    return settle(target, _begin(target, generators, starts))
+
+
+def settle(target: Target, begin: np.ndarray) -> Modes:
+    """The modes that climbs from these places (patient, start, unknown) end on."""
+    people, starts, size = begin.shape
     found = climb(target, np.repeat(np.arange(people), starts), begin.reshape(-1, size))
     order = np.argsort(-found.height.reshape(people, starts), axis=1) + starts * np.arange(people)[:, None]
     u, height, covariance, settled = (x[order] for x in vars(found).values())

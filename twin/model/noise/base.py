@@ -43,6 +43,11 @@ class Noise:
         return None
 
     @property
+    def asks(self) -> str | None:
+        """Another observable that it needs to know, where there is one."""
+        return None
+
+    @property
     def drives(self) -> tuple[str, ...]:
         """Those of its parameters that equations use, too."""
         return ()

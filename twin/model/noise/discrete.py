@@ -240,6 +240,10 @@ class Event(_Whole):
     def parameters(self) -> tuple[str, ...]:
         return ()
 
+    @property
+    def asks(self) -> str:
+        return self.hazard
+
     def sample(self, true: Array, times: Array, p: Any, *, key: Array) -> Array:
         happens = jax.random.exponential(key, (), true.dtype)
         before = jnp.concatenate([jnp.zeros_like(true[:1]), true[:-1]])

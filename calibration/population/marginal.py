@@ -1,0 +1,171 @@
+"""The marginal likelihood of each patient's data as a function of the population, over the draws of a cloud.
+
+l_i(x) = log sum_k p(y_i | phi_ik, x) p(phi_ik | x) / q(phi_ik), smooth in x and differentiated as it is. Patients go
+through compiled functions a few at a time, always as many, so no patient's numbers depend on who else is there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import types
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from twin.model.noise import Seen
+from twin.types import Array
+
+from ..parallel import Once, in_parts
+from .cloud import EMPTY, Cloud
+from .statement import Numbers, Statement
+
+_PART = 8  # patients of a call
+
+
+@dataclasses.dataclass(frozen=True)
+class Marginal:
+    """The marginal likelihoods of a cloud's patients; `x` is the vector of a statement."""
+
+    statement: Statement
+    cloud: Cloud
+
+    def __len__(self) -> int:
+        return len(self.cloud.log_base)
+
+    def values(self, x: np.ndarray) -> np.ndarray:
+        """Log likelihoods (patient,)."""
+        return self._each(_values, x)
+
+    def scores(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Log likelihoods and their gradients (patient, number)."""
+        return self._each(_scores, x)
+
+    def curves(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Log likelihoods, gradients and second derivatives (patient, number, number)."""
+        return self._each(_curves, x)
+
+    def log_weights(self, x: np.ndarray) -> np.ndarray:
+        """What each draw adds to the likelihood, as logarithms (patient, class, draw)."""
+        return self._each(_log_weights, x)
+
+    def log_densities(self, x: np.ndarray) -> np.ndarray:
+        """Log densities of the measurements given each draw (patient, draw)."""
+        return self._each(_log_densities, x)
+
+    def _each(self, function: Callable[..., Any], x: np.ndarray) -> Any:
+        x = np.asarray(x, float)
+        call = program(function, self.statement)
+        with jax.enable_x64(True):
+            work = lambda part: jax.tree.map(np.asarray, call(x, self.cloud.rows(part)))  # noqa: E731
+            return in_parts(work, len(self), most=_PART)
+
+
+@functools.lru_cache(maxsize=64)
+def program(function: Callable[..., Any], statement: Statement) -> Once:
+    """The compiled form of a function of (statement, x, cloud); equal statements share it."""
+    return Once(jax.jit(functools.partial(function, statement)))
+
+
+def log_weights(statement: Statement, x: Array, cloud: Cloud) -> Array:
+    """(patient, class, draw)."""
+    numbers = statement.numbers(x)
+    data = _log_density(statement, x, numbers, cloud)
+    prior = _log_prior(statement, numbers, cloud)
+    base = jnp.where(cloud.solved, data + cloud.log_base, EMPTY)
+    return base[:, None] + prior + numbers.share[:, None]
+
+
+def _log_prior(statement: Statement, numbers: Numbers, cloud: Cloud) -> Array:
+    """The density of each draw's coordinates in each class (patient, class, draw)."""
+    means = jax.vmap(lambda row: statement.means(numbers, row))(cloud.signals)
+    root = jnp.linalg.cholesky(statement.covariance(numbers))
+    away = cloud.phi[:, None] - means[:, :, None]
+    z = jax.scipy.linalg.solve_triangular(root, away.reshape(-1, away.shape[-1]).T, lower=True)
+    squares = jnp.sum(z * z, 0).reshape(away.shape[:-1])
+    constant = jnp.sum(jnp.log(jnp.diagonal(root))) + 0.5 * len(statement.coordinates) * math.log(2 * math.pi)
+    return -0.5 * squares - constant
+
+
+def _log_density(statement: Statement, x: Array, numbers: Numbers, cloud: Cloud) -> Array:
+    """Of the measurements, given each draw (patient, draw)."""
+    total: Any = jnp.zeros(cloud.log_base.shape, x.dtype)
+    observables, person = statement.model.observables(), _person(statement, numbers, cloud)
+    for name, sums in cloud.sums.items():
+        noise = observables[name].noise
+        assert noise is not None and noise.scale is not None
+        sd = getattr(person, noise.scale)[..., 0]
+        count = sums.number * (0.5 * math.log(2 * math.pi) + jnp.log(sd))
+        total = total - 0.5 * sums.squares / sd**2 - sums.logs - count
+    for name, true in cloud.true.items():
+        noise, read = observables[name].noise, cloud.read[name]
+        assert noise is not None
+        moved = _moved(statement, x, cloud, name, true)
+        seen = Seen(
+            *(jnp.asarray(v)[:, None] for v in (read.value, read.bound)), moved[name],
+            jnp.asarray(read.time)[:, None], person, moved,
+        )  # fmt: skip
+        total = total + jnp.sum(jnp.where(read.real[:, None], noise.log_density(seen), 0.0), -1)
+    return total
+
+
+def _person(statement: Statement, numbers: Numbers, cloud: Cloud) -> Any:
+    """What errors depend on: typical parameters at the patients' covariates, and effects of the draws (.., .., 1)."""
+    person = jax.vmap(lambda row: statement.typical_person(numbers, row))(cloud.signals)
+    declared = statement.model.parameters()
+    found = {
+        n: jnp.broadcast_to(jnp.asarray(getattr(person, n)), (len(cloud.signals),))[:, None, None] for n in declared
+    }
+    for k, one in enumerate(statement.coordinates):
+        if not one.occasion:
+            name = statement.effects[one.effect]
+            spread = declared[name].spread
+            assert spread is not None
+            found[name] = spread.from_normal(cloud.phi[..., k, None])
+    return types.SimpleNamespace(**found)
+
+
+def _moved(statement: Statement, x: Array, cloud: Cloud, name: str, true: dict[str, Array]) -> dict[str, Array]:
+    """True values, moved along their slopes from where they were solved."""
+    if name not in cloud.slopes:
+        return true
+    places = np.array([statement.estimated.index(n) for n in statement.along])
+    step = x[places] - cloud.origin  # (patient, value)
+    return {
+        n: v + jnp.einsum("pkjt,pj->pkt", cloud.slopes[name][n], step) for n, v in true.items()
+    }
+
+
+def _values(statement: Statement, x: Array, cloud: Cloud) -> Array:
+    logs = log_weights(statement, x, cloud)
+    return jax.scipy.special.logsumexp(logs.reshape(len(logs), -1), axis=1)
+
+
+def _by_patient(statement: Statement, cloud: Cloud) -> Callable[[Array, Cloud], Array]:
+    return lambda x, one: _values(statement, x, jax.tree.map(lambda v: v[None], one))[0]
+
+
+def _scores(statement: Statement, x: Array, cloud: Cloud) -> tuple[Array, Array]:
+    return jax.vmap(lambda one: jax.value_and_grad(_by_patient(statement, cloud))(x, one))(cloud)
+
+
+def _curves(statement: Statement, x: Array, cloud: Cloud) -> tuple[Array, Array, Array]:
+    def one(own: Cloud) -> tuple[Array, Array, Array]:
+        value = _by_patient(statement, cloud)
+        slope = jax.grad(value)
+        curve = jax.lax.map(lambda unit: jax.jvp(lambda y: slope(y, own), (x,), (unit,))[1], jnp.eye(len(x)))
+        return value(x, own), slope(x, own), curve
+
+    return jax.vmap(one)(cloud)
+
+
+def _log_weights(statement: Statement, x: Array, cloud: Cloud) -> Array:
+    return log_weights(statement, x, cloud)
+
+
+def _log_densities(statement: Statement, x: Array, cloud: Cloud) -> Array:
+    return _log_density(statement, x, statement.numbers(x), cloud)
