@@ -116,7 +116,7 @@ def _solve(
     model = kind()
 
     def person(signals: Array) -> Individual:
-        return with_own(individual_at(model, Draw({}, population, jnp.bool_(True)), signals), own)
+        return model.during(with_own(individual_at(model, Draw({}, population, jnp.bool_(True)), signals), own))
 
     return solve_course(model, choice, question, schedule, person, **given, chances={})
 

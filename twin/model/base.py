@@ -80,6 +80,13 @@ class DiseaseModel:
     horizon: ClassVar[float] = 0.0  # shortest course worth following when nobody says until when
     aliases: ClassVar[tuple[str, ...]] = ()  # shorter names it goes by
 
+    # What an extension adds (`extension/`): how the class was made, step by step; by parameter, the names of its
+    # coefficients and of its deviations in occasions 1, 2, ...; and draws of an uncertain population.
+    extensions: ClassVar[tuple[Any, ...]] = ()
+    covariate_effects: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    occasions: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    population_draws: ClassVar[Any] = None
+
     def __init__(self, values: Mapping[str, float] | None = None):
         require_contract(type(self))
         self.values: dict[str, float] = dict(values or {})
@@ -91,6 +98,10 @@ class DiseaseModel:
 
     def individual(self, p: Any, covariates: Any) -> Any:
         """Typical parameters -> those of a typical person with these covariates (spread comes after)."""
+        return p
+
+    def during(self, p: Individual) -> Individual:
+        """The individual as the equations have them while p's covariates last: moved by what the occasion adds."""
         return p
 
     def admissible(self, p: Individual) -> Scalar | bool:

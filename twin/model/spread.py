@@ -28,6 +28,10 @@ class Spread:
     def value(self, typical: Scalar, z: Scalar) -> Scalar:
         """The individual's parameter, where `typical` is that of a person with the same covariates."""
 
+    def shift(self, value: Scalar, by: Scalar) -> Scalar:
+        """The parameter `value` moved by so much on the scale on which the spread is normal, if it is on one."""
+        raise NotImplementedError(f"{self.describe()} is normal on no scale")
+
     @abstractmethod
     def describe(self) -> str:
         """A few words for tables, such as 'log-normal, CV 31 %'."""
@@ -54,6 +58,9 @@ class LogNormal(Spread):
 
     def value(self, typical: Scalar, z: Scalar) -> Scalar:
         return typical * jnp.exp(self.sd * z)
+
+    def shift(self, value: Scalar, by: Scalar) -> Scalar:
+        return value * jnp.exp(by)
 
     @property
     def normal_sd(self) -> float:
@@ -98,6 +105,9 @@ class Normal(Spread):
         inside = jnp.where(left, ndtri(jnp.where(left, below, 0.5)), -ndtri(jnp.where(left, 0.5, above)))
         return jnp.clip(typical + self.sd * inside, self.low, self.high)  # rounding only
 
+    def shift(self, value: Scalar, by: Scalar) -> Scalar:
+        return value + by
+
     @property
     def normal_sd(self) -> float | None:
         return self.sd if math.isinf(self.low) and math.isinf(self.high) else None
@@ -124,9 +134,12 @@ class LogitNormal(Spread):
     high: float = 1.0
 
     def value(self, typical: Scalar, z: Scalar) -> Scalar:
-        share = (typical - self.low) / (self.high - self.low)
+        return self.shift(typical, self.sd * z)
+
+    def shift(self, value: Scalar, by: Scalar) -> Scalar:
+        share = (value - self.low) / (self.high - self.low)
         logit = jnp.log(share) - jnp.log1p(-share)
-        return self.low + (self.high - self.low) * jax.nn.sigmoid(logit + self.sd * z)
+        return self.low + (self.high - self.low) * jax.nn.sigmoid(logit + by)
 
     @property
     def normal_sd(self) -> float:
@@ -150,7 +163,10 @@ class SquareRootNormal(Spread):
     sd: float
 
     def value(self, typical: Scalar, z: Scalar) -> Scalar:
-        return (jnp.sqrt(typical) + self.sd * z) ** 2
+        return self.shift(typical, self.sd * z)
+
+    def shift(self, value: Scalar, by: Scalar) -> Scalar:
+        return (jnp.sqrt(value) + by) ** 2
 
     @property
     def normal_sd(self) -> float:

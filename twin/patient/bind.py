@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from .. import units
 from ..errors import TwinError, show, suggest
 from ..files.schema import Problem, examine
+from ..model.extension import OCCASION
 from ..model.domain import admit, is_meant, not_meant
 from ..quantity import Span, parse_quantity, parse_span
 from ..regimen import Dose
 from ..regimen.dose import find_treatment
 from ..regimen.regimen import parse_doses
-from .bound import BoundPatient, Measured
+from .bound import BoundPatient, Measured, place_occasions
 from .file import ChancesEntry, ChangeEntry, DoseEntry, ObservationEntry, PatientFile, SeriesEntry
 
 if TYPE_CHECKING:
@@ -59,9 +60,9 @@ class _Binding:
     def patient(self) -> BoundPatient:
         self.dates()
         covariates, series = self.covariates()
-        doses, observations = self.doses(), self.observations()
+        doses, observations, occasions = self.doses(), self.observations(), self.occasions()
         declared = self.model.covariates()
-        return BoundPatient(
+        bound = BoundPatient(
             id=self.name,
             covariates={n: covariates.get(n, d.standard) for n, d in declared.items()},
             series=series | self.inputs(),
@@ -70,7 +71,11 @@ class _Binding:
             assumed=tuple(n for n in declared if n not in covariates),
             chances=self.uncertain,
             warnings=tuple(self.warnings),
+            occasions=occasions,
         )
+        with self.at("occasions"):
+            return place_occasions(bound, self.model)
+        return bound
 
     @contextlib.contextmanager
     def at(self, *place: str | int) -> Iterator[None]:
@@ -198,6 +203,22 @@ class _Binding:
                 declared = _look_up(name, self.model.inputs(), "input")
                 found[name] = self.changes(("inputs", name), entries, declared)
         return {name: changes for name, changes in found.items() if changes}
+
+    def occasions(self) -> tuple[float, ...]:
+        """When each begins, in rising order."""
+        given, found = self.content.occasions, []
+        for i, said in enumerate(given):
+            with self.at("occasions", i):
+                time = self.span(said).within(self.model.time_unit)
+                if found and time <= found[-1]:
+                    raise TwinError(f"{show(said)} is not after the occasion before; put times in rising order")
+                found.append(time)
+        if given and OCCASION in self.content.covariates:
+            with self.at("occasions"):
+                raise TwinError(f"occasions are given, and a covariate '{OCCASION}' too; keep one")
+        if given and not self.model.occasions:
+            self.warn(f"occasions are given, and model '{self.model.name}' has none; nothing is made of them")
+        return tuple(found)
 
     def doses(self) -> tuple[Dose, ...]:
         found: list[Dose] = []

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..errors import TwinError
+from ..model.extension import OCCASION
 from ..regimen import Dose
 
 if TYPE_CHECKING:
@@ -28,7 +30,8 @@ class BoundPatient:
     A category is the number of its level. In `series` each value holds from its time on, whatever way it
     was written; before the first, a covariate has its value in `covariates` and an input its default.
     `assumed` names covariates the patient does not say (they have the reference value). `chances` has the values
-    and probabilities of covariates that are not certain; `covariates` has the most probable one of each.
+    and probabilities of covariates that are not certain; `covariates` has the most probable one of each. `occasions`
+    are the times at which the patient's 1st, 2nd, ... begin; before the first, it is the first.
     """
 
     id: str
@@ -39,7 +42,27 @@ class BoundPatient:
     assumed: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     chances: Mapping[str, tuple[tuple[float, float], ...]] = dataclasses.field(default_factory=dict)
+    occasions: tuple[float, ...] = ()
 
     def bind(self, model: DiseaseModel) -> BoundPatient:
-        """Itself: it is bound already."""
-        return self
+        """Itself, bound already; with its occasions, if the model was extended by some since."""
+        return place_occasions(self, model)
+
+
+def place_occasions(patient: BoundPatient, model: DiseaseModel) -> BoundPatient:
+    """The patient with the covariate that says which occasion it is, where the model has occasions."""
+    if not model.occasions:
+        return patient
+    begins, most = patient.occasions, len(next(iter(model.occasions.values())))
+    if len(begins) > most:
+        raise TwinError(f"patient '{patient.id}' has {len(begins)} occasions and the model {most}; extend it by as many")
+    assumed = tuple(name for name in patient.assumed if name != OCCASION)  # nobody is in none
+    if not begins:
+        covariates = {OCCASION: 1.0, **patient.covariates}
+        return dataclasses.replace(patient, covariates=covariates, assumed=assumed)
+    later = tuple((time, float(k)) for k, time in enumerate(begins[1:], start=2))
+    series = {name: changes for name, changes in patient.series.items() if name != OCCASION}
+    return dataclasses.replace(
+        patient, covariates={**patient.covariates, OCCASION: 1.0}, assumed=assumed,
+        series=series | ({OCCASION: later} if later else {}),
+    )  # fmt: skip

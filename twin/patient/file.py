@@ -124,6 +124,10 @@ class PatientFile(Closed):
         description="By name: a number, text with a unit, a level, a list of changes, or {chances: {level: share}}",
     )
     inputs: dict[Name, list[ChangeEntry]] = Field(default_factory=dict, description="The model's inputs, by name")
+    occasions: list[Quantity] = Field(
+        default_factory=list,
+        description="When the 1st, 2nd, ... occasion begins, for a model with occasions; before the first, it is the 1st",
+    )
     doses: Doses = Field(
         default_factory=list,
         description="What has been given so far: '5 mg q24h x10', or a list of such and of mappings",

@@ -88,6 +88,7 @@ class Patient:
     observations: Sequence[Observation] = ()
     birth_date: str | datetime.date | None = None
     time_zero: When | None = None
+    occasions: Sequence[When] = ()  # when the 1st, 2nd, ... begins, for a model with occasions
 
     def bind(self, model: DiseaseModel) -> BoundPatient:
         """This patient in the model's units; raises TwinErrors with every problem found."""

@@ -91,11 +91,13 @@ def draw_individual(
     """Draw a patient that the model finds admissible, at its first covariates."""
     dtype = signals.dtype
     names, lower = factor
-    if uncertainty:
+    correlate = jnp.asarray(lower, dtype)
+    if uncertainty and model.population_draws is not None:
+        population, correlate = _pick_population(model, population, shared_key, dtype)
+    elif uncertainty:
         population = _draw_typical(model, population, shared_key, dtype)
     if not spread or not names:
         return Draw({}, population, jnp.bool_(True))
-    correlate = jnp.asarray(lower, dtype)
 
     def candidate(key: Array) -> dict[str, Array]:
         z = correlate @ jax.random.normal(key, (len(names),), NORMALS).astype(dtype)
@@ -122,6 +124,22 @@ def _draw_typical(model: DiseaseModel, population: dict[str, Array], key: Array,
         if one.uncertainty:
             moved[name] = population[name] * jnp.exp(float(np.sqrt(np.log1p(one.uncertainty**2))) * z[i])
     return moved
+
+
+def _pick_population(
+    model: DiseaseModel, population: dict[str, Array], key: Array, dtype: Any
+) -> tuple[dict[str, Array], Array]:  # fmt: skip
+    """One of the model's equally likely populations, the same for every patient: typical values, and the factor.
+
+    A parameter whose value the user has changed keeps it.
+    """
+    draws, declared = model.population_draws, model.parameters()
+    row = jax.random.randint(jax.random.fold_in(key, 0), (), 0, len(draws))
+    moved = dict(population)
+    for name, values in draws.typical.items():
+        is_declared = population[name] == jnp.asarray(declared[name].value, dtype)
+        moved[name] = jnp.where(is_declared, jnp.asarray(values, dtype)[row], population[name])
+    return moved, jnp.asarray(draws.factors, dtype)[row]
 
 
 def reference_covariates(model: DiseaseModel) -> dict[str, float]:

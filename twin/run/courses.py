@@ -249,7 +249,8 @@ def _person(model: DiseaseModel, population: dict[str, Array], own: dict[str, Ar
     typical = {n.removeprefix(_TYPICAL): v for n, v in own.items() if n.startswith(_TYPICAL)}
     values = {n: v for n, v in own.items() if not n.startswith((_DEVIATION, _COVARIATE, _TYPICAL))}
     signals = with_covariates(model, signals, covariates)
-    return with_own(individual_at(model, Draw(normals, population | typical, jnp.bool_(True)), signals), values)
+    usual = with_own(individual_at(model, Draw(normals, population | typical, jnp.bool_(True)), signals), values)
+    return model.during(usual)
 
 
 def _population(model: DiseaseModel, number: Any) -> dict[str, Array]:

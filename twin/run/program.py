@@ -40,7 +40,8 @@ class Lane:
     """One trajectory before it is solved."""
 
     schedule: Any
-    person_at: Callable[[Array], Individual]
+    person_at: Callable[[Array], Individual]  # as the equations have them, with what an occasion adds
+    usual: Individual  # at their first covariates, whatever the occasion; this is what is told of them
     found: Array
     chances: dict[str, Array]
     noise_key: Array
@@ -138,11 +139,15 @@ def draw_lane(task: Task, model: DiseaseModel, shared: dict[str, Any], own: dict
         for name in sorted({o.of for _, o in task.question.outcomes if isinstance(o, EventTime)})
     }
 
-    def person_at(signals: Array) -> Individual:
+    def usual_at(signals: Array) -> Individual:
         person = individual_at(model, drawn, with_covariates(model, signals, own["covariates"]))
         return with_own(person, own["individuals"])
 
-    return Lane(own["schedule"], person_at, drawn.found, chances, noise_key)
+    def person_at(signals: Array) -> Individual:
+        return model.during(usual_at(signals))
+
+    usual = usual_at(own["schedule"].signal_value[0])
+    return Lane(own["schedule"], person_at, usual, drawn.found, chances, noise_key)
 
 
 def deviations_of(task: Task, arrays: dict[str, Any], draws: int) -> dict[str, np.ndarray]:
@@ -171,9 +176,8 @@ def _course(task: Task, model: DiseaseModel, shared: dict[str, Any], own: dict[s
         samples=shared["samples"], after=jnp.zeros(shared["samples"].shape, bool), looks=shared["looks"],
         start=start, end=end, resolution=resolution, tolerance=(relative, absolute), chances=lane.chances,
     )  # fmt: skip
-    person = lane.person_at(lane.schedule.signal_value[0])
     status = jnp.where(lane.found, course.status, Status.NO_PATIENT)
-    return results_of(task, model, shared, course, status, person, lane.noise_key)
+    return results_of(task, model, shared, course, status, lane.usual, lane.noise_key)
 
 
 def _prepare(task: Task, model: DiseaseModel, shared: dict[str, Any], own: dict[str, Any]) -> Any:
@@ -183,8 +187,7 @@ def _prepare(task: Task, model: DiseaseModel, shared: dict[str, Any], own: dict[
     def prepare(own: dict[str, Any]) -> Any:
         lane = draw_lane(task, model, shared, own)
         problem = problem_of(setup, lane.schedule, lane.person_at, shared["span"], own.get("rank"), lane.chances)
-        person = lane.person_at(lane.schedule.signal_value[0])
-        return problem, lane.found, person, jax.random.key_data(lane.noise_key)
+        return problem, lane.found, lane.usual, jax.random.key_data(lane.noise_key)
 
     return jax.vmap(prepare)(own)
 

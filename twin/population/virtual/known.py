@@ -7,10 +7,10 @@ model itself does without.
 from __future__ import annotations
 
 import dataclasses
-import functools
 
 from ...errors import TwinError
-from ...model import DiseaseModel, category, covariate
+from ...model import DiseaseModel
+from ...model.extension import Column, add_columns
 from .population import Population
 
 
@@ -20,9 +20,12 @@ def know_columns(population: Population) -> Population:
     further = sorted(drawn - set(population.model.covariates()))
     if not further:
         return population
-    columns = tuple((name, population.units.get(name, "1"), population.levels.get(name, ())) for name in further)
-    model = _extend(type(population.model), columns)(population.model.values)
-    return dataclasses.replace(population, model=model)
+    columns = [_column(name, population.units.get(name, "1"), population.levels.get(name, ())) for name in further]
+    return dataclasses.replace(population, model=add_columns(population.model, columns))
+
+
+def _column(name: str, unit: str, levels: tuple[str, ...]) -> Column:
+    return Column(name, unit, levels, levels[0] if levels else 1.0)
 
 
 def with_model(population: Population, model: DiseaseModel) -> Population:
@@ -34,16 +37,3 @@ def with_model(population: Population, model: DiseaseModel) -> Population:
             f"the population is of model '{population.model.name}', and '{model.name}' is asked for; build one of that"
         )
     return dataclasses.replace(population, model=model)
-
-
-@functools.cache
-def _extend(kind: type[DiseaseModel], columns: tuple[tuple[str, str, tuple[str, ...]], ...]) -> type[DiseaseModel]:
-    """A model's class with further covariates; the same one for the same columns, so that programs are shared."""
-    fields = {
-        name: category(levels[0], levels, name.replace("_", " "))
-        if levels
-        else covariate(1.0, unit, name.replace("_", " "))
-        for name, unit, levels in columns
-    }
-    known = type("Covariates", (kind.Covariates,), {"__annotations__": dict.fromkeys(fields, float), **fields})
-    return type(kind.__name__, (kind,), {"Covariates": known, "__module__": kind.__module__, "__doc__": kind.__doc__})

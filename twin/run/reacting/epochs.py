@@ -62,6 +62,7 @@ def begin(task: Task, model: DiseaseModel, shared: dict[str, Any], own: dict[str
         people = jax.tree.map(lambda x: jnp.asarray(x, task.dtype), people)
         return {
             "people": people,
+            "usual": jax.tree.map(lambda x: jnp.asarray(x, task.dtype), lane.usual),
             "changes": lane.schedule.signal_time,
             "begun": jnp.sum((lane.schedule.signal_time <= start) & (not task.question.constant), dtype=jnp.int32),
             "chances": lane.chances,
@@ -106,12 +107,11 @@ def finish(task: Task, model: DiseaseModel, shared: dict[str, Any], held: dict[s
     samples = {name: values[:, : len(shared["samples"])] for name, values in held["caught"].items()}
     status = jnp.where(held["found"], status, Status.NO_PATIENT)
 
-    def results(solved: Solved, people: Individual, key: Array) -> dict[str, Any]:
-        person = jax.tree.map(lambda x: x[0], people)
+    def results(solved: Solved, person: Individual, key: Array) -> dict[str, Any]:
         return results_of(task, model, shared, solved, solved.status, person, jax.random.wrap_key_data(key))
 
     solved = Solved(samples, outcomes, status, held["now"].steps)
-    found = jax.vmap(results)(solved, held["people"], held["key"])
+    found = jax.vmap(results)(solved, held["usual"], held["key"])
     return found | {"steps": held["now"].steps}
 
 
