@@ -1,0 +1,1 @@
+"""Fits of populations: published cases, an independent reference, and tests against both."""
