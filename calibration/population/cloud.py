@@ -58,6 +58,7 @@ class Sky:
     target: Target
     statement: Statement
     summed: tuple[str, ...]  # observables of which sums say everything
+    sites: tuple[float, ...] = ()  # which site each patient belongs to, where there are any
 
     def believe(self, x: np.ndarray, group: int = 0) -> Target:
         """The patients as of one class under the population of a vector, sites' deviations among what they may have."""

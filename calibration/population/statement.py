@@ -96,6 +96,10 @@ class Statement:
     classes: int = 1
     moved: tuple[int, ...] = ()  # effects by which classes differ
 
+    def but(self, **changes: Any) -> Statement:
+        """The same with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
     @functools.cached_property
     def model(self) -> DiseaseModel:
         return self.kind(dict(self.values))
