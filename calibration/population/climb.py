@@ -1,33 +1,37 @@
 """The fit itself: clouds are made where the population is believed to be, and its likelihood maximised over them.
 
-Rounds begin with few draws and gain more; each has fresh draws around the last round's population, until two rounds
-agree to within a share of a standard error. No step leaves the range in which a cloud's draws still count.
+First rounds have few draws each, every time fresh ones around the last round's population, until it stays where it is.
+Then several clouds are made around one place and pooled: their maximum is the fit, and what each of them would change
+says how exact it is. No step leaves the range in which a cloud's draws still count.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..method.importance import Guess
-from ..method.pareto import effective_draws
-from ..prior import Prior
-from .cloud import Cloud, Sky
-from .marginal import Marginal
+from ..method.pareto import smooth
+from .cloud import SLICE, Cloud, Sky, pool
+from .marginal import Marginal, Worth
 from .maximise import Maximum, maximise
-from .shape import Places, find_places, grid_cloud, guess_around, scatter_cloud, weigh
+from .shape import Places, find_places, grid_cloud, guess_around, scatter_cloud
+from .sites import SiteMarginal
 
 LogPrior = Callable[[np.ndarray], tuple[float, np.ndarray, np.ndarray]]
+Likelihood = Marginal | SiteMarginal
 NODES = {1: 31, 2: 15, 3: 9, 4: 7}  # Gauss-Hermite nodes a coordinate, by how many coordinates there are
-_FIRST = 128  # draws of a patient in the first round
-_STILL = 0.05  # of a standard error: how far two rounds may differ
+POOLED = 4  # clouds that are pooled at first
+_MOST = 16  # times as many draws, at most, as are asked for
+_STILL = 0.05  # of a standard error: how far noise may move an estimate
 _EXACT = 1e-4  # the same with nodes, which have no noise
-_ROUNDS = 40
+_NEAR = 0.5  # standard errors: pooled clouds must have been made no further than this from their maximum
+_ROUNDS = 30
 _KEPT = 0.3  # of the effective draws where a cloud was made: with fewer, it is made anew
 _ROOM = 0.3  # on the vector's scale: how far values without effects may go from where they were solved
 _FARTHEST = 1.0  # and any number in one round
+_STOPPED = 0.01  # radius at which a guard has said no
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,24 +41,31 @@ class Round:
     draws: int
     value: float
     moved: float  # in standard errors, at most
-    k: float  # the largest of any patient
     effective: float  # draws, the fewest of any patient
 
 
 @dataclasses.dataclass(frozen=True)
 class Top:
-    """Where a fit ended, and the cloud it ended on."""
+    """Where a fit ended, and the clouds it ended on."""
 
     maximum: Maximum
-    cloud: Cloud
+    clouds: tuple[Cloud, ...]
     places: Places
+    origin: np.ndarray  # the vector where clouds were made
     rounds: tuple[Round, ...]
     still: bool  # whether rounds agree
     grid: bool  # nodes instead of draws
+    noise: np.ndarray  # of the estimates, by the clouds' disagreement; on the vector's scale
+    log_prior: LogPrior | None
 
     @property
     def x(self) -> np.ndarray:
         return self.maximum.x
+
+    @property
+    def cloud(self) -> Cloud:
+        """All clouds as one."""
+        return pool(self.clouds)
 
 
 def climb(
@@ -66,26 +77,52 @@ def climb(
     `grid`: nodes instead of draws; by default where there are three coordinates or fewer, and a mode each.
     """
     generators = [np.random.default_rng(key) for key in sky.keys(seed)]
-    size, turns = len(sky.statement.coordinates), []
-    count = min(_FIRST, draws)
-    places = before
-    best: Maximum | None = None
+    rounds: list[Round] = []
+    places, still = before, False
     for turn in range(_ROUNDS):
         places = find_places(sky, x, generators, places)
-        nodes = (size <= 3 and not places.several.any()) if grid is None else grid
-        cloud = make_cloud(sky, x, places, draws=count, seed=(seed, turn), grid=nodes)
-        found = _maximise(sky, cloud, x, log_prior)
-        moved = _away(found, x)
-        weights, k = weigh(sky, x, cloud)
-        effective = float(effective_draws(weights).min())
-        turns.append(Round(cloud.log_base.shape[1], found.value, moved, float(k.max()), effective))
-        x, best = found.x, found
-        if found.settled and moved < (_EXACT if nodes else _STILL) and (nodes or count >= draws):
-            return Top(found, cloud, places, tuple(turns), True, nodes)
-        if found.settled and moved < 1.0:
-            count = min(2 * count, draws)
-    assert best is not None and places is not None
-    return Top(best, cloud, places, tuple(turns), False, nodes)
+        nodes = is_gridded(sky, places) if grid is None else grid
+        cloud = make_cloud(sky, x, places, draws=SLICE, seed=(seed, turn), grid=nodes)
+        found = _maximise(likelihood_of(sky, cloud, x), x, log_prior, sky)
+        moved = away(found, x)
+        rounds.append(Round(cloud.draws, found.value, moved, _fewest(sky, cloud, x)))
+        origin, x = x, found.x
+        still = found.settled and moved < (_EXACT if nodes else _NEAR)
+        if still:
+            break
+    assert places is not None
+    noise = np.zeros(len(x))
+    top = Top(found, (cloud,), places, origin, tuple(rounds), still, nodes, noise, log_prior)
+    return top if nodes or not still else _pool(sky, top, draws=draws, seed=seed, generators=generators)
+
+
+def is_gridded(sky: Sky, places: Places) -> bool:
+    """Whether nodes serve: few coordinates, and one mode of each patient."""
+    return len(sky.statement.coordinates) <= 3 and sky.statement.classes == 1 and not places.several.any()
+
+
+def _pool(sky: Sky, top: Top, *, draws: int, seed: int, generators: list[np.random.Generator]) -> Top:
+    """Clouds around one place until their noise is a small share of a standard error."""
+    each = max(SLICE, -(-draws // POOLED // SLICE) * SLICE)
+    clouds: list[Cloud] = []
+    rounds, x, origin, places, turn = list(top.rounds), top.x, top.x, top.places, _ROUNDS
+    found, noise, still = top.maximum, top.noise, False
+    while not still and turn < _ROUNDS + _MOST * POOLED:
+        if not clouds:
+            origin, places = x, find_places(sky, x, generators, places)
+        clouds += [
+            make_cloud(sky, origin, places, draws=each, seed=(seed, turn + i), grid=False) for i in range(POOLED)
+        ]
+        turn += POOLED
+        found = _maximise(likelihood_of(sky, pool(clouds), origin), x, top.log_prior, sky, origin)
+        moved, x = away(found, origin), found.x
+        noise = noise_of(sky, clouds, origin, found)
+        rounds.append(Round(each * len(clouds), found.value, moved, _fewest(sky, pool(clouds), x)))
+        near = found.settled and moved < _NEAR
+        still = near and bool(np.max(noise / errors_of(found)) < _STILL)
+        if not near and not still and turn < _ROUNDS + _MOST * POOLED:
+            clouds = []
+    return Top(found, tuple(clouds), places, origin, tuple(rounds), still, False, noise, top.log_prior)
 
 
 def make_cloud(
@@ -94,24 +131,52 @@ def make_cloud(
     """Nodes or draws around places."""
     if grid:
         return grid_cloud(sky, x, places, NODES[len(sky.statement.coordinates)])
-    guess: Guess = guess_around(places)
-    return scatter_cloud(sky, x, guess, draws, sky.seeds(*seed))[0]
+    return scatter_cloud(sky, x, guess_around(places), draws, sky.seeds(*seed))[0]
 
 
-def _maximise(sky: Sky, cloud: Cloud, x: np.ndarray, log_prior: LogPrior | None) -> Maximum:
+def likelihood_of(sky: Sky, cloud: Cloud, origin: np.ndarray) -> Likelihood:
+    """The likelihood over a cloud: of patients, or of whole sites where there are any."""
     marginal = Marginal(sky.statement, cloud)
-    worth = _worth(marginal, x)
+    return SiteMarginal.around(marginal, np.array(sky.sites), origin) if sky.sites else marginal
+
+
+def noise_of(sky: Sky, clouds: Sequence[Cloud], origin: np.ndarray, found: Maximum) -> np.ndarray:
+    """How far the draws' noise moves the estimates: by what each cloud alone would change, as a standard error."""
+    whole = likelihood_of(sky, pool(clouds), origin).scores(found.x)[1].sum(0)
+    apart = [likelihood_of(sky, one, origin).scores(found.x)[1].sum(0) - whole for one in clouds]
+    steps = np.linalg.solve(-found.curve, np.array(apart).T).T
+    return np.sqrt(np.sum(steps**2, axis=0) / (len(clouds) * (len(clouds) - 1)))
+
+
+def errors_of(found: Maximum) -> np.ndarray:
+    """Standard errors by the curvature, where it bends downwards."""
+    values, vectors = np.linalg.eigh(-found.curve)
+    return np.sqrt((vectors**2) @ (1 / np.maximum(values, 1e-8)))
+
+
+def away(found: Maximum, x: np.ndarray) -> float:
+    """How far the maximum is from a place, in standard errors, along the worst number."""
+    return float(np.max(np.abs(found.x - x) / errors_of(found)))
+
+
+def _maximise(
+    likelihood: Likelihood, x: np.ndarray, log_prior: LogPrior | None, sky: Sky, origin: np.ndarray | None = None
+) -> Maximum:
+    origin = x if origin is None else origin
+    worth = likelihood.worth(origin).effective
     free = np.array([sky.statement.estimated.index(n) for n in sky.statement.along], int)
+    last: dict[str, Worth] = {}
 
-    def guard(y: np.ndarray) -> bool:
-        if np.any(np.abs(y[free] - x[free]) > _ROOM) or np.any(np.abs(y - x) > _FARTHEST):
+    def value(y: np.ndarray) -> float:
+        last["worth"] = likelihood.worth(y)
+        return float(np.sum(last["worth"].value)) + (log_prior(y)[0] if log_prior else 0.0)
+
+    def guard(y: np.ndarray) -> bool:  # asked of the place that was just looked at
+        if np.any(np.abs(y[free] - origin[free]) > _ROOM) or np.any(np.abs(y - origin) > _FARTHEST):
             return False
-        return bool(np.quantile(_worth(marginal, y) / worth, 0.1) > _KEPT)
+        return bool(np.quantile(last["worth"].effective / worth, 0.1) > _KEPT)
 
-    return maximise(
-        lambda y: add_up(marginal.curves(y), log_prior, y),
-        lambda y: float(np.sum(marginal.values(y))) + (log_prior(y)[0] if log_prior else 0.0), x, guard=guard,
-    )  # fmt: skip
+    return maximise(lambda y: add_up(likelihood.curves(y), log_prior, y), value, x, guard=guard, stopped=_STOPPED)
 
 
 def add_up(
@@ -125,21 +190,10 @@ def add_up(
     return float(value) + more[0], slope + more[1], curve + more[2]
 
 
-def _worth(marginal: Marginal, x: np.ndarray) -> np.ndarray:
-    """Effective draws of each patient."""
-    logs = np.logaddexp.reduce(marginal.log_weights(x), axis=1)
-    weights = np.exp(logs - logs.max(1, keepdims=True))
-    return effective_draws(weights / weights.sum(1, keepdims=True))
+def k_hats(sky: Sky, cloud: Cloud, x: np.ndarray) -> np.ndarray:
+    """The k-hat of each patient's draws (patient,)."""
+    return smooth(np.logaddexp.reduce(Marginal(sky.statement, cloud).log_weights(x), axis=1))[1]
 
 
-def _away(found: Maximum, x: np.ndarray) -> float:
-    """How far the maximum is from where a round began, in standard errors, along the worst number."""
-    values, vectors = np.linalg.eigh(-found.curve)
-    variance = (vectors**2) @ (1 / np.maximum(values, 1e-8))
-    return float(np.max(np.abs(found.x - x) / np.sqrt(variance)))
-
-
-def plain_prior(names: tuple[str, ...], model: object) -> Prior:
-    """The prior of a target whose population is data: names alone count."""
-    size = len(names)
-    return Prior(model, names, np.eye(size), np.ones(size), {})  # type: ignore[arg-type]
+def _fewest(sky: Sky, cloud: Cloud, x: np.ndarray) -> float:
+    return float(Marginal(sky.statement, cloud).worth(x).effective.min())

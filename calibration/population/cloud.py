@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -19,9 +20,10 @@ from twin.population.keys import patient_key
 from twin.types import Array
 
 from ..method.importance import DEGREES, Guess
-from ..target import POSSIBLE, Belief, Data, Read, Target
+from ..target import Belief, Data, Read, Target
 from .statement import Numbers, Statement
 
+SLICE = 128  # draws go through programs in rows of so many, so that any number of them shares these
 EMPTY = -1e290  # the log weight of a draw that says nothing
 
 
@@ -49,6 +51,29 @@ class Cloud(NamedTuple):
     def rows(self, which: np.ndarray) -> Cloud:
         """The clouds of some patients."""
         return jax.tree.map(lambda x: x[which], self)
+
+    def each(self, by_draw: Callable[[Any], Any], by_patient: Callable[[Any], Any]) -> Cloud:
+        """The cloud with every array changed, in one way where it has draws, in another where it has not."""
+        draws = (self.phi, self.log_base, self.solved, self.sums, self.true, self.slopes)
+        phi, base, solved, sums, true, slopes = jax.tree.map(by_draw, draws)
+        signals, read, origin = jax.tree.map(by_patient, (self.signals, self.read, self.origin))
+        return Cloud(phi, base, solved, signals, sums, true, slopes, read, origin)
+
+    @property
+    def draws(self) -> int:
+        """How many of each patient."""
+        return self.log_base.shape[1]
+
+
+def pool(clouds: Sequence[Cloud]) -> Cloud:
+    """One cloud of several of the same patients, made around the same population: the mean of their integrals."""
+    even = [one._replace(log_base=one.log_base - math.log(len(clouds))) for one in clouds]
+    first = even[0]
+    if len(even) == 1:
+        return first
+    draws = [(c.phi, c.log_base, c.solved, c.sums, c.true, c.slopes) for c in even]
+    phi, base, solved, sums, true, slopes = jax.tree.map(lambda *x: np.concatenate(x, axis=1), *draws)
+    return first._replace(phi=phi, log_base=base, solved=solved, sums=sums, true=true, slopes=slopes)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,11 +113,14 @@ class Sky:
     def means(self, x: np.ndarray) -> np.ndarray:
         """Where patients' coordinates are centred, by class (patient, class, coordinate)."""
         with jax.enable_x64(True):
-            return np.asarray(_means(self.statement, x, self.target.data.signals))
+            return np.asarray(means_of(self.statement, x, self.target.data.signals))
 
     def solve(self, x: np.ndarray, u: np.ndarray, log_base: np.ndarray, which: np.ndarray | None = None) -> Cloud:
         """The cloud of draws `u` (patient, draw, standard normal number) around a population."""
         target, statement = self.believe(x), self.statement
+        more = -u.shape[1] % SLICE  # what fills the last row up has no weight
+        u = np.pad(u, ((0, 0), (0, more), (0, 0)), mode="edge")
+        log_base = np.pad(log_base, ((0, 0), (0, more)), constant_values=EMPTY)
         who = np.arange(len(target)) if which is None else which
         solve = (("slopes", statement), functools.partial(_slopes, target, statement)) if statement.along else None
         key = ("cloud", self.summed)
@@ -120,7 +148,7 @@ def _numbers(statement: Statement, x: Array) -> Numbers:
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _means(statement: Statement, x: Array, signals: Array) -> Array:
+def means_of(statement: Statement, x: Array, signals: Array) -> Array:
     numbers = statement.numbers(x)
     return jax.vmap(lambda row: statement.means(numbers, row))(signals)
 
@@ -219,8 +247,3 @@ def nodes(size: int, count: int) -> tuple[np.ndarray, np.ndarray]:
     total = functools.reduce(np.add.outer, [logs] * size).ravel()
     keep = total - 0.5 * np.sum(grid**2, -1) > -60 * math.log(10)
     return grid[keep], total[keep]
-
-
-def is_possible(height: np.ndarray) -> np.ndarray:
-    """Which draws have a course at all."""
-    return height > POSSIBLE

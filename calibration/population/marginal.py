@@ -11,7 +11,7 @@ import functools
 import math
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,10 +21,17 @@ from twin.model.noise import Seen
 from twin.types import Array
 
 from ..parallel import Once, in_parts
-from .cloud import EMPTY, Cloud
+from .cloud import EMPTY, SLICE, Cloud
 from .statement import Numbers, Statement
 
-_PART = 8  # patients of a call
+_PART = 8  # rows of a call
+
+
+class Worth(NamedTuple):
+    """Log likelihoods (patient,), and how many draws stand behind each."""
+
+    value: np.ndarray
+    effective: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,32 +44,75 @@ class Marginal:
     def __len__(self) -> int:
         return len(self.cloud.log_base)
 
+    @functools.cached_property
+    def _rows(self) -> Cloud:
+        """The cloud with a row of `SLICE` draws after the other."""
+        count = self.slices
+
+        def by_draw(x: np.ndarray) -> np.ndarray:
+            return x.reshape(len(self) * count, SLICE, *x.shape[2:])
+
+        def by_patient(x: np.ndarray) -> np.ndarray:
+            return np.repeat(x, count, axis=0)
+
+        return self.cloud.each(by_draw, by_patient)
+
+    @property
+    def slices(self) -> int:
+        """Rows of a patient."""
+        return self.cloud.log_base.shape[1] // SLICE
+
+    def worth(self, x: np.ndarray) -> Worth:
+        """Log likelihoods, and effective draws."""
+        value, square = (part.reshape(len(self), -1) for part in self._each(_values, x))
+        total = np.logaddexp.reduce(value, axis=1)
+        return Worth(total, np.exp(2 * total - np.logaddexp.reduce(square, axis=1)))
+
     def values(self, x: np.ndarray) -> np.ndarray:
         """Log likelihoods (patient,)."""
-        return self._each(_values, x)
+        return self.worth(x).value
 
     def scores(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Log likelihoods and their gradients (patient, number)."""
-        return self._each(_scores, x)
+        return _combine(len(self), *self._each(_scores, x))[:2]
 
     def curves(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Log likelihoods, gradients and second derivatives (patient, number, number)."""
-        return self._each(_curves, x)
+        return _combine(len(self), *self._each(_curves, x))
 
     def log_weights(self, x: np.ndarray) -> np.ndarray:
         """What each draw adds to the likelihood, as logarithms (patient, class, draw)."""
-        return self._each(_log_weights, x)
+        found = self._each(_log_weights, x).reshape(len(self), self.slices, -1, SLICE)
+        return np.moveaxis(found, 1, 2).reshape(len(self), found.shape[2], -1)
 
     def log_densities(self, x: np.ndarray) -> np.ndarray:
         """Log densities of the measurements given each draw (patient, draw)."""
-        return self._each(_log_densities, x)
+        return self._each(_log_densities, x).reshape(len(self), -1)
+
+    def apply(self, function: Callable[..., Any], x: np.ndarray) -> Any:
+        """`function(statement, x, cloud)`, which finds arrays (patient, draw, ...), of all draws (patient, draw, ...)."""
+        found = self._each(function, x)
+        return jax.tree.map(lambda v: v.reshape(len(self), self.slices * SLICE, *v.shape[2:]), found)
 
     def _each(self, function: Callable[..., Any], x: np.ndarray) -> Any:
-        x = np.asarray(x, float)
+        x, rows = np.asarray(x, float), self._rows
         call = program(function, self.statement)
         with jax.enable_x64(True):
-            work = lambda part: jax.tree.map(np.asarray, call(x, self.cloud.rows(part)))  # noqa: E731
-            return in_parts(work, len(self), most=_PART)
+            work = lambda part: jax.tree.map(np.asarray, call(x, rows.rows(part)))  # noqa: E731
+            return in_parts(work, len(rows.log_base), most=_PART)
+
+
+def _combine(people: int, value: np.ndarray, slope: np.ndarray, curve: np.ndarray | None = None) -> Any:
+    """Derivatives of the logarithm of a sum from those of its parts' logarithms (row, ...), by patient."""
+    value, slope = value.reshape(people, -1), slope.reshape(people, -1, slope.shape[-1])
+    total = np.logaddexp.reduce(value, axis=1)
+    share = np.exp(value - total[:, None])
+    mean = np.einsum("pr,pri->pi", share, slope)
+    if curve is None:
+        return total, mean
+    bend = np.einsum("pr,prij->pij", share, curve.reshape(people, -1, *curve.shape[1:]))
+    bend += np.einsum("pr,pri,prj->pij", share, slope, slope) - mean[:, :, None] * mean[:, None]
+    return total, mean, bend
 
 
 @functools.lru_cache(maxsize=64)
@@ -140,25 +190,28 @@ def _moved(statement: Statement, x: Array, cloud: Cloud, name: str, true: dict[s
     }
 
 
-def _values(statement: Statement, x: Array, cloud: Cloud) -> Array:
+def _values(statement: Statement, x: Array, cloud: Cloud) -> tuple[Array, Array]:
+    """The logarithms of the sums of weights and of their squares."""
     logs = log_weights(statement, x, cloud)
-    return jax.scipy.special.logsumexp(logs.reshape(len(logs), -1), axis=1)
+    by_draw = jax.scipy.special.logsumexp(logs, axis=1)
+    return jax.scipy.special.logsumexp(by_draw, axis=1), jax.scipy.special.logsumexp(2 * by_draw, axis=1)
 
 
-def _by_patient(statement: Statement, cloud: Cloud) -> Callable[[Array, Cloud], Array]:
-    return lambda x, one: _values(statement, x, jax.tree.map(lambda v: v[None], one))[0]
+def _by_patient(statement: Statement) -> Callable[[Array, Cloud], Array]:
+    return lambda x, one: _values(statement, x, jax.tree.map(lambda v: v[None], one))[0][0]
 
 
 def _scores(statement: Statement, x: Array, cloud: Cloud) -> tuple[Array, Array]:
-    return jax.vmap(lambda one: jax.value_and_grad(_by_patient(statement, cloud))(x, one))(cloud)
+    return jax.vmap(lambda one: jax.value_and_grad(_by_patient(statement))(x, one))(cloud)
 
 
 def _curves(statement: Statement, x: Array, cloud: Cloud) -> tuple[Array, Array, Array]:
     def one(own: Cloud) -> tuple[Array, Array, Array]:
-        value = _by_patient(statement, cloud)
-        slope = jax.grad(value)
-        curve = jax.lax.map(lambda unit: jax.jvp(lambda y: slope(y, own), (x,), (unit,))[1], jnp.eye(len(x)))
-        return value(x, own), slope(x, own), curve
+        slope = jax.value_and_grad(_by_patient(statement))
+        (value, first), curve = slope(x, own), jax.lax.map(
+            lambda unit: jax.jvp(lambda y: slope(y, own)[1], (x,), (unit,))[1], jnp.eye(len(x))
+        )  # fmt: skip
+        return value, first, curve
 
     return jax.vmap(one)(cloud)
 

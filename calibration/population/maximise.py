@@ -31,19 +31,22 @@ class Maximum:
 def maximise(
     curves: Callable[[np.ndarray], tuple[float, np.ndarray, np.ndarray]], value: Callable[[np.ndarray], float],
     x: np.ndarray, *, radius: float = 1.0, guard: Callable[[np.ndarray], bool] = lambda x: True,
-    settled: float = _SETTLED,
+    settled: float = _SETTLED, stopped: float = _SMALLEST,
 ) -> Maximum:  # fmt: skip
-    """Climbs from `x`; `guard` says whether the function may be believed at a place."""
+    """Climbs from `x`; `guard` says whether the function may be believed at the place that was looked at last, and
+    ends the climb where it leaves no room but a radius of `stopped`.
+    """
     here, slope, curve = curves(x)
     for turn in range(1, _TURNS + 1):
         step, gain = take_step(slope, curve, radius)
         if gain < settled:
             return Maximum(x, here, slope, curve, True, turn)
         tried = value(x + step)
-        if not (tried - here > 0.1 * gain) or not guard(x + step):
+        better, allowed = tried - here > 0.1 * gain, guard(x + step)
+        if not (better and allowed):
             radius = 0.4 * min(radius, float(np.linalg.norm(step)))
-            if radius < _SMALLEST:
-                return Maximum(x, here, slope, curve, gain < 1e3 * settled, turn)
+            if radius < (stopped if better else _SMALLEST):
+                return Maximum(x, here, slope, curve, better is False and gain < 1e3 * settled, turn)
             continue
         if tried - here > 0.7 * gain:
             radius = max(radius, 2.5 * float(np.linalg.norm(step)))
