@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from .. import units
 from ..errors import TwinError, show, suggest
 from ..files.schema import Problem, examine
-from ..model.extension import OCCASION
 from ..model.domain import admit, is_meant, not_meant
+from ..model.extension import OCCASION
 from ..quantity import Span, parse_quantity, parse_span
 from ..regimen import Dose
 from ..regimen.dose import find_treatment
 from ..regimen.regimen import parse_doses
-from .bound import BoundPatient, Measured, place_occasions
+from .bound import BoundPatient, Measured, divide, place_occasions
 from .file import ChancesEntry, ChangeEntry, DoseEntry, ObservationEntry, PatientFile, SeriesEntry
 
 if TYPE_CHECKING:
@@ -71,10 +71,9 @@ class _Binding:
             assumed=tuple(n for n in declared if n not in covariates),
             chances=self.uncertain,
             warnings=tuple(self.warnings),
-            occasions=occasions,
         )
         with self.at("occasions"):
-            return place_occasions(bound, self.model)
+            return place_occasions(divide(bound, occasions), self.model)
         return bound
 
     @contextlib.contextmanager
@@ -216,8 +215,6 @@ class _Binding:
         if given and OCCASION in self.content.covariates:
             with self.at("occasions"):
                 raise TwinError(f"occasions are given, and a covariate '{OCCASION}' too; keep one")
-        if given and not self.model.occasions:
-            self.warn(f"occasions are given, and model '{self.model.name}' has none; nothing is made of them")
         return tuple(found)
 
     def doses(self) -> tuple[Dose, ...]:

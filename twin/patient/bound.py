@@ -49,13 +49,28 @@ class BoundPatient:
         return place_occasions(self, model)
 
 
+def divide(patient: BoundPatient, begins: tuple[float, ...]) -> BoundPatient:
+    """The patient with these occasions. What is measured as one begins is, like a trough, of the one before it."""
+    observations = tuple(
+        one._replace(time=just_before(one.time)) if one.time in begins[1:] else one for one in patient.observations
+    )
+    return dataclasses.replace(patient, occasions=begins, observations=observations)
+
+
+def just_before(time: float) -> float:
+    """So little earlier that no course can tell."""
+    return time - 1e-12 * max(1.0, abs(time))
+
+
 def place_occasions(patient: BoundPatient, model: DiseaseModel) -> BoundPatient:
     """The patient with the covariate that says which occasion it is, where the model has occasions."""
     if not model.occasions:
         return patient
     begins, most = patient.occasions, len(next(iter(model.occasions.values())))
     if len(begins) > most:
-        raise TwinError(f"patient '{patient.id}' has {len(begins)} occasions and the model {most}; extend it by as many")
+        raise TwinError(
+            f"patient '{patient.id}' has {len(begins)} occasions and the model {most}; extend it by as many"
+        )
     assumed = tuple(name for name in patient.assumed if name != OCCASION)  # nobody is in none
     if not begins:
         covariates = {OCCASION: 1.0, **patient.covariates}

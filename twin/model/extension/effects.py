@@ -126,7 +126,7 @@ def _column(place: str, name: str, said: Mapping[str, Any]) -> Column:
     if "reference" not in said:
         raise TwinError(f"effect of {place}: the model knows no covariate '{name}'; give reference, the level without")
     reference = str(said["reference"])
-    levels = tuple(map(str, said.get("levels", (reference, *said[CATEGORY]))))
+    levels = tuple(dict.fromkeys(map(str, said.get("levels", (reference, *said[CATEGORY])))))
     if reference not in levels:
         raise TwinError(f"effect of {place}: reference '{reference}' is not among the levels {', '.join(levels)}")
     return Column(name, levels=levels, reference=reference)
