@@ -11,8 +11,19 @@ import pytest
 import calibration
 import twin
 from twin.ingest import nonmem
-from twin.model import Additive, Delivery, DiseaseModel, Normal, Proportional, log_normal, observable, parameter
-from twin.model import part, state, treatment
+from twin.model import (
+    Additive,
+    Delivery,
+    DiseaseModel,
+    Normal,
+    Proportional,
+    log_normal,
+    observable,
+    parameter,
+    part,
+    state,
+    treatment,
+)
 from twin.parts.compartments import OralOneCompartment
 from twin.types import Scalar
 
@@ -56,10 +67,10 @@ def test_the_posterior_over_occasions_is_the_conjugate_one():
     names = ["level", *model.occasions["level"]]
     of = np.zeros((len(READ), 5))
     of[:, 0] = 1
-    of[np.arange(len(READ)), 1 + np.searchsorted(BEGINS, list(READ), "right") - 1] = 1
+    of[np.arange(len(READ)), np.searchsorted(BEGINS, list(READ), "right")] = 1
     prior = np.diag([1 / 4.0, 1, 1, 1, 1])
     precision = prior + of.T @ of / 0.25
-    mean = np.linalg.solve(precision, of.T @ (np.array(list(READ.values())) - 10) / 0.25) + [10, 0, 0, 0, 0]
+    mean = np.linalg.solve(precision, of.T @ (np.array(list(READ.values())) - 10) / 0.25) + 10 * np.eye(5)[0]
     sd = np.sqrt(np.diag(np.linalg.inv(precision)))
     assert found.verdict == ("trusted",)
     for i, name in enumerate(names):

@@ -116,7 +116,7 @@ REFUSED = {
     "two widths": ({"occasions": {"clearance": {"cv": 0.1, "sd": 0.1}}}, "exactly one of"),
     "no parameter": ({"occasions": {"clearence": {"cv": 0.1}}}, "no such parameter"),
     "no form": ({"covariates": {"clearance": {"weight": {"reference": 70}}}}, "exactly one of power"),
-    "no level left": ({"covariates": {"volume": {"sex": {"category": {"a": 1, "b": 1}, "reference": "a"}}}}, "leave out"),
+    "no level left": ({"covariates": {"lag": {"sex": {"category": {"a": 1, "b": 1}, "reference": "a"}}}}, "leave out"),
     "no reference": ({"covariates": {"clearance": {"weight": {"power": 1}}}}, "reference must be a number"),
     "other": ({"occasions": OCCASIONS, "correlations": {("clearance", "lag"): 0.1}}, "'lag' has no occasions"),
 }  # fmt: skip

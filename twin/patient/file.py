@@ -128,6 +128,10 @@ class PatientFile(Closed):
         default_factory=list,
         description="When the 1st, 2nd, ... occasion begins, of a model with some; before the 1st, it is the 1st",
     )
+    resets: list[Quantity] = Field(
+        default_factory=list,
+        description="When everything starts anew: of doses given before, nothing is left",
+    )
     doses: Doses = Field(
         default_factory=list,
         description="What has been given so far: '5 mg q24h x10', or a list of such and of mappings",

@@ -131,7 +131,7 @@ def _as_patient(plain: dict[str, Any]) -> BoundPatient:
             "doses": tuple(_as_dose(dose) for dose in plain["doses"]),
             "observations": tuple(Measured(*one) for one in plain["observations"]),
             "assumed": tuple(plain["assumed"]), "warnings": tuple(plain["warnings"]),
-            "occasions": tuple(plain.get("occasions", ())),
+            **{name: tuple(plain.get(name, ())) for name in ("occasions", "resets")},
         }
     )  # fmt: skip
 

@@ -62,7 +62,7 @@ def schedule_all(
 def schedule_one(model: DiseaseModel, person: BoundPatient, regimen: Regimen, end: float) -> Schedule:
     return build_schedule(
         model, regimen, end=end, covariates=person.covariates, series=person.series, history=person.doses,
-        uncertain=person.chances,
+        uncertain=person.chances, resets=person.resets,
     )  # fmt: skip
 
 
