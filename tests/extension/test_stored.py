@@ -117,7 +117,7 @@ REFUSED = {
     "no parameter": ({"occasions": {"clearence": {"cv": 0.1}}}, "no such parameter"),
     "no form": ({"covariates": {"clearance": {"weight": {"reference": 70}}}}, "exactly one of power"),
     "no level left": ({"covariates": {"lag": {"sex": {"category": {"a": 1, "b": 1}, "reference": "a"}}}}, "leave out"),
-    "no reference": ({"covariates": {"clearance": {"weight": {"power": 1}}}}, "reference must be a number"),
+    "no reference": ({"covariates": {"clearance": {"weight": {"power": 1}}}}, "give reference, and its unit"),
     "other": ({"occasions": OCCASIONS, "correlations": {("clearance", "lag"): 0.1}}, "'lag' has no occasions"),
 }  # fmt: skip
 

@@ -19,6 +19,7 @@ import numpy as np
 from .. import units
 from ..errors import TwinError
 from ..model import DiseaseModel
+from ..model.extension import OCCASION
 from .dose import SIZES, Dose, find_treatment
 from .regimen import Regimen
 
@@ -180,7 +181,8 @@ def _signals(
     names = [*model.covariates(), *model.inputs()]
     start = [*(covariates[name] for name in model.covariates()), *(spec.default for spec in model.inputs().values())]
     changes: dict[str, list[tuple[float, float]]] = {n: list(series.get(n, ())) for n in names}
-    for name, given in regimen.inputs.items():
+    said = {**regimen.inputs, **({OCCASION: regimen.occasions} if model.occasions and regimen.occasions else {})}
+    for name, given in said.items():
         own = [(time.within(model.time_unit), value) for time, value in given]
         begin = min((time for time, _ in own), default=-math.inf)
         before = [change for change in changes[name] if change[0] < begin]  # the patient's history
