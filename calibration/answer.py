@@ -187,7 +187,7 @@ def _own(held: Twin | None) -> dict[str, Any]:
 def twin_for(scenario: Scenario, posterior: Twin | str | os.PathLike[str]) -> tuple[Twin, tuple[str, ...]]:
     """The twin of a scenario's patients, which must be one of its model; and what it has not seen of them."""
     held = posterior if isinstance(posterior, Twin) else load_twin(posterior)
-    if (held.model.name, held.model.values) != (scenario.model.name, scenario.model.values):
+    if held.model.identity != scenario.model.identity:
         raise TwinError(
             f"the posterior is of model '{held.model.name}' with its own parameters, the scenario asks for "
             f"'{scenario.model.name}'; calibrate the scenario's patients first"

@@ -15,6 +15,7 @@ import xarray as xr
 
 from twin.errors import TwinError
 from twin.model import DiseaseModel
+from twin.model.extension import describe_model
 from twin.patient import BoundPatient
 from twin.result import dataset
 from twin.result.dataset import CHAIN, DRAW, PATIENT, words
@@ -241,7 +242,7 @@ class Posterior:
         }
         tree = xr.DataTree.from_dict(groups)
         tree.attrs = {
-            "model": self.model.name, "parameters_changed": json.dumps(self.model.values), "seed": self.seed,
+            **describe_model(self.model), "seed": self.seed,
             "prior": json.dumps(self.prior.describe()), "time_unit": self.model.time_unit,
         }  # fmt: skip
         return tree
@@ -258,6 +259,10 @@ class Posterior:
         tree = xr.open_datatree(path, engine="zarr", consolidated=False).load()
         if tree.attrs["model"] != target.model.name:
             raise TwinError(f"{path}: holds a posterior of model '{tree.attrs['model']}', not '{target.model.name}'")
+        if tree.attrs.get("extensions") != describe_model(target.model).get("extensions"):
+            raise TwinError(
+                f"{path}: holds a posterior of '{target.model.name}' extended otherwise; extend it likewise"
+            )
         posterior, told = tree["posterior"].to_dataset(), tree["calibration"].to_dataset()
         if list(posterior[PATIENT].values) != [p.id for p in target.patients]:
             raise TwinError(f"{path}: holds other patients; load it with those it was calibrated for, in their order")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .errors import DomainWarning, TwinError
     from .library import load_model, model_names
     from .model import DiseaseModel
+    from .model.extension import extend, renew
     from .optimisation.optimise import optimise
     from .patient import Observation, Patient, load_patient
     from .population.virtual import Population
@@ -50,6 +51,7 @@ __all__ = [
     "TwinError",
     "contrast",
     "export_population",
+    "extend",
     "fast_cpu",
     "information",
     "load_model",
@@ -61,6 +63,7 @@ __all__ = [
     "optimal_sampling",
     "optimise",
     "optimise_scenario",
+    "renew",
     "run_benefit",
     "run_scenario",
     "run_trial",
@@ -90,6 +93,7 @@ _HOME = {
     "TwinError": "errors",
     "contrast": "result.contrast",
     "export_population": "api.export",
+    "extend": "model.extension",
     "fast_cpu": "run.processor",
     "information": "api.sampling",
     "load_model": "library",
@@ -101,6 +105,7 @@ _HOME = {
     "optimal_sampling": "api.sampling",
     "optimise": "optimisation.optimise",
     "optimise_scenario": "calibration.answer",
+    "renew": "model.extension",
     "run_benefit": "calibration.answer",
     "run_scenario": "calibration.answer",
     "run_trial": "calibration.answer",

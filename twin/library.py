@@ -5,12 +5,16 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.metadata
+import json
 import pkgutil
+from collections.abc import Mapping
+from typing import Any
 
 from . import disease
 from .catalogue import ENTRY_POINTS
 from .errors import TwinError, show, suggest
 from .model import DiseaseModel
+from .model.extension import repeat_steps
 
 
 @functools.cache
@@ -42,6 +46,12 @@ def load_model(name: str) -> DiseaseModel:
     if kind is None:
         raise TwinError(f"unknown model '{name}'; {suggest(name, [*known, *by_alias])}")
     return kind()
+
+
+def restore_model(attributes: Mapping[str, Any]) -> DiseaseModel:
+    """The model that a result's attributes describe (`twin.model.extension.describe_model`)."""
+    known = repeat_steps(load_model(str(attributes["model"])), json.loads(attributes.get("extensions", "[]")))
+    return known.with_values(**json.loads(attributes["parameters_changed"]))
 
 
 def as_model(given: DiseaseModel | str) -> DiseaseModel:

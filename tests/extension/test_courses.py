@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -60,8 +62,12 @@ def test_one_person_alone_is_the_same():
 
 
 def test_what_is_read_when_an_occasion_begins_belongs_to_the_one_before():
-    found = twin.solve_many(_model(), [PERSON], REGIMEN, [LATER], parameters=_values(KAPPAS))
-    np.testing.assert_allclose(found["concentration"][0, 0], _closed_form(np.array([LATER])), rtol=1e-11)
+    """A trough, which a patient's file gives the time of the next dose."""
+    read = [twin.Observation("concentration", LATER, 0.01), twin.Observation("concentration", 40.0, 2.0)]
+    (trough, later) = dataclasses.replace(PERSON, observations=read).bind(_model()).observations
+    assert later.time == 40.0
+    found = twin.solve_many(_model(), [PERSON], REGIMEN, [trough.time], parameters=_values(KAPPAS))
+    np.testing.assert_allclose(found["concentration"][0, 0], _closed_form(np.array([LATER])), rtol=1e-10)
 
 
 def test_an_own_value_is_moved_too():
@@ -125,8 +131,10 @@ def test_the_same_extension_is_the_same_class():
 def test_what_is_told_of_a_person_is_what_is_usual_of_them():
     """Variances of simulated parameters, within 3 standard errors, sqrt(2 / n) of each."""
     model, draws = extend(One(), occasions={"clearance": {"sd": 0.3}}, count=2), 20_000
-    result = twin.simulate(model, [PERSON], regimens={"a": REGIMEN}, outcomes=["final"], until=60.0, draws=draws, seed=3)
-    told = {n: result[f"parameters/{n}"].values.reshape(-1) for n in ("clearance", *model.occasions["clearance"])}
+    result = twin.simulate(
+        model, [PERSON], regimens={"a": REGIMEN}, outcomes=["final"], until=60.0, draws=draws, seed=3
+    )
+    told = {n: result[f"prior/{n}"].values.reshape(-1) for n in ("clearance", *model.occasions["clearance"])}
     usual = np.log(told["clearance"])
     error = 3 * np.sqrt(2 / draws)
     assert np.var(usual) == pytest.approx(np.log1p(0.3**2), rel=error)
@@ -135,7 +143,7 @@ def test_what_is_told_of_a_person_is_what_is_usual_of_them():
     assert np.var(each[0] - each[1]) == pytest.approx(2 * 0.3**2, rel=error)
     assert np.mean(np.cov(*each)[0, 1]) == pytest.approx(np.log1p(0.3**2), abs=2 * error * np.var(each[0]))
     first, second = (np.exp(one) for one in each)
-    volume = result["parameters/volume"].values.reshape(-1)
+    volume = result["prior/volume"].values.reshape(-1)
     amount = (100 * np.exp(-first / volume * LATER) + 100) * np.exp(-second / volume * 24)
     np.testing.assert_allclose(result["outcomes/final"].values.reshape(-1), amount / volume, rtol=3e-5)  # float32
 

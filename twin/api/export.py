@@ -17,8 +17,8 @@ from ..export.courses import Courses, courses_of
 from ..export.fhir import write_fhir
 from ..export.nonmem import write_nonmem
 from ..export.patients import write_parquet, write_patients, write_table
-from ..library import load_model
 from ..model import DiseaseModel
+from ..model.extension import without_columns
 from ..population.virtual import People
 from ..scenario import Scenario, load_scenario
 from .simulate import simulate
@@ -67,7 +67,7 @@ def _tell_apart(people: People, model: DiseaseModel) -> tuple[People, DiseaseMod
 
     These stand among the others, since whoever reads the files has the model without them.
     """
-    plain = type(load_model(model.name))(model.values)
+    plain = without_columns(model)
     own = {n: v for n, v in people.covariates.items() if n in plain.covariates()}
     further = {n: v for n, v in people.covariates.items() if n not in own}
     units = {n: model.covariates()[n].unit for n in further}

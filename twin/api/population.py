@@ -53,7 +53,7 @@ def virtual_population(
     built = as_model(model)
     if not isinstance(population, Population):
         population = Population.build(built, population, folder=folder)
-    if (population.model.name, population.model.values) != (built.name, built.values):
+    if population.model.identity != built.identity:
         raise TwinError(f"the population is of model '{population.model.name}', not of '{built.name}'; build it anew")
     count = population.size if size is None else size
     if not isinstance(count, int | np.integer) or not 1 <= count <= MOST_DRAWS:

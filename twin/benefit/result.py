@@ -20,6 +20,7 @@ import numpy as np
 import xarray as xr
 
 from ..model import DiseaseModel
+from ..model.extension import describe_model
 from ..result.dataset import version as package_version
 from ..result.dataset import words
 from ..settings import Settings
@@ -147,7 +148,7 @@ def _provenance(
 ) -> dict[str, Any]:
     entry, rule, strata = question.entry, found.rule, found.strata
     return {
-        "model": model.name, "seed": settings.seed, "persons": len(effects.values), "failed": effects.failed,
+        **describe_model(model), "seed": settings.seed, "persons": len(effects.values), "failed": effects.failed,
         "undefined": effects.undefined, "treated": entry.treated, "control": entry.control, "outcome": entry.outcome,
         "unit": question.unit, "event": str(question.event).lower(), "good": "higher" if question.higher else "lower",
         "known": json.dumps(question.known), "within": entry.within, "margin": question.margin, "cost": question.cost,

@@ -79,3 +79,5 @@ class Chart:
     given: tuple[Given, ...] = ()
     died: datetime.date | None = None
     lost: tuple[Lost, ...] = ()
+    occasions: tuple[When, ...] = ()  # when the 1st, 2nd, ... begins
+    resets: tuple[When, ...] = ()  # when everything starts anew

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..model import DiseaseModel
 
 _DATED = ("readings", "given", "lost")  # a chart's parts whose pieces have a time
+_TIMES = ("occasions", "resets")  # and those that are times
 _CHOICES = tuple(field.name for field in dataclasses.fields(Choices))
 
 
@@ -142,6 +143,8 @@ def _rescale(chart: Chart, scale: float) -> Chart:
         return dataclasses.replace(one, time=one.time * scale) if isinstance(one.time, int | float) else one
 
     parts = {name: tuple(map(move, getattr(chart, name))) for name in _DATED}
+    for name in _TIMES:
+        parts[name] = tuple(t * scale if isinstance(t, int | float) else t for t in getattr(chart, name))
     return dataclasses.replace(chart, **parts)
 
 
@@ -186,7 +189,7 @@ def _rename(charts: list[Chart], report: Report, id: str) -> tuple[list[Chart], 
 
 
 def _together(one: Chart, other: Chart, report: Report) -> Chart:
-    said: dict[str, Any] = {name: (*getattr(one, name), *getattr(other, name)) for name in _DATED}
+    said: dict[str, Any] = {name: (*getattr(one, name), *getattr(other, name)) for name in (*_DATED, *_TIMES)}
     for name in ("birth_date", "sex", "died"):
         first, second = getattr(one, name), getattr(other, name)
         if None not in (first, second) and first != second:

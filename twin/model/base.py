@@ -126,6 +126,11 @@ class DiseaseModel:
         """The typical parameters, with any other values this object carries."""
         return replace(self.Parameters(), **self.values)
 
+    @property
+    def identity(self) -> tuple[Any, ...]:
+        """What it is: equal where two models have the same equations and numbers."""
+        return self.name, self.values, tuple(step for step in self.extensions if step.is_in_equations)
+
     @classmethod
     def parameters(cls) -> dict[str, Parameter]:
         """Declared parameters by name, in order."""

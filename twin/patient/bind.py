@@ -7,19 +7,19 @@ import dataclasses
 import datetime
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import units
 from ..errors import TwinError, show, suggest
 from ..files.schema import Problem, examine
-from ..model.extension import OCCASION
 from ..model.domain import admit, is_meant, not_meant
+from ..model.extension import OCCASION
 from ..quantity import Span, parse_quantity, parse_span
 from ..regimen import Dose
 from ..regimen.dose import find_treatment
 from ..regimen.regimen import parse_doses
-from .bound import BoundPatient, Measured, place_occasions
+from .bound import BoundPatient, Measured, divide, place_occasions
 from .file import ChancesEntry, ChangeEntry, DoseEntry, ObservationEntry, PatientFile, SeriesEntry
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ class _Binding:
     def patient(self) -> BoundPatient:
         self.dates()
         covariates, series = self.covariates()
-        doses, observations, occasions = self.doses(), self.observations(), self.occasions()
+        doses, observations = self.doses(), self.observations()
+        occasions, resets = (self.moments(word, getattr(self.content, word)) for word in ("occasions", "resets"))
         declared = self.model.covariates()
         bound = BoundPatient(
             id=self.name,
@@ -71,10 +72,12 @@ class _Binding:
             assumed=tuple(n for n in declared if n not in covariates),
             chances=self.uncertain,
             warnings=tuple(self.warnings),
-            occasions=occasions,
+            resets=resets,
         )
         with self.at("occasions"):
-            return place_occasions(bound, self.model)
+            if occasions and OCCASION in self.content.covariates:
+                raise TwinError(f"occasions are given, and a covariate '{OCCASION}' too; keep one")
+            return place_occasions(divide(bound, occasions), self.model)
         return bound
 
     @contextlib.contextmanager
@@ -204,20 +207,15 @@ class _Binding:
                 found[name] = self.changes(("inputs", name), entries, declared)
         return {name: changes for name, changes in found.items() if changes}
 
-    def occasions(self) -> tuple[float, ...]:
-        """When each begins, in rising order."""
-        given, found = self.content.occasions, []
+    def moments(self, key: str, given: Sequence[Any]) -> tuple[float, ...]:
+        """Times in rising order."""
+        found: list[float] = []
         for i, said in enumerate(given):
-            with self.at("occasions", i):
+            with self.at(key, i):
                 time = self.span(said).within(self.model.time_unit)
                 if found and time <= found[-1]:
-                    raise TwinError(f"{show(said)} is not after the occasion before; put times in rising order")
+                    raise TwinError(f"{show(said)} is not after the one before; put times in rising order")
                 found.append(time)
-        if given and OCCASION in self.content.covariates:
-            with self.at("occasions"):
-                raise TwinError(f"occasions are given, and a covariate '{OCCASION}' too; keep one")
-        if given and not self.model.occasions:
-            self.warn(f"occasions are given, and model '{self.model.name}' has none; nothing is made of them")
         return tuple(found)
 
     def doses(self) -> tuple[Dose, ...]:

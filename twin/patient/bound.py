@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import TwinError
 from ..model.extension import OCCASION
@@ -31,7 +31,8 @@ class BoundPatient:
     was written; before the first, a covariate has its value in `covariates` and an input its default.
     `assumed` names covariates the patient does not say (they have the reference value). `chances` has the values
     and probabilities of covariates that are not certain; `covariates` has the most probable one of each. `occasions`
-    are the times at which the patient's 1st, 2nd, ... begin; before the first, it is the first.
+    are the times at which the patient's 1st, 2nd, ... begin; before the first, it is the first. At `resets` every state
+    starts anew, and what was given before is gone.
     """
 
     id: str
@@ -43,10 +44,24 @@ class BoundPatient:
     warnings: tuple[str, ...] = ()
     chances: Mapping[str, tuple[tuple[float, float], ...]] = dataclasses.field(default_factory=dict)
     occasions: tuple[float, ...] = ()
+    resets: tuple[float, ...] = ()
 
     def bind(self, model: DiseaseModel) -> BoundPatient:
         """Itself, bound already; with its occasions, if the model was extended by some since."""
         return place_occasions(self, model)
+
+
+def divide(patient: BoundPatient, begins: tuple[float, ...]) -> BoundPatient:
+    """The patient with these occasions. What is measured as one begins is, like a trough, of the one before it."""
+    observations = tuple(
+        one._replace(time=just_before(one.time)) if one.time in begins[1:] else one for one in patient.observations
+    )
+    return dataclasses.replace(patient, occasions=begins, observations=observations)
+
+
+def just_before(time: Any) -> Any:
+    """So little earlier that no course can tell."""
+    return time - 1e-12 * (1.0 + abs(time))
 
 
 def place_occasions(patient: BoundPatient, model: DiseaseModel) -> BoundPatient:
@@ -55,7 +70,9 @@ def place_occasions(patient: BoundPatient, model: DiseaseModel) -> BoundPatient:
         return patient
     begins, most = patient.occasions, len(next(iter(model.occasions.values())))
     if len(begins) > most:
-        raise TwinError(f"patient '{patient.id}' has {len(begins)} occasions and the model {most}; extend it by as many")
+        raise TwinError(
+            f"patient '{patient.id}' has {len(begins)} occasions and the model {most}; extend it by as many"
+        )
     assumed = tuple(name for name in patient.assumed if name != OCCASION)  # nobody is in none
     if not begins:
         covariates = {OCCASION: 1.0, **patient.covariates}

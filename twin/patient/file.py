@@ -126,7 +126,11 @@ class PatientFile(Closed):
     inputs: dict[Name, list[ChangeEntry]] = Field(default_factory=dict, description="The model's inputs, by name")
     occasions: list[Quantity] = Field(
         default_factory=list,
-        description="When the 1st, 2nd, ... occasion begins, for a model with occasions; before the first, it is the 1st",
+        description="When the 1st, 2nd, ... occasion begins, of a model with some; before the 1st, it is the 1st",
+    )
+    resets: list[Quantity] = Field(
+        default_factory=list,
+        description="When everything starts anew: of doses given before, nothing is left",
     )
     doses: Doses = Field(
         default_factory=list,

@@ -89,6 +89,7 @@ class Patient:
     birth_date: str | datetime.date | None = None
     time_zero: When | None = None
     occasions: Sequence[When] = ()  # when the 1st, 2nd, ... begins, for a model with occasions
+    resets: Sequence[When] = ()  # when everything starts anew, and nothing is left of doses given before
 
     def bind(self, model: DiseaseModel) -> BoundPatient:
         """This patient in the model's units; raises TwinErrors with every problem found."""

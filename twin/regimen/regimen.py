@@ -37,7 +37,8 @@ class Regimen:
     `record_order` keeps NONMEM's order of rows at equal times; otherwise a sample taken at the time of a
     dose is a sample before the dose. `samples` are an event table's observation rows: the time, and whether
     a dose or reset row at the same time stands before it. `feedback` are rules that change the doses by what is
-    measured; `doses` are then those it begins with. `adherence` is what people make of them.
+    measured; `doses` are then those it begins with. `adherence` is what people make of them. `occasions` are
+    the times from which on it is which, in a model that has some.
     """
 
     doses: tuple[Dose, ...] = ()
@@ -47,6 +48,7 @@ class Regimen:
     samples: tuple[tuple[float, bool], ...] = ()
     feedback: tuple[Feedback, ...] = ()
     adherence: Adherence | None = None
+    occasions: tuple[tuple[Span, float], ...] = ()
 
     @classmethod
     def build(cls, spec: Regimen | str | Sequence[Any] | Mapping[str, Any] | None) -> Regimen:
@@ -80,6 +82,7 @@ class Regimen:
             resets=tuple((record, move(time)) for record, time in self.resets),
             inputs={name: tuple((move(t), value) for t, value in changes) for name, changes in self.inputs.items()},
             samples=tuple((time + now, after) for time, after in self.samples),
+            occasions=tuple((move(time), number) for time, number in self.occasions),
             feedback=tuple(one.after(now, unit) for one in self.feedback),
         )
 

@@ -19,6 +19,7 @@ import numpy as np
 from .. import units
 from ..errors import TwinError
 from ..model import DiseaseModel
+from ..model.extension import OCCASION
 from .dose import SIZES, Dose, find_treatment
 from .regimen import Regimen
 
@@ -73,6 +74,7 @@ class _Given:
     record: int
     steady: int = 0
     interval: float = 0.0
+    cut: float = math.inf  # by the history
 
 
 def build_schedule(
@@ -84,17 +86,21 @@ def build_schedule(
     series: Mapping[str, Sequence[tuple[float, float]]] | None = None,
     history: Sequence[Dose] = (),
     uncertain: Collection[str] = (),
+    resets: Sequence[float] = (),
 ) -> Schedule:
     """The event arrays of a patient (covariates, time-varying `series`, dosing `history`) under a regimen.
 
-    A dose by a size that is among the `uncertain` covariates is refused.
+    A dose by a size that is among the `uncertain` covariates is refused. `resets` are the history's: what of it began
+    before one ends there.
     """
     unit = model.time_unit
     given: list[_Given] = []
     for dose in (*history, *regimen.doses):
         if dose.per and SIZES[dose.per] in uncertain:
             raise TwinError(f"a dose is given per {dose.per}, and the patient's {SIZES[dose.per]} has chances; give it")
-        given += write_out(dose, model, covariates, end, regimen.record_order)
+        gone = min((time for time in resets if time > dose.time.within(unit)), default=math.inf)
+        rows = write_out(dose, model, covariates, end, regimen.record_order)
+        given += rows if gone == math.inf else [dataclasses.replace(one, cut=gone) for one in rows]
     if len(given) > _LARGEST:
         raise TwinError(f"the regimen has {len(given)} doses; at most {_LARGEST} are simulated")
     given.sort(key=lambda g: (g.time, g.record))
@@ -114,7 +120,7 @@ def build_schedule(
         steady_dose=np.array(steady, np.int32),
         steady_kind=np.array([given[i].steady for i in steady], np.int32),
         steady_interval=np.array([given[i].interval for i in steady], float),
-        reset=np.array(sorted(t.within(unit) for _, t in regimen.resets), float),
+        reset=np.array(sorted([*resets, *(t.within(unit) for _, t in regimen.resets)]), float),
         signal_time=times,
         signal_value=values,
     )
@@ -162,7 +168,7 @@ def _mode(dose: Dose, unit: str, otherwise: str | None) -> tuple[Mode, float]:
 
 def _cut(given: _Given, cuts: Sequence[tuple[int, float]]) -> float:
     later = [time for record, time in cuts if record > given.record]
-    return min(later, default=math.inf)
+    return min(*later, given.cut, math.inf)
 
 
 def _signals(
@@ -175,7 +181,8 @@ def _signals(
     names = [*model.covariates(), *model.inputs()]
     start = [*(covariates[name] for name in model.covariates()), *(spec.default for spec in model.inputs().values())]
     changes: dict[str, list[tuple[float, float]]] = {n: list(series.get(n, ())) for n in names}
-    for name, given in regimen.inputs.items():
+    said = {**regimen.inputs, **({OCCASION: regimen.occasions} if model.occasions and regimen.occasions else {})}
+    for name, given in said.items():
         own = [(time.within(model.time_unit), value) for time, value in given]
         begin = min((time for time, _ in own), default=-math.inf)
         before = [change for change in changes[name] if change[0] < begin]  # the patient's history

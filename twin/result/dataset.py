@@ -32,6 +32,7 @@ import xarray as xr
 
 from ..errors import TwinError
 from ..model import DiseaseModel, Parameter
+from ..model.extension import describe_model
 from . import ledger
 
 if TYPE_CHECKING:
@@ -276,12 +277,11 @@ def provenance(batch: Batch) -> dict[str, Any]:
 
     choice = batch.choice
     return {
-        "model": batch.model.name,
+        **describe_model(batch.model),
         "model_citation": batch.model.citation,
         "model_evidence": json.dumps({str(tag): count for tag, count in batch.model.evidence().items()}),
         "model_domain": batch.model.domain.population,
         "outside_domain": json.dumps(list(batch.doubts)),
-        "parameters_changed": json.dumps(batch.model.values),
         "time_unit": batch.model.time_unit,
         "start": float(batch.arrays["span"][0]),
         "end": float(batch.arrays["span"][1]),

@@ -18,8 +18,9 @@ import numpy as np
 import xarray as xr
 
 from ..errors import TwinError, suggest
-from ..library import load_model
+from ..library import restore_model
 from ..model import DiseaseModel
+from ..model.extension import describe_model
 from ..patient import BoundPatient, Measured
 from ..quantity import Span
 from ..regimen import Dose
@@ -91,7 +92,7 @@ class Twin:
         history = {"history": (PATIENT, words(json.dumps(_as_plain(patient)) for patient in self.patients))}
         groups |= {"/patients": xr.Dataset(history, who), "/calibration": self.worth()}
         tree = xr.DataTree.from_dict(groups)
-        tree.attrs = {"model": self.model.name, "parameters_changed": json.dumps(self.model.values), "seed": self.seed}
+        tree.attrs = {**describe_model(self.model), "seed": self.seed}
         dataset.write(tree, path)
         return path
 
@@ -103,14 +104,13 @@ def load_twin(folder: str | os.PathLike[str]) -> Twin:
     if not path.exists():
         raise TwinError(f"{path}: there is no stored twin; run 'twin calibrate', or save one")
     tree = xr.open_datatree(path, engine="zarr", chunks=None).load()
-    model = load_model(str(tree.attrs["model"])).with_values(**json.loads(tree.attrs["parameters_changed"]))
     stored, worth = tree["patients"].to_dataset(), tree["calibration"].to_dataset()
     draws = {
         group: {str(n): v.transpose(PATIENT, DRAW).values for n, v in tree[group].data_vars.items()}
         for group in ("individuals", "deviations", "covariates")
     }
     return Twin(
-        model, tuple(_as_patient(json.loads(text)) for text in stored["history"].values), **draws,
+        restore_model(tree.attrs), tuple(_as_patient(json.loads(text)) for text in stored["history"].values), **draws,
         verdict=tuple(map(str, worth["verdict"].values)),
         reasons=tuple(tuple(filter(None, str(text).split("; "))) for text in worth["reasons"].values),
         seed=int(tree.attrs["seed"]),
@@ -131,7 +131,7 @@ def _as_patient(plain: dict[str, Any]) -> BoundPatient:
             "doses": tuple(_as_dose(dose) for dose in plain["doses"]),
             "observations": tuple(Measured(*one) for one in plain["observations"]),
             "assumed": tuple(plain["assumed"]), "warnings": tuple(plain["warnings"]),
-            "occasions": tuple(plain.get("occasions", ())),
+            **{name: tuple(plain.get(name, ())) for name in ("occasions", "resets")},
         }
     )  # fmt: skip
 

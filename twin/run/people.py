@@ -62,7 +62,7 @@ def schedule_all(
 def schedule_one(model: DiseaseModel, person: BoundPatient, regimen: Regimen, end: float) -> Schedule:
     return build_schedule(
         model, regimen, end=end, covariates=person.covariates, series=person.series, history=person.doses,
-        uncertain=person.chances,
+        uncertain=person.chances, resets=person.resets,
     )  # fmt: skip
 
 
@@ -76,6 +76,9 @@ def find_doubts(
     """
     sizes = {n: max(p.covariates[n] for p in people) for n in model.covariates()}
     found = [doubt for p in people for doubt in p.warnings]
+    if several := [p.id for p in people if p.occasions and not model.occasions]:
+        who = f"patient '{several[0]}'" if len(several) == 1 else f"{len(several)} patients"
+        found.append(f"{who}: occasions are given, and model '{model.name}' has none; nothing is made of them")
     for name, arm in arms.items():
         found += [f"regimen '{name}': {doubt}" if name else doubt for doubt in arm.doubts(model, sizes)]
     for name, values in (covariates or {}).items():

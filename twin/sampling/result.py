@@ -20,6 +20,7 @@ import numpy as np
 import xarray as xr
 
 from ..model import DiseaseModel, Outcome
+from ..model.extension import describe_model
 from ..result.dataset import version, words
 from .question import POPULATION, SamplingQuestion
 from .search import Found
@@ -42,7 +43,7 @@ def provenance(model: DiseaseModel, question: SamplingQuestion, seed: int) -> di
     """What was asked, and of what model."""
     aim = question.aim
     return {
-        "model": model.name, "model_citation": model.citation, "parameters_changed": json.dumps(model.values),
+        **describe_model(model), "model_citation": model.citation,
         "time_unit": model.time_unit, "about": question.about, "measured": json.dumps(list(question.measured)),
         "aim": f"{aim.kind} of {', '.join(aim.names) or 'all'}", "seed": seed,
         **({"kind": "full" if question.full else "reduced"} if question.about == POPULATION else {}),

@@ -16,6 +16,7 @@ from ..regimen.feedback.file import FeedbackEntries, HabitsEntry
 from ..sampling.file import SamplingEntry
 from ..settings import MOST_DRAWS, SOLVERS
 from ..trials.file import TrialEntry
+from .occasions_entry import EffectEntry, OccasionsEntry
 from .optimise_entry import OptimiseEntry
 from .outcome_entry import OutcomeEntry
 from .record_entry import JoinEntry, SourceEntry, is_record
@@ -188,6 +189,12 @@ class ScenarioFile(Closed):
     uncertainty: bool = Field(False, description="Whether draws carry the uncertainty of population values")
     noise: bool = Field(False, description="Whether measured values, with residual error, are stored too")
     parameters: dict[Name, Quantity] = Field(default_factory=dict, description="Other typical values, by name")
+    covariate_effects: dict[Name, dict[Name, EffectEntry]] = Field(
+        default_factory=dict, description="Effects that the model has not: parameter -> covariate -> {power: 0.75}"
+    )
+    occasions: OccasionsEntry | None = Field(
+        None, description="Parameters that differ between a patient's occasions (inter-occasion variability)"
+    )
     calibration: Calibration | None = Field(None, description="How patients' observations are used; by default, auto")
     sampling: SamplingEntry | None = Field(None, description="When to measure: what `twin sampling` is asked")
     trial: TrialEntry | None = Field(None, description="A trial of the population: what `twin trial` simulates")

@@ -17,17 +17,19 @@ from ..files.document import Document, Location, read
 from ..files.reach import Reach
 from ..files.schema import Examined
 from ..model.contract import check_outcome_name
+from ..model.extension import extend
 from ..patient import BoundPatient, Patient
 from ..patient.bind import bind
 from ..patient.file import PatientFile
 from ..population.virtual import Population
 from ..population.virtual.file import CohortEntry
-from ..population.virtual.known import know_columns
+from ..population.virtual.known import know_columns, know_occasions
 from ..quantity import parse_quantity, parse_time
 from ..regimen import Regimen
 from ..settings import Settings, check_length
 from ..trials.reading import read_design
 from .file import MOST_TIMES, ScenarioFile, TimeGrid
+from .occasions_entry import Occasions, effects_of, with_occasions
 from .optimise_entry import Aim, build_aim
 from .outcome_entry import build_outcome
 from .permit import Permit
@@ -110,9 +112,13 @@ class Reading:
             model = population.model
         patients = self.patients(model) if population is None else [population.patient()]
         regimens = self.regimens(model)
+        now, until, times = self.now(model), self.until(model), self.times(model)
+        if self.file.occasions is not None and not self.found:  # what they begin by has been read
+            with self.at("occasions"):
+                model, patients, regimens = self.occasions(model, patients, regimens, now, until, times)
+            population = None if population is None else know_occasions(population, model)
         outcomes = self.outcomes(model)
         aim = self.aim(model, outcomes)
-        now, until, times = self.now(model), self.until(model), self.times(model)
         if until is not None and times and times[-1] > until:
             self.problem(("times",), f"the last, {times[-1]:g} {model.time_unit}, is after until; end them together")
         if times:
@@ -150,6 +156,9 @@ class Reading:
             model = load_model(self.file.model)
         if model is None:
             return None
+        if self.file.covariate_effects:
+            with self.at("covariate_effects"):
+                model = extend(model, effects_of(self.file.covariate_effects))
         values: dict[str, float] = {}
         for name, value in self.file.parameters.items():
             with self.at("parameters", name):
@@ -158,6 +167,21 @@ class Reading:
                     raise TwinError(f"unknown parameter '{name}'; {suggest(name, model.parameters())}")
                 values[name] = parse_quantity(value, declared.unit)
         return model.with_values(**values) if values else model
+
+    def occasions(
+        self, model: DiseaseModel, patients: Sequence[BoundPatient], regimens: Mapping[str, Regimen],
+        now: float | None, until: float | None, times: Sequence[float],
+    ) -> tuple[DiseaseModel, list[BoundPatient], dict[str, Regimen]]:  # fmt: skip
+        """The model, patients and regimens with the scenario's occasions."""
+        entry = self.file.occasions
+        assert entry is not None
+        for key in ("trial", "benefit", *(("optimise",) if entry.each else ())):
+            if getattr(self.file, key) is not None:
+                raise TwinError(f"'{key}' follows courses whose occasions are not known beforehand; leave one out")
+        said = Occasions.of(
+            entry, model, patients, list(regimens.values()), now=now, until=until, times=[] if times is None else times
+        )
+        return with_occasions(said, model, patients, regimens)
 
     # patients --------------------------------------------------------------------------------------
 

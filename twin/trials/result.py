@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ..model.extension import describe_model
 from ..result.dataset import version as package_version
 from ..result.dataset import words
 from .analyse import scale_of
@@ -157,8 +158,8 @@ def arm_names(design: Design) -> list[str]:
 def _provenance(asked: Asked, runs: Mapping[str, str]) -> dict[str, Any]:
     design, model = asked.design, asked.model
     return {
-        "model": model.name, "model_citation": model.citation, "model_domain": model.domain.population,
-        "parameters_changed": json.dumps(model.values), "time_unit": design.unit, "seed": asked.settings.seed,
+        **describe_model(model), "model_citation": model.citation, "model_domain": model.domain.population,
+        "time_unit": design.unit, "seed": asked.settings.seed,
         "replicates": design.replicates, "patients": design.patients, "alpha": design.alpha, "sides": design.sides,
         "arms": json.dumps(design.arms), "runs": json.dumps(dict(runs)),
         "estimands": json.dumps(estimand_of(design)), "patient-twin": package_version(),

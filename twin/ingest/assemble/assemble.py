@@ -128,7 +128,18 @@ class _Assembly:
             inputs={name: [Change(t, found[t]) for t in sorted(found)] for name, found in self.inputs.items()},
             doses=doses,
             observations=sorted(self.observations.values(), key=lambda o: o.time),
+            occasions=self.moments(self.chart.occasions, "occasion"),
+            resets=self.moments(self.chart.resets, "reset"),
         )
+
+    def moments(self, times: tuple[When, ...], what: str) -> list[float]:
+        """Times since zero of what happens to the whole person."""
+        found = []
+        for when in times:
+            time = self.clock.time(when)
+            self.note(DROPPED if time is None else USED, what)
+            found += [] if time is None else [time]
+        return found
 
     # readings --------------------------------------------------------------------------------------
 

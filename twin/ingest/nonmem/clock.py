@@ -41,6 +41,18 @@ def hours(sheet: Sheet, time: str | None, date: str | None) -> tuple[np.ndarray,
     return found, calendar
 
 
+def go_on(time: np.ndarray, anew: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Times that start anew at rows `anew`, as times that go on: 0 becomes the next whole number but one.
+
+    The state is reset there, so how long the pause lasts makes no difference to what is solved.
+    """
+    before, after = time[np.flatnonzero(anew) - 1], time[anew]
+    longer = np.zeros(len(time))
+    longer[anew] = np.ceil(before - np.minimum(after, 0)) + 1
+    total = np.cumsum(longer)
+    return time + total - np.repeat(np.r_[0.0, total][starts[:-1]], np.diff(starts))
+
+
 def moment(hours: float) -> datetime.datetime:
     """The date-time of hours that count from the calendar's first day."""
     day, rest = divmod(hours, 24)

@@ -11,19 +11,19 @@ Nothing here knows a model but `bind` and `regimens`, which leave it to `table_b
 from __future__ import annotations
 
 import dataclasses
+import datetime
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Self
 
 import numpy as np
 
 from ...errors import TwinError
+from ...patient.bound import just_before
 from ..chart import Chart, Code, Given, Reading, When
 from .clock import moment
 
-if TYPE_CHECKING:
-    pass
-
 Carry = Literal["forward", "backward"]
+OCC = "OCC"
 AFTER_DOSE = "reading at the time of a dose above it, taken before the dose"
 
 
@@ -130,20 +130,64 @@ class Columns:
         scheduled = self.time[source] + (np.arange(len(source)) - first + 1) * self.interval[source]
         return self.observed & (after | np.isin(patient + 1j * self.time, patient[source] + 1j * scheduled))
 
+    def occasion_rows(self) -> np.ndarray:
+        """Rows at which an occasion (OCC) begins; a row without a number goes on with the one above."""
+        if OCC not in self.covariates:
+            return np.zeros(0, np.int64)
+        values = _fill(self.covariates[OCC].values, self.starts, "forward")
+        new = np.r_[True, values[1:] != values[:-1]]
+        new[self.starts[:-1]] = True
+        rows = np.flatnonzero(new & ~np.isnan(values))
+        _, first = np.unique(self.patient[rows] + 1j * values[rows], return_index=True)
+        again = np.setdiff1d(np.arange(len(rows)), first)
+        if len(again):
+            why = "an occasion (OCC) comes back after another; give each stretch of time a number of its own"
+            raise TwinError(f"{self.place(int(rows[again[0]]))}: {why}")
+        return rows
+
+    def with_readings_apart(self) -> Self:
+        """Readings of an occasion at the very time of the next one, just before it.
+
+        A course is read once at a time, and then by the parameters of the occasion that has begun.
+        """
+        rows = self.occasion_rows()
+        if not len(rows):
+            return self
+        following = np.r_[rows, len(self)][np.searchsorted(rows, np.arange(len(self)), "right")]
+        inside = following < np.repeat(self.starts[1:], np.diff(self.starts))
+        until = np.where(inside, self.time[np.minimum(following, len(self) - 1)], np.inf)
+        early = self.observed & (self.time == until)
+        return dataclasses.replace(self, time=np.where(early, just_before(self.time), self.time))
+
     def charts(self) -> Iterator[Chart]:
         """The patients one by one, as the other readers give them.
 
-        A chart cannot say everything: resets, SS=2 and modelled rates are refused, and need `bind` or `regimens`.
+        A chart cannot say everything: SS=2 and modelled rates are refused, and need `bind` or `regimens`.
         """
         self._check_plain()
+        yield from self.with_readings_apart()._charts()
+
+    def _charts(self) -> Iterator[Chart]:
+        begins = self.occasion_rows()
         for patient, name in enumerate(self.ids):
             low, high = int(self.starts[patient]), int(self.starts[patient + 1])
             rows = np.arange(low, high)
             readings = [self._reading(row) for row in rows[self.observed[low:high]]]
             for column in self.covariates:
-                readings += self._covariate_readings(column, rows)
+                readings += [] if column == OCC and len(begins) else self._covariate_readings(column, rows)
             given = [self._dose(row) for row in rows[self.is_dose[low:high]]]
-            yield Chart(name, readings=tuple(readings), given=tuple(given))
+            yield Chart(
+                name, readings=tuple(readings), given=tuple(given),
+                occasions=tuple(self._begin(row, high) for row in begins[(begins >= low) & (begins < high)]),
+                resets=tuple(self._when(row) for row in rows[self.event[low:high] >= 3]),
+            )  # fmt: skip
+
+    def _begin(self, row: int, high: int) -> When:
+        """When an occasion begins; where it is read at that very time, just before."""
+        when = self._when(row)
+        if not np.any(self.observed[row:high] & (self.time[row:high] == self.time[row])):
+            return when
+        return just_before(when) if isinstance(when, float) else when and when - datetime.timedelta(milliseconds=1)
 
     def _covariate_readings(self, name: str, rows: np.ndarray) -> Iterator[Reading]:
         """What a covariate's column says of one patient: once where it never changes."""
@@ -179,7 +223,7 @@ class Columns:
 
     def _check_plain(self) -> None:
         for mask, what in (
-            (self.event >= 3, "EVID 3 or 4 (a reset)"), (self.is_dose & (self.rate < 0), "a modelled RATE"),
+            (self.is_dose & (self.rate < 0), "a modelled RATE"),
             (self.steady == 2, "SS 2"), (self.is_dose & (self.amount == 0), "an infusion for ever (AMT 0)"),
         ):  # fmt: skip
             if mask.any():

@@ -31,6 +31,8 @@ class Rows:
         self.time_unit = "h" if self.clocked else time_unit
         self.time, self.calendar = self._time()
         self.event = self._event()
+        self.anew = self._goes_back() & np.isin(self.event, (3, 4))
+        self.time = clock.go_on(self.time, self.anew, starts)
         self.dosed = (self.event == 1) | (self.event == 4)
         self.value, self.bound = self._reading()
         self.ignored = (self.event == 0) & (self.number("MDV") == 1)
@@ -49,6 +51,12 @@ class Rows:
         found, calendar = clock.hours(self.sheet, "TIME" if "TIME" in self.sheet.names else None, self.dated)
         first = np.repeat(found[self.starts[:-1]], np.diff(self.starts))
         return found - first, found if calendar else None
+
+    def _goes_back(self) -> np.ndarray:
+        """Rows with a time before that of the row above, of the same person."""
+        back = np.r_[False, self.time[1:] < self.time[:-1]]
+        back[self.starts[1:-1]] = False
+        return back
 
     def _event(self) -> np.ndarray:
         """EVID; without the column, a row with an amount is a dose and one with MDV 1 something else."""
@@ -81,11 +89,7 @@ class Rows:
 
     def _rules_of_time(self) -> Iterator[tuple[np.ndarray, str]]:
         yield np.isnan(self.time), "TIME is missing; every row needs one"
-        back = np.r_[False, self.time[1:] < self.time[:-1]]
-        back[self.starts[1:-1]] = False
-        reset = np.isin(self.event, (3, 4))
-        yield back & ~reset, "TIME goes back; sort each patient's rows by time"
-        yield back & reset, "TIME starts anew at a reset; give what follows an ID of its own, or let time go on"
+        yield self._goes_back(), "TIME goes back; sort each patient's rows by time"
 
     def _rules_of_doses(self) -> Iterator[tuple[np.ndarray, str]]:
         amount, rate, steady = self.number("AMT"), self.number("RATE"), self.number("SS")
@@ -158,6 +162,7 @@ class Rows:
         yield self.dosed, READ, "dose"
         yield self.observed, READ, "reading"
         yield self.event >= 3, READ, "reset (EVID 3 or 4)"
+        yield self.anew, CONVERTED, "time that starts anew at a reset: put after what came before"
         yield self.event == 2, UNUSED, "row of another kind (EVID 2): only its covariates"
         yield self.ignored, UNUSED, "reading with MDV 1"
         nothing = (self.event == 0) & ~self.ignored & ~self.observed

@@ -14,6 +14,7 @@ from ... import units
 from ...errors import TwinError
 from ...model.domain import is_meant, is_studied, not_meant, not_studied, refusal
 from ...patient import BoundPatient, Measured
+from ...patient.bound import place_occasions
 from ...quantity import Span
 from ...regimen import Dose, Regimen
 from .. import ucum
@@ -22,7 +23,7 @@ from ..chart import Code
 from ..mapping import Entry, Kind, Mapping
 from ..privacy import flag_unstable
 from ..report import CONVERTED, FLAGGED, UNUSED, USED, Report
-from .columns import AFTER_DOSE, Column, Columns, Labels, column_codes, dose_codes, reading_codes
+from .columns import AFTER_DOSE, OCC, Column, Columns, Labels, column_codes, dose_codes, reading_codes
 
 if TYPE_CHECKING:
     from ...model import CategoryDeclaration, DiseaseModel
@@ -45,20 +46,27 @@ class Table(Columns):
 
 def bind(table: Columns, model: DiseaseModel, said: Words[str, Any] | Mapping) -> tuple[list[BoundPatient], Report]:
     """The patients as the engine takes them; raises TwinError where the table says what a patient cannot."""
-    binding = _Binding(table, model, said)
-    reset = table.event >= 3
-    if reset.any():
-        place = table.place(int(np.argmax(reset)))
-        raise TwinError(f"{place}: a patient's history cannot hold a reset (EVID 3 or 4); use the table's regimens()")
+    binding = _Binding(table.with_readings_apart(), model, said)
     flag_unstable(table.ids, binding.report)
     binding.note(np.flatnonzero(table.after_doses()), FLAGGED, AFTER_DOSE)
     doses, observations = binding.doses(), binding.observations()
     covariates, series, assumed = binding.covariates()
+    occasions, resets = binding.occasions(), binding.resets()
     people = [
-        BoundPatient(name, covariates[i], series[i], tuple(doses[i]), observations[i], assumed[i], binding.doubts(i))
+        BoundPatient(
+            name,
+            covariates[i],
+            series[i],
+            tuple(doses[i]),
+            observations[i],
+            assumed[i],
+            binding.doubts(i),
+            occasions=occasions[i],
+            resets=resets[i],
+        )
         for i, name in enumerate(table.ids)
     ]
-    return people, binding.report
+    return [place_occasions(one, model) for one in people], binding.report
 
 
 def regimens(table: Columns, model: DiseaseModel, said: Words[str, Any] | Mapping) -> dict[str, Regimen]:
@@ -208,6 +216,24 @@ class _Binding:
         edges = np.searchsorted(rows, self.table.starts).tolist()
         return [tuple(every[low:high]) for low, high in itertools.pairwise(edges)]
 
+    # occasions and resets --------------------------------------------------------------------------
+
+    def occasions(self) -> list[tuple[float, ...]]:
+        """When each patient's begin."""
+        rows = self.table.occasion_rows()
+        if self.mapping.knows(column_codes(OCC)) or not len(rows):
+            return [()] * len(self.table.ids)  # no such column, or a covariate of the model's
+        self.note(rows, USED, "occasion")
+        return self._times_at(rows)
+
+    def resets(self) -> list[tuple[float, ...]]:
+        """When each patient is reset."""
+        return self._times_at(np.flatnonzero(self.table.event >= 3))
+
+    def _times_at(self, rows: np.ndarray) -> list[tuple[float, ...]]:
+        edges, times = np.searchsorted(rows, self.table.starts), (self.table.time[rows] * self.hour).tolist()
+        return [tuple(times[low:high]) for low, high in itertools.pairwise(edges.tolist())]
+
     # covariates and inputs -------------------------------------------------------------------------
 
     def covariates(self) -> tuple[list[dict[str, float]], list[dict[str, Changes]], list[tuple[str, ...]]]:
@@ -218,6 +244,8 @@ class _Binding:
         for name, column in self.table.covariates.items():
             codes = column_codes(name)
             known = next((self.mapping.entries[c.system, c.value] for c in codes if c[:2] in self.mapping.entries), ())
+            if not known and name == OCC:
+                continue  # says which occasion it is
             if not known:
                 self.note(self.table.starts[:-1], UNUSED, f"column {name}: nothing in the mapping takes it")
             for entry in known:

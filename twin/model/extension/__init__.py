@@ -5,11 +5,12 @@
     renew(longer, typical={"clearance": 4.2}, sds={"clearance": 0.25})
 
 Each is a model of a class of its own, the same for the same arguments, whose `extensions` say how it was made:
-`restore_model(model, describe_extensions(longer))` makes it again.
+`describe_model(longer)` tells so, and `twin.library.restore_model` makes it again.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,10 +27,11 @@ __all__ = [
     "Column",
     "PopulationDraws",
     "add_columns",
-    "describe_extensions",
+    "describe_model",
     "extend",
     "renew",
-    "restore_model",
+    "repeat_steps",
+    "without_columns",
 ]
 
 _STEPS: dict[str, type[Extension]] = {step.word: step for step in (Columns, Effects, Occasions, Renewal)}
@@ -91,12 +93,22 @@ def renew(
     return kind({name: value for name, value in model.values.items() if name not in (typical or {})})
 
 
-def describe_extensions(model: DiseaseModel) -> list[dict[str, Any]]:
-    """How a model was made of its file's, as JSON can hold it."""
-    return [{"step": step.word, **step.plain()} for step in model.extensions]
+def without_columns(model: DiseaseModel) -> DiseaseModel:
+    """The model without the covariates that were added last and that its equations do not ask for."""
+    kind = type(model)
+    while kind.extensions and not kind.extensions[-1].is_in_equations:
+        kind = kind.__base__
+    return kind(model.values)
 
 
-def restore_model(model: DiseaseModel, steps: Sequence[Mapping[str, Any]]) -> DiseaseModel:
+def describe_model(model: DiseaseModel) -> dict[str, str]:
+    """Which model it is, as results have it in their attributes; `twin.library.restore_model` makes it again."""
+    steps = [{"step": step.word, **step.plain()} for step in without_columns(model).extensions]
+    said = {"model": model.name, "parameters_changed": json.dumps(model.values)}
+    return said | ({"extensions": json.dumps(steps)} if steps else {})
+
+
+def repeat_steps(model: DiseaseModel, steps: Sequence[Mapping[str, Any]]) -> DiseaseModel:
     """The model of a file, extended as `steps` describe."""
     kind = type(model)
     for said in steps:

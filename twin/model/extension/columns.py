@@ -32,6 +32,7 @@ class Columns(Extension):
 
     columns: tuple[Column, ...]
     word = "columns"
+    is_in_equations = False
 
     def members(self, kind: Kind) -> dict[str, Any]:
         fields = {column.name: column.field() for column in self.columns}

@@ -15,6 +15,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from ...errors import TwinError, suggest
+from ...quantity import parse_quantity
 from ...types import Scalar
 from ..base import replace
 from ..declarations import Covariate, parameter
@@ -122,11 +123,14 @@ def read_columns(kind: Kind, given: Mapping[str, Mapping[str, Any]]) -> tuple[Co
 
 def _column(place: str, name: str, said: Mapping[str, Any]) -> Column:
     if CATEGORY not in said:
-        return Column(name, str(said.get("unit", "1")), (), _number(place, "reference", said.get("reference")))
+        unit = str(said.get("unit", "1"))
+        if "reference" not in said:
+            raise TwinError(f"effect of {place}: the model knows no covariate '{name}'; give reference, and its unit")
+        return Column(name, unit, (), parse_quantity(said["reference"], unit))
     if "reference" not in said:
         raise TwinError(f"effect of {place}: the model knows no covariate '{name}'; give reference, the level without")
     reference = str(said["reference"])
-    levels = tuple(map(str, said.get("levels", (reference, *said[CATEGORY]))))
+    levels = tuple(dict.fromkeys(map(str, said.get("levels", (reference, *said[CATEGORY])))))
     if reference not in levels:
         raise TwinError(f"effect of {place}: reference '{reference}' is not among the levels {', '.join(levels)}")
     return Column(name, levels=levels, reference=reference)

@@ -17,6 +17,7 @@ class Extension:
     """What every step answers. Steps are frozen and compare by their content, so that equal ones share programs."""
 
     word: ClassVar[str]  # what it is called where it is stored
+    is_in_equations: ClassVar[bool] = True  # whether courses can differ by it
 
     @abstractmethod
     def members(self, kind: Kind) -> dict[str, Any]:

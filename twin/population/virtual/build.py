@@ -17,6 +17,7 @@ from ...files.document import spell
 from ...files.schema import examine
 from ...library import as_model
 from ...model import DiseaseModel
+from ...model.extension import OCCASION
 from ...quantity import parse_quantity
 from ...regimen.feedback.condition import Condition, Formula, parse, parse_formula
 from .cohort import cohort_of
@@ -225,6 +226,9 @@ class _Building:
                 self.columns[name] = self.column(name, told)
                 if isinstance(told, ColumnEntry):
                     self.limit(name, told)
+        if OCCASION in self.model.covariates() and OCCASION not in self.given:  # the course says which it is
+            self.claim(OCCASION, "the course")
+            self.columns[OCCASION] = Distribution(OCCASION, Chances((1.0,), (1.0,)))
 
     def column(self, name: str, told: Any) -> Column:
         target = self.targets[name]

@@ -14,7 +14,7 @@ from .column import Cohort
 
 def cohort_of(twin: Any, model: DiseaseModel, ids: Sequence[str] | None = None) -> tuple[Cohort, list[str]]:
     """The cohort of a `twin.Twin` (all of its patients, or these), and what a reader should know of it."""
-    if (twin.model.name, twin.model.values) != (model.name, model.values):
+    if twin.model.identity != model.identity:
         raise TwinError(
             f"the cohort is of model '{twin.model.name}' with its own parameters, and the population of '{model.name}'"
         )

@@ -10,7 +10,9 @@ import dataclasses
 
 from ...errors import TwinError
 from ...model import DiseaseModel
-from ...model.extension import Column, add_columns
+from ...model.extension import OCCASION, Column, add_columns
+from .column import Distribution
+from .margin import Chances
 from .population import Population
 
 
@@ -22,6 +24,12 @@ def know_columns(population: Population) -> Population:
         return population
     columns = [_column(name, population.units.get(name, "1"), population.levels.get(name, ())) for name in further]
     return dataclasses.replace(population, model=add_columns(population.model, columns))
+
+
+def know_occasions(population: Population, model: DiseaseModel) -> Population:
+    """The population for its model with occasions: which it is, is everybody's alike."""
+    column = Distribution(OCCASION, Chances((1.0,), (1.0,)))
+    return dataclasses.replace(population, model=model, columns=(*population.columns, column))
 
 
 def _column(name: str, unit: str, levels: tuple[str, ...]) -> Column:

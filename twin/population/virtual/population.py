@@ -17,6 +17,7 @@ import numpy as np
 
 from ...errors import TwinError, TwinErrors
 from ...model import DiseaseModel
+from ...model.extension import OCCASION
 from ...patient import BoundPatient
 from .build import At, fields_of, fields_of_mapping
 from .closeness import Closeness, find_closeness
@@ -59,9 +60,9 @@ class People:
         return len(self.tried)
 
     def own(self) -> dict[str, dict[str, np.ndarray]]:
-        """What `twin.simulate` takes of them, as the draws of one patient."""
+        """What `twin.simulate` takes of them, as the draws of one patient; whose occasions are everybody's."""
         groups = ("individuals", "deviations", "covariates")
-        return {group: {name: v[None] for name, v in getattr(self, group).items()} for group in groups}
+        return {g: {name: v[None] for name, v in getattr(self, g).items() if name != OCCASION} for g in groups}
 
     def notes(self) -> list[str]:
         """What a reader of results should know of them, one sentence each."""
