@@ -20,7 +20,7 @@ FILES = list(imports.modules().values())
 # The rooms of `twin` from the ground up, and the packages that stand on it: each may import those before it.
 ROOMS = (
     "twin.errors", "twin.types", "twin.settings", "twin.units", "twin.quantity", "twin.files",
-    "twin.model", "twin.parts", "twin.disease", "twin.catalogue", "twin.library",
+    "twin.model", "twin.parts", "twin.disease", "twin.generic", "twin.catalogue", "twin.library",
     "twin.regimen", "twin.patient", "twin.ingest", "twin.population", "twin.solver", "twin.run", "twin.result",
     "twin.statistics", "twin.sampling", "twin.export", "twin.trials", "twin.benefit",
     "twin.scenario", "twin.api", "twin.optimisation", "calibration", "cli",
@@ -93,7 +93,7 @@ def test_the_reader_of_imports_reads_them_all(tmp_path):
     assert imports.circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if p.parts[-2] == "disease"], ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", [p for p in FILES if p.parts[-2] in ("disease", "generic")], ids=lambda p: p.stem)
 def test_model_files_import_no_solver(path):
     for name, _ in imports.imported(path):
         assert not name.startswith(("twin.solver", "twin.api.solve", "twin.run.plan", "diffrax")), name

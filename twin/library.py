@@ -1,4 +1,4 @@
-"""Where models are found: the disease folder of this package, and installed entry points of others."""
+"""Where models are found: the folders of this package, and installed entry points of others."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import functools
 import importlib
 import importlib.metadata
 import json
-import pkgutil
 from collections.abc import Mapping
 from typing import Any
 
-from . import disease
-from .catalogue import ENTRY_POINTS
+from .catalogue import ENTRY_POINTS, model_modules
 from .errors import TwinError, show, suggest
 from .model import DiseaseModel
 from .model.extension import repeat_steps
@@ -21,10 +19,10 @@ from .model.extension import repeat_steps
 def model_classes() -> dict[str, type[DiseaseModel]]:
     """Every model by name, those of installed packages included."""
     found: dict[str, type[DiseaseModel]] = {}
-    for module in pkgutil.iter_modules(disease.__path__):
-        contents = vars(importlib.import_module(f"{disease.__name__}.{module.name}"))
+    for name, place in model_modules().items():
+        contents = vars(importlib.import_module(place))
         for kind in contents.values():
-            mine = isinstance(kind, type) and issubclass(kind, DiseaseModel) and kind.__module__.endswith(module.name)
+            mine = isinstance(kind, type) and issubclass(kind, DiseaseModel) and kind.__module__.endswith(name)
             if mine and "name" in vars(kind):
                 found[kind.name] = kind
     for point in importlib.metadata.entry_points(group=ENTRY_POINTS):

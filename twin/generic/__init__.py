@@ -1,0 +1,1 @@
+"""Kinetics of no drug in particular, to be fitted to a new one: a file a model, and no paper behind them."""
