@@ -10,6 +10,6 @@ from .profiles import Profiles, Route
 from .rules import Rules
 
 __all__ = [
-    "FIGURES", "LAST", "Choice", "Doses", "Figure", "Findings", "Profiles", "Record", "Route", "Rules", "analyse", "cut",
-    "partial_areas",
+    "FIGURES", "LAST", "Choice", "Doses", "Figure", "Findings", "Profiles", "Record", "Route", "Rules", "analyse",
+    "cut", "partial_areas",
 ]  # fmt: skip

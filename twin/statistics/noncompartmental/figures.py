@@ -285,9 +285,9 @@ def _extrapolate(course: _Course, suffix: str) -> _Told:
     residence = np.where(steady, within_moment + tau * (area - within), moment) / exposure - profiles.duration / 2
     clearance = profiles.dose / exposure
     no_slope = _first(course.why, terminal.why)
-    no_interval = np.where(steady & np.isnan(tau), f"doses came before, and {_NO_INTERVAL}", "")
-    no_exposure = _first(no_slope, no_interval)
-    dosed = _first(no_exposure, np.where(np.isnan(profiles.dose), _NO_DOSE, ""))
+    no_interval = np.where(np.isnan(tau), f"doses came before, and {_NO_INTERVAL}", course.why_until(tau))
+    no_exposure = np.where(steady, _first(course.why, no_interval), no_slope)
+    no_clearance = _first(no_exposure, np.where(np.isnan(profiles.dose), _NO_DOSE, ""))
     veins = np.where(profiles.route == Route.OTHER, _NOT_VEIN, "")
     return {
         "auc_inf": (area, no_slope),
@@ -295,8 +295,8 @@ def _extrapolate(course: _Course, suffix: str) -> _Told:
         "auc_extrapolated": (100 * more / area, no_slope),
         "aumc_inf": (moment, no_slope),
         "aumc_extrapolated": (100 * more_moment / moment, no_slope),
-        "mrt": (residence, no_exposure),
-        "clearance": (clearance, dosed),
-        "volume_z": (clearance / terminal.rate, dosed),
-        "volume_ss": (clearance * residence, _first(veins, dosed)),
+        "mrt": (residence, _first(no_exposure, no_slope)),
+        "clearance": (clearance, no_clearance),
+        "volume_z": (clearance / terminal.rate, _first(no_clearance, no_slope)),
+        "volume_ss": (clearance * residence, _first(veins, no_clearance, no_slope)),
     }

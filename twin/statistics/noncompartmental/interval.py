@@ -1,4 +1,4 @@
-"""One dose of several, and the interval that follows it: what is analysed of a person who is treated again and again."""
+"""One dose of several, and the interval after it: what is analysed of a person who is treated again and again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LAST = "last"  # the last dose that a reading follows
 
 @dataclasses.dataclass(frozen=True)
 class Doses:
-    """Doses of one person in order of time, (dose,): `interval` NaN where none is said; `steady` by what the row says."""
+    """Doses of one person in order of time, (dose,); `intervals` are NaN, `steady` is false where a dose says none."""
 
     times: np.ndarray
     amounts: np.ndarray
@@ -44,7 +44,7 @@ class Record:
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """Which dose, and what is known of it: `after` its number or 'last', `route`, the interval, whether it is steady."""
+    """Which dose (its number, or 'last') and what is known of it; None leaves that to what the doses say."""
 
     after: int | str = LAST
     route: Route | None = None
@@ -105,7 +105,7 @@ def _route(interval: _Interval, choice: Choice) -> Route:
 
 
 def cut(records: Sequence[Record], choice: Choice) -> tuple[Profiles, np.ndarray]:
-    """The profiles (every draw of every record) after a dose, and how many readings of each lie outside its interval."""
+    """Profiles of every draw of every record after a dose, and how many readings of each lie outside its interval."""
     rows: list[dict[str, Any]] = []
     outside = []
     width = max((len(one.times) for one in records), default=0) or 1
