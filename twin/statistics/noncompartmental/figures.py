@@ -298,5 +298,5 @@ def _extrapolate(course: _Course, suffix: str) -> _Told:
         "mrt": (residence, _first(no_exposure, no_slope)),
         "clearance": (clearance, no_clearance),
         "volume_z": (clearance / terminal.rate, _first(no_clearance, no_slope)),
-        "volume_ss": (clearance * residence, _first(veins, no_clearance, no_slope)),
+        "volume_ss": (clearance * residence, _first(course.why, veins, no_clearance, no_slope)),
     }

@@ -80,7 +80,7 @@ def _after(record: Record, choice: Choice) -> _Interval:
     else:
         number = int(choice.after) - 1
     if number >= len(starts):
-        return _Interval(0.0, np.inf, why=f"there is no dose {number + 1} of {len(starts)}; choose another")
+        return _Interval(0.0, np.inf, why=f"dose {number + 1} is asked for, and the last is dose {len(starts)}")
     here = doses.times == starts[number]
     begin, end = float(starts[number]), float(starts[number + 1]) if number + 1 < len(starts) else np.inf
     durations = np.unique(doses.durations[here])
