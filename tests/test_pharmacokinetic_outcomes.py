@@ -1,4 +1,4 @@
-"""Trough, tmax, half-life, area to infinity: against closed forms of one compartment, in both solvers of trajectories."""
+"""Trough, tmax, half-life, area to infinity: closed forms of one compartment, in both solvers of trajectories."""
 
 from __future__ import annotations
 
