@@ -101,6 +101,21 @@ def test_every_draw_is_analysed_as_a_patient_with_few_readings_would_be(tree):
     xr.testing.assert_allclose(alone["clearance"].squeeze(), found["clearance"].isel(draw=7), rtol=1e-12)
 
 
+def test_doses_that_followed_readings_are_those_of_the_ledger(tree):
+    """Each draw has its own: twice the amount in the ledger is twice the clearance; what was not given does not count."""
+    once = tree.isel(regimen=[0])
+    lanes = ("patient", "regimen", "draw", "dose_number")
+    shape = once["predictions/concentration"].shape[:3]
+    amount = np.where(np.arange(shape[2]) < 20, 100.0, 200.0)[:, None] * [1.0, 0.0]
+    columns = {"given_at": [0.0, 12.0], "amount": amount, "mode": 0.0, "length": 0.0, "treatment": 0.0}
+    ledger = xr.Dataset({n: (lanes, np.array(np.broadcast_to(v, (*shape, 2)))) for n, v in columns.items()})
+    reacting = xr.DataTree.from_dict({n: g.to_dataset() for n, g in once.children.items()} | {"doses": ledger})
+    reacting.attrs = once.attrs
+    found = twin.nca(reacting, model=One(), route="bolus")["clearance"].squeeze("regimen")
+    drawn = once["prior/clearance"] * np.where(np.arange(shape[2]) < 20, 1.0, 2.0)
+    np.testing.assert_allclose(found, drawn, rtol=1e-5)
+
+
 def test_a_table_says_doses_by_addl_rate_and_limits(tmp_path):
     """Two infusions of 2 h 12 h apart; the last reading lies below its limit."""
     rows = ["ID,TIME,AMT,RATE,ADDL,II,DV,BLQ,LLOQ,DVID,WT", "a,0,100,50,1,12,.,.,.,.,70"]

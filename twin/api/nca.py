@@ -72,7 +72,7 @@ def nca(
             and `dose`; or a simulation's result, each draw of which is analysed at the stored times.
         observable: what is analysed; of a table its DVID. May be left out where there is one.
         model, treatment: of patients and results; the treatment where doses of several were given.
-        regimens, patients: of a result, as `simulate` had them: its doses. Without them, `dose`.
+        regimens, patients: of a result, as `simulate` had them: its doses, but for those that a ledger says.
         dose, at, over: one dose for everybody instead of those told: an amount ('320 mg'), or a column of the table;
             when, and over how long it is infused.
         route: 'bolus' or 'extravascular'; infusions say their duration.
@@ -102,7 +102,7 @@ def nca(
     elif isinstance(source, Mapping):
         read = nca_sources.of_columns(source)
     elif model is None:
-        raise TwinError("say of which model the patients are: model='vancomycin'")
+        raise TwinError("say of which model the patients are (model='vancomycin'); of a data frame give dict(frame)")
     else:
         read = nca_sources.of_patients(source, as_model(model), observable, treatment, vein)
     read = _with_dose(_with_units(read, units or {}), None if column else dose, at, over)

@@ -30,6 +30,11 @@ class Doses:
         columns = np.array(sorted(rows), float).reshape(len(rows), 5).T
         return cls(*columns[:4], columns[4] > 0)
 
+    def rows(self) -> list[tuple[float, float, float, float, bool]]:
+        """What they were made of."""
+        columns = (self.times, self.amounts, self.durations, self.intervals, self.steady)
+        return list(zip(*(column.tolist() for column in columns), strict=True))
+
 
 @dataclasses.dataclass(frozen=True)
 class Record:
