@@ -102,7 +102,7 @@ def test_every_draw_is_analysed_as_a_patient_with_few_readings_would_be(tree):
 
 
 def test_doses_that_followed_readings_are_those_of_the_ledger(tree):
-    """Each draw has its own: twice the amount in the ledger is twice the clearance; what was not given does not count."""
+    """Each draw has its own: twice the amount is twice the clearance; a dose of nothing was not given."""
     once = tree.isel(regimen=[0])
     lanes = ("patient", "regimen", "draw", "dose_number")
     shape = once["predictions/concentration"].shape[:3]
@@ -243,6 +243,16 @@ def test_a_scenario_is_analysed_as_measured_and_as_simulated(tmp_path, capsys):
     assert ["clearance", "L/h", "3.24"] in [line.split() for line in text.splitlines()]
     kept = xr.open_zarr(tmp_path / "a.zarr", consolidated=False)
     assert float(kept["clearance"].sel(patient="edda")) == pytest.approx(3.24, abs=0.005)
+
+
+@pytest.mark.slow
+def test_a_scenarios_courses_are_analysed_draw_by_draw(tmp_path, capsys):
+    path, out = "scenarios/vancomycin/without_a_model.yaml", tmp_path / "a.zarr"
+    code, text, _ = run(["nca", path, "--simulated", "--limit", "3", "--draws", "50", "--out", out], capsys)
+    assert (code, "edda, observed" in text) == (0, True)
+    found = xr.open_zarr(out, consolidated=False)
+    assert found["clearance"].dims == ("patient", "regimen", "draw")
+    assert 2 < float(found["clearance"].median()) < 7  # by the readings themselves 3.2
 
 
 @pytest.mark.parametrize(

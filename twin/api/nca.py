@@ -36,6 +36,7 @@ from ..statistics.noncompartmental import (
     partial_areas,
 )  # fmt: skip
 from . import nca_sources
+from .nca_result import of_result
 from .nca_sources import Source
 
 FIGURE, READING, SPAN = "figure", "reading", "span"
@@ -96,7 +97,7 @@ def nca(
     column = dose if isinstance(dose, str) and isinstance(source, str | os.PathLike) and not _is_amount(dose) else None
     if isinstance(source, xr.DataTree):
         known = as_model(model if model is not None else str(source.attrs["model"]))
-        read = nca_sources.of_result(source, known, observable, treatment, vein, regimens, patients, limit)
+        read = of_result(source, known, observable, treatment, vein, regimens, patients, limit)
     elif isinstance(source, str | os.PathLike):
         read = nca_sources.of_file(source, observable, column, **reading)
     elif isinstance(source, Mapping):
