@@ -278,6 +278,16 @@ def test_one_reading_has_an_area_and_no_slope():
     assert only(Profiles.of([2.0], [3.0]))["auc_last"] == 3.0  # a triangle from 0 at the dose
 
 
+def test_readings_that_make_no_area_are_not_given_one():
+    """A trough alone would be a rectangle as wide as the interval, and a reading at the dose an area of nothing."""
+    trough = reasons([0, 12.0], [2.0, 2.1], tau=12.0, steady=True)
+    told = {trough[name] for name in ("auc_tau", "c_average", "clearance", "fluctuation", "swing")}
+    assert told == {"no reading lies inside the interval"}
+    assert trough["cmin"] == ""
+    baseline = reasons([0.0], [3.0])
+    assert {baseline[n] for n in ("auc_last", "mrt_last")} == {"the last measurable reading is at the dose"}
+
+
 def test_each_figure_says_what_it_lacks():
     falling = reasons(TIMES, np.exp(-K * TIMES), route="bolus", dose=np.nan)
     assert falling["clearance"] == "no dose is told"

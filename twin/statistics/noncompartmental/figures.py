@@ -110,6 +110,13 @@ class _Course:
         ends = (self.tlast, self.clast, self.terminal.rate)
         return area_until(self.times, self.values, when, self.rules.area, *ends)
 
+    def why_interval(self) -> np.ndarray:
+        """Why there is no area of the dosing interval; readings at its ends alone would make a rectangle of it."""
+        tau = self.profiles.tau
+        inside = ((self.times > 0) & (self.times < tau[:, None])).any(axis=1)
+        none = np.where(np.isnan(tau), _NO_INTERVAL, np.where(inside, "", "no reading lies inside the interval"))
+        return _first(self.why, none, self.why_until(tau))
+
     def why_until(self, when: Any) -> np.ndarray:
         """Why there is no area until then: behind the last reading it takes a terminal slope."""
         return _first(self.why, np.where(when > self.tlast, self.terminal.why, ""))
@@ -215,6 +222,7 @@ def _of_readings(course: _Course) -> _Told:
     profiles, terminal, why = course.profiles, course.terminal, course.why
     last, last_moment = course.area_until(course.tlast)
     no_dose, no_slope = _first(why, np.where(np.isnan(profiles.dose), _NO_DOSE, "")), _first(why, terminal.why)
+    no_area = _first(why, np.where(course.tlast > 0, "", "the last measurable reading is at the dose"))
     half_life = np.log(2) / terminal.rate
     return {
         "cmax": (course.cmax, why),
@@ -235,10 +243,10 @@ def _of_readings(course: _Course) -> _Told:
         "lambda_z_r2": (terminal.r2, no_slope),
         "lambda_z_adjusted_r2": (terminal.adjusted, no_slope),
         "lambda_z_span": ((terminal.end - terminal.begin) / half_life, no_slope),
-        "auc_last": (last, why),
+        "auc_last": (last, no_area),
         "auc_all": (last + _after_last(course), why),
-        "aumc_last": (last_moment, why),
-        "mrt_last": (last_moment / last - profiles.duration / 2, why),
+        "aumc_last": (last_moment, no_area),
+        "mrt_last": (last_moment / last - profiles.duration / 2, no_area),
     }
 
 
@@ -258,7 +266,7 @@ def _after_last(course: _Course) -> np.ndarray:
 def _of_interval(course: _Course) -> _Told:
     profiles, tau = course.profiles, course.profiles.tau
     none = _first(course.why, np.where(np.isnan(tau), _NO_INTERVAL, ""))
-    why = _first(none, course.why_until(tau))
+    why = course.why_interval()
     area, _ = course.area_until(tau)
     lowest = _lowest(profiles, course.times, course.values)
     range_ = _highest(profiles, course.times, course.values) - lowest
@@ -267,7 +275,7 @@ def _of_interval(course: _Course) -> _Told:
         "c_average": (area / tau, why),
         "cmin": (lowest, none),
         "fluctuation": (100 * range_ / (area / tau), why),
-        "swing": (100 * range_ / lowest, _first(none, np.where(lowest > 0, "", "the lowest reading is 0"))),
+        "swing": (100 * range_ / lowest, _first(why, np.where(lowest > 0, "", "the lowest reading is 0"))),
         "accumulation": (1 / -np.expm1(-course.terminal.rate * tau), _first(none, course.terminal.why)),
     }
 
@@ -285,8 +293,8 @@ def _extrapolate(course: _Course, suffix: str) -> _Told:
     residence = np.where(steady, within_moment + tau * (area - within), moment) / exposure - profiles.duration / 2
     clearance = profiles.dose / exposure
     no_slope = _first(course.why, terminal.why)
-    no_interval = np.where(np.isnan(tau), f"doses came before, and {_NO_INTERVAL}", course.why_until(tau))
-    no_exposure = np.where(steady, _first(course.why, no_interval), no_slope)
+    untold = np.where(np.isnan(tau), f"doses came before, and {_NO_INTERVAL}", "")
+    no_exposure = np.where(steady, _first(course.why, untold, course.why_interval()), no_slope)
     no_clearance = _first(no_exposure, np.where(np.isnan(profiles.dose), _NO_DOSE, ""))
     veins = np.where(profiles.route == Route.OTHER, _NOT_VEIN, "")
     return {
