@@ -19,6 +19,7 @@ COMMANDS = {
     "trial": "Simulate trials: power, error, size and duration of a design, each with its standard error.",
     "benefit": "Say who benefits: the effect on everybody, whom to treat by what is known, and what a trial could see.",
     "population": "Describe who is drawn, and write persons and their courses in others' formats.",
+    "nca": "Non-compartmental analysis of patients, tables or simulated courses: areas, half-life, clearance, volumes.",
     "check": "Check scenario files without solving anything.",
     "diagnose": "Check a calibration: predictive checks, NPDE, forecasts of hidden measurements, SBC.",
     "ledger": "Show what a regimen with feedback measured, decided and gave, for one trajectory.",

@@ -46,6 +46,7 @@ RUN_PAGES = (
     "analyses",
     "trials",
     "benefit",
+    "nca",
 )
 RUN = ["README.md", *(f"docs/{n}.md" for n in RUN_PAGES)]
 

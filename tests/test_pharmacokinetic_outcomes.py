@@ -1,4 +1,4 @@
-"""Trough, tmax and half-life: against the closed forms of one compartment, in both solvers of trajectories."""
+"""Trough, tmax, half-life, area to infinity: closed forms of one compartment, in both solvers of trajectories."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 import twin
 from tests.toys import One, OralOne
-from twin.model import HalfLife, Highest, Outcome, Tmax, Trough
+from twin.model import AreaToInfinity, HalfLife, Highest, Outcome, Tmax, Trough
 
 ANA = twin.Patient("ana")
 K = 5.0 / 50.0  # clearance over volume of the toys, 1/h
@@ -60,6 +60,24 @@ def test_tmax_and_half_life_of_an_oral_dose():
     when = np.log(ka / K) / (ka - K)
     assert found["tmax"] == pytest.approx((when, when), rel=1e-4)  # `solve` looks every 0.2 h; a flat maximum
     assert found["half_life"] == pytest.approx((np.log(2) / K,) * 2, rel=1e-6)
+    assert np.isnan(found["rising"]).all()
+
+
+def test_the_area_to_infinity_is_dose_over_clearance_however_early_the_course_ends():
+    """Of a bolus from the start; of an oral dose once absorption is over: exp(-1.1 x 20) is left of it."""
+    bolus = {
+        "whole": AreaToInfinity(of="concentration"),
+        "window": AreaToInfinity(of="concentration", since=2.0, until=3.5),
+    }  # fmt: skip
+    (found,) = both(One(), ["100 mg"], 7.0, **bolus)
+    assert found["whole"] == pytest.approx((100 / 5.0,) * 2, rel=1e-6)
+    assert found["window"] == pytest.approx((100 / 5.0 * np.exp(-K * 2.0),) * 2, rel=1e-4)  # a slope inside a piece
+    oral = {
+        "whole": AreaToInfinity(of="concentration"),
+        "rising": AreaToInfinity(of="concentration", until=0.5),
+    }  # fmt: skip
+    (found,) = both(OralOne(), ["20 mg oral"], 20.0, **oral)
+    assert found["whole"] == pytest.approx((20 / 5.0,) * 2, rel=1e-5)
     assert np.isnan(found["rising"]).all()
 
 

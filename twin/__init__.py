@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from .api.benefit import who_benefits
     from .api.export import export_population
+    from .api.nca import nca
     from .api.population import virtual_population
     from .api.sampling import information, optimal_sampling
     from .api.simulate import simulate, stream
@@ -60,6 +61,7 @@ __all__ = [
     "load_scenario",
     "load_twin",
     "model_names",
+    "nca",
     "optimal_sampling",
     "optimise",
     "optimise_scenario",
@@ -102,6 +104,7 @@ _HOME = {
     "load_scenario": "scenario",
     "load_twin": "result.twin",
     "model_names": "library",
+    "nca": "api.nca",
     "optimal_sampling": "api.sampling",
     "optimise": "optimisation.optimise",
     "optimise_scenario": "calibration.answer",

@@ -49,6 +49,7 @@ from .noise import (
 )
 from .outcome import (
     Area,
+    AreaToInfinity,
     AreaWithin,
     Average,
     Crossings,
@@ -86,6 +87,7 @@ from .spread import (
 __all__ = [
     "Additive",
     "Area",
+    "AreaToInfinity",
     "AreaWithin",
     "Autocorrelated",
     "Average",

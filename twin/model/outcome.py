@@ -275,6 +275,22 @@ def _area_unit(observable: str, time: str) -> str:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class AreaToInfinity(Area):
+    """The area under the curve to infinity, as the value falls at the end: not a number where it does not fall."""
+
+    def start(self):
+        return (0.0, math.nan)
+
+    def add(self, so_far, piece, chance):
+        falls = (piece.d1 < 0) & (piece.v1 > 0)
+        rest = jnp.where(falls, -piece.v1 * piece.v1 / jnp.where(falls, piece.d1, -1.0), jnp.nan)
+        return so_far[0] + piece.area(), jnp.where(piece.t1 > piece.t0, rest, so_far[1])
+
+    def result(self, so_far):
+        return so_far[0] + so_far[1]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class AreaWithin(Area):
     """Whether the area under the curve is from `low` to `high`: 1 or 0, so its mean over draws is the chance of it."""
 

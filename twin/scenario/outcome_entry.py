@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 At = Callable[..., contextlib.AbstractContextManager[None]]  # `with at("low"):` places an error in the file
 
 
-SHORT = {"auc": "area", "cmax": "highest", "cmin": "lowest"}  # the field's words for some kinds
+SHORT = {
+    "auc": "area",
+    "auc_inf": "area_to_infinity",
+    "cmax": "highest",
+    "cmin": "lowest",
+}  # the field's words for some kinds
 
 
 class _OutcomeEntry(Closed):
