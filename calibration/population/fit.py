@@ -27,7 +27,7 @@ from twin.scenario.fit_entry import FitEntry
 
 from .build import build_sky
 from .check import Checks, check
-from .climb import Top, add_up, bend, climb, likelihood_of
+from .climb import Top, add_up, bend, climb, likelihood_of, nodes_of
 from .cloud import Sky
 from .people import People
 from .priors import build_prior
@@ -150,6 +150,8 @@ def fit_population(
 
 def climb_and_check(sky: Sky, x: np.ndarray, entry: FitEntry, seed: int, began: float) -> PopulationFit:
     """The fit from one place, with standard errors and checks."""
+    if entry.method == "nodes":
+        nodes_of(sky)  # an error where they do not serve
     prior = build_prior(sky.statement, x, entry.priors)
     grid = {"auto": None, "bayes": False, "nodes": True, "draws": False}[entry.method]
     top = climb(sky, x, draws=entry.draws, seed=seed, grid=grid, log_prior=prior)
@@ -166,6 +168,6 @@ def read_entry(fit: FitEntry | Mapping[str, Any] | None, words: Mapping[str, Any
         return fit
     given = fit.model_dump(exclude_unset=True) if isinstance(fit, FitEntry) else dict(fit or {})
     examined = examine({**given, **words}, FitEntry)
-    if examined.content is None:
+    if examined.content is None or examined.problems:
         raise TwinErrors(f"fit, {' '.join(map(str, p.at)) or 'as a whole'}: {p.message}" for p in examined.problems)
     return examined.content
