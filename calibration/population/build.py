@@ -162,6 +162,9 @@ def _site(model: DiseaseModel, entry: FitEntry, effects: tuple[str, ...]) -> Lev
 
 def sites_of(model: DiseaseModel, people: Sequence[BoundPatient], entry: FitEntry) -> tuple[float, ...]:
     """Which site each patient belongs to; nothing where a fit has no sites."""
+    for one in people if entry.sites else ():
+        if entry.sites.by in one.assumed:
+            raise TwinError(f"patient '{one.id}': '{entry.sites.by}' does not say the site; give it, or leave sites out")
     return tuple(one.covariates[entry.sites.by] for one in people) if entry.sites else ()
 
 

@@ -72,10 +72,14 @@ class People:
     @property
     def shrinkage(self) -> dict[str, float]:
         """1 - sd of patients' mean deviations over the population's sd, by coordinate's parameter."""
+        found = 1 - self.means.std(0, ddof=1) / self.sds
+        return {one.parameter: float(value) for one, value in zip(self.sky.statement.coordinates, found, strict=True)}
+
+    @property
+    def sds(self) -> np.ndarray:
+        """The population's standard deviation of each coordinate, between sites and occasions, too."""
         statement = self.sky.statement
-        sds = np.sqrt(np.diagonal(statement.covariance(numbers_of(statement, self.top.x), sites=True)))
-        found = 1 - self.means.std(0, ddof=1) / sds
-        return {one.parameter: float(value) for one, value in zip(statement.coordinates, found, strict=True)}
+        return np.sqrt(np.diagonal(statement.covariance(numbers_of(statement, self.top.x), sites=True)))
 
     def draw(self, count: int, seed: int) -> np.ndarray:
         """Equally likely deviations of each coordinate (patient, draw, coordinate)."""
