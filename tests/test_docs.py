@@ -107,10 +107,10 @@ def keys(schema: Any) -> Iterator[str]:
 def test_every_key_is_described(schema):
     known = set(keys(json_schema(schema)))
     assert len(known) > 10
-    pages = ("scenarios.md", "feedback.md", "sampling.md", "optimise.md", "populations.md", "trials.md", "benefit.md")
-    words = {word for page in pages for word in named(DOCS / page)}
+    pages = ("scenarios", "feedback", "sampling", "optimise", "populations", "trials", "benefit", "occasions")
+    words = {word for page in pages for word in named(DOCS / f"{page}.md")}
     words |= {word.strip(":") for word in words}
-    assert known <= words, f"none of {', '.join(pages)} describes {sorted(known - words)}"
+    assert known <= words, f"none of the pages {', '.join(pages)} describes {sorted(known - words)}"
 
 
 def test_every_public_name_is_described_and_exists():

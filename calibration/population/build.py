@@ -220,11 +220,12 @@ def _find_along(statement: Statement, target: Target, people: Sequence[BoundPati
         slopes = jax.tree.map(np.asarray, _slopes_of(statement, rows))
     errors = {n for name in target.seen for n in target.noise(name).parameters}
     errors -= {n for name in target.seen for n in target.noise(name).drives}
+    plainly = errors | {n for several in statement.model.covariate_effects.values() for n in several}
     first = np.r_[True, owner[1:] != owner[:-1]]
     start = np.maximum.accumulate(np.where(first, np.arange(len(owner)), 0))
     found = []
     for j, name in enumerate(statement.estimated):
-        plain = {n: v[:, j] for n, v in slopes.items() if n not in statement.effects and n not in errors}
+        plain = {n: v[:, j] for n, v in slopes.items() if n not in statement.effects and n not in plainly}
         apart = [v[:, j] - v[start, j] for n, v in slopes.items() if n in statement.effects]
         if any(np.any(np.abs(v) > _SAME) for v in plain.values()) or any(np.any(np.abs(v) > _SAME) for v in apart):
             found.append(name)

@@ -30,7 +30,7 @@ from twin.scenario.fit_entry import FitEntry
 from ..fit import CENSORED, without_censored
 from .build import build_sky
 from .check import Checks, check
-from .climb import Progress, Top, add_up, climb, likelihood_of
+from .climb import Progress, Top, add_up, bend, climb, likelihood_of
 from .cloud import Sky
 from .people import People
 from .priors import build_prior
@@ -175,7 +175,7 @@ def climb_and_check(
     top = climb(sky, x, draws=entry.draws, seed=seed, grid=grid, log_prior=prior, progress=progress)
     likelihood = likelihood_of(sky, top.cloud, top.origin)
     curves = likelihood.curves(top.x)
-    covariances = covariances_of(add_up(curves, prior, top.x)[2], curves[1])
+    covariances = covariances_of(bend(sky, top, add_up(curves, prior, top.x)[2]), curves[1])
     checks = check(sky, top, covariances, seed)
     return PopulationFit(sky, entry, top, covariances, checks, seed, time.perf_counter() - began)
 

@@ -8,7 +8,6 @@ phase of propofol (400 min) and over 100 of the sites' drug (12 h): below 1e-12 
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,23 +38,20 @@ def warfarin_m3(data: Path) -> list[Patient]:
     return nonmem(data / "population/pop_warfarin_m3/warfarin_bloq.csv", models.Warfarin10())
 
 
-def warfarin_twice(data: Path) -> list[Patient]:
-    """Without occasions."""
-    return nonmem(data / "population/pop_warfarin_iov/warfarin_iov.csv", models.WarfarinTwice())
-
-
 def warfarin_iov(data: Path) -> list[Patient]:
-    """With a covariate `occasion`, 1 until the second dose and 2 from then on."""
+    """With two occasions; what is read at the second dose belongs to the first."""
     path = data / "population/pop_warfarin_iov/warfarin_iov.csv"
-    people = nonmem(path, models.WarfarinByOccasion(), OCC="occasion")
-    return [dataclasses.replace(one, covariates={"occasion": _changes(one.covariates["occasion"])}) for one in people]
+    return nonmem(path, models.WarfarinTwice())
 
 
-def _changes(told: Series) -> Series:
-    """Of equal values in a row the last alone, which holds since the one before: each is an event to a solver."""
-    assert told.carry == "backward"
-    last = [a for a, b in itertools.pairwise([*told.series, None]) if b is None or a.value != b.value]
-    return Series(last, "backward")
+def warfarin_by_occasion(data: Path) -> list[Patient]:
+    """The same for a model with a covariate `occasion` of its own."""
+    return [
+        dataclasses.replace(
+            one, occasions=(), covariates={"occasion": Series([Change(t, k) for k, t in enumerate(one.occasions, 1)])}
+        )
+        for one in warfarin_iov(data)
+    ]
 
 
 def _groups(table: Sequence[dict[str, str]], column: str) -> list[list[dict[str, str]]]:
