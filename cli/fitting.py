@@ -43,6 +43,7 @@ def _run(scenario: Scenario, folder: Path, kind: str) -> str:
     files = (FILE, TEXT, TWIN, *tables, _FIGURE)
     with replacing(folder, scenario, owns=files) as part:
         found = run_fit(scenario, progress=_progress(scenario.name))
+        _end_progress()
         tree = found.to_tree()
         with writing(folder):
             found.save(part)
@@ -63,3 +64,8 @@ def _progress(name: str) -> Any:
         click.echo(f"\r\033[K{name}: round {rounds}, estimates moved by {moved:.2g} standard errors", err=True, nl=False)
 
     return show
+
+
+def _end_progress() -> None:
+    if sys.stderr.isatty():
+        click.echo("\r\033[K", err=True, nl=False)

@@ -96,11 +96,11 @@ def _vector(fit: PopulationFit) -> xr.Dataset:
     empty = np.full((size, size), np.nan)
     matrices = np.array([fit.covariances.matrices.get(kind, empty) for kind in KINDS])
     columns = {
-        "value": (NUMBER, fit.x), "noise": (NUMBER, fit.top.noise),
+        "of": (NUMBER, words(fit.statement.names)), "value": (NUMBER, fit.x), "noise": (NUMBER, fit.top.noise),
         "covariance": ((KIND, NUMBER, "with_number"), matrices),
     }  # fmt: skip
-    names = words(fit.statement.names)
-    return xr.Dataset(columns, {NUMBER: names, "with_number": names, KIND: words(KINDS)})
+    places = np.arange(size)  # a typical value and its variance are of the same name
+    return xr.Dataset(columns, {NUMBER: places, "with_number": places, KIND: words(KINDS)})
 
 
 def _individuals(fit: PopulationFit, people: Individuals) -> xr.Dataset:

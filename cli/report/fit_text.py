@@ -38,9 +38,10 @@ def _data(tree: Any) -> Iterator[str]:
     for name, (total, below, above) in json.loads(told["readings"]).items():
         limits = [f"{n} {word} a limit" for n, word in ((below, "below"), (above, "above")) if n]
         yield f"{_count(total, 'reading')} of {name}" + (f", {' and '.join(limits)}" if limits else "")
+    rounds = _count(tree["rounds"].sizes["round"], "round")
     per = "a patient" if told["method"] == "nodes" else "of each patient"
     yield (
-        f"{told['nodes_or_draws']:,} {told['method']} {per}, {_count(tree["rounds"].sizes["round"], "round")}, "
+        f"{told['nodes_or_draws']:,} {told['method']} {per}, {rounds}, "
         f"{told['seconds']:.1f} s, seed {told['seed']}"
     )
 
