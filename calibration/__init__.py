@@ -24,6 +24,6 @@ from .target import Target
 from .update import update
 
 __all__ = [
-    "METHODS", "Answer", "PopulationFit", "Posterior", "Prior", "Replay", "Target", "calibrate", "checks", "choose_dose",
-    "fit_population", "forecast", "load_fit", "replay", "run_fit", "run_scenario", "sbc", "update", "vpc",
+    "METHODS", "Answer", "PopulationFit", "Posterior", "Prior", "Replay", "Target", "calibrate", "checks",
+    "choose_dose", "fit_population", "forecast", "load_fit", "replay", "run_fit", "run_scenario", "sbc", "update", "vpc",
 ]  # fmt: skip

@@ -61,7 +61,9 @@ def _progress(name: str) -> Any:
         return None
 
     def show(rounds: int, moved: float) -> None:
-        click.echo(f"\r\033[K{name}: round {rounds}, estimates moved by {moved:.2g} standard errors", err=True, nl=False)
+        click.echo(
+            f"\r\033[K{name}: round {rounds}, estimates moved by {moved:.2g} standard errors", err=True, nl=False
+        )
 
     return show
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Sequence
 
 import jax
@@ -17,6 +16,7 @@ from twin.scenario.fit_entry import FitEntry
 from ..prior import Prior
 from ..target import Target
 from .cloud import Sky
+from .compile import careful
 from .statement import Coordinate, Level, Numbers, Statement
 
 _SAME = 1e-9  # relative: a parameter that moves less than this does not depend on a value
@@ -43,8 +43,8 @@ def build_sky(
     names = tuple(one.parameter for one in coordinates)
     prior = Prior(model, names, np.eye(len(names)), np.ones(len(names)), {})
     target = Target(model, people, prior, **how)  # type: ignore[arg-type]
-    along = _find_along(statement, target, people)
-    statement = statement.but(along=along)
+    along, told = _find_dependence(statement, target, people)
+    statement = statement.but(along=along, told=told)
     x = statement.pack(_begin(statement, entry))
     return Sky(target, statement, _summed(target, along), sites_of(model, people, entry)), x
 
@@ -164,7 +164,7 @@ def sites_of(model: DiseaseModel, people: Sequence[BoundPatient], entry: FitEntr
     """Which site each patient belongs to; nothing where a fit has no sites."""
     for one in people if entry.sites else ():
         if entry.sites.by in one.assumed:
-            raise TwinError(f"patient '{one.id}': '{entry.sites.by}' does not say the site; give it, or leave sites out")
+            raise TwinError(f"patient '{one.id}': '{entry.sites.by}' is not given, and says the site; give it")
     return tuple(one.covariates[entry.sites.by] for one in people) if entry.sites else ()
 
 
@@ -213,26 +213,29 @@ def _summed(target: Target, along: tuple[str, ...]) -> tuple[str, ...]:
 # --- what courses depend on --------------------------------------------------------------------------------------
 
 
-def _find_along(statement: Statement, target: Target, people: Sequence[BoundPatient]) -> tuple[str, ...]:
-    """Estimated values that move a course whose coordinates stay where they are."""
+def _find_dependence(
+    statement: Statement, target: Target, people: Sequence[BoundPatient]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Estimated values that move a course whose coordinates stay where they are; these and those that move errors."""
     rows, owner = _signal_rows(statement.model, people)
     with jax.enable_x64(True):
         slopes = jax.tree.map(np.asarray, _slopes_of(statement, rows))
-    errors = {n for name in target.seen for n in target.noise(name).parameters}
-    errors -= {n for name in target.seen for n in target.noise(name).drives}
-    plainly = errors | {n for several in statement.model.covariate_effects.values() for n in several}
+    sizes = {n for name in target.seen for n in target.noise(name).parameters}
+    beside = sizes - {n for name in target.seen for n in target.noise(name).drives}
+    beside |= {n for several in statement.model.covariate_effects.values() for n in several}
     first = np.r_[True, owner[1:] != owner[:-1]]
     start = np.maximum.accumulate(np.where(first, np.arange(len(owner)), 0))
-    found = []
+    found, told = [], []
     for j, name in enumerate(statement.estimated):
-        plain = {n: v[:, j] for n, v in slopes.items() if n not in statement.effects and n not in plainly}
+        told += [name] if any(np.any(np.abs(slopes[n][:, j]) > _SAME) for n in sizes) else []
+        plain = {n: v[:, j] for n, v in slopes.items() if n not in statement.effects and n not in beside}
         apart = [v[:, j] - v[start, j] for n, v in slopes.items() if n in statement.effects]
         if any(np.any(np.abs(v) > _SAME) for v in plain.values()) or any(np.any(np.abs(v) > _SAME) for v in apart):
             found.append(name)
-    return tuple(found)
+    return tuple(found), tuple(n for n in statement.estimated if n in {*found, *told})
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@careful
 def _slopes_of(statement: Statement, rows: jax.Array) -> dict[str, jax.Array]:
     """How a typical person's parameters move with the estimated values (row, value), effects on their normal scale."""
     declared = statement.model.parameters()

@@ -18,8 +18,8 @@ import jax
 import numpy as np
 import xarray as xr
 
-from twin.files.schema import examine
 from twin.errors import TwinError, TwinErrors, suggest
+from twin.files.schema import examine
 from twin.library import as_model
 from twin.model import DiseaseModel
 from twin.patient import BoundPatient, Patient
@@ -36,8 +36,8 @@ from .people import People
 from .priors import build_prior
 from .renewed import renew_model
 from .report import say
-from .store import save_fit, to_tree
 from .statement import Statement
+from .store import save_fit, to_tree
 from .uncertainty import Covariances, covariances_of
 
 TWIN_DRAWS = 500

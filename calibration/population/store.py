@@ -27,6 +27,7 @@ from twin.result import dataset
 from twin.result.dataset import PATIENT, words
 from twin.result.population import FILE, TEXT, place_of, save_population
 
+from .climb import nodes_of
 from .table import Individuals, estimates_of, individuals_of
 from .uncertainty import KINDS
 
@@ -156,6 +157,12 @@ def count_normal(fit: PopulationFit) -> int:
     return sum(o.bound == 0 and o.observable in normal for one in target.patients for o in one.observations)
 
 
+def _count_draws(fit: PopulationFit) -> int:
+    """Nodes without those that fill up a row of a program, or draws."""
+    top, own = fit.top, len(fit.statement.coordinates)
+    return nodes_of(fit.sky) ** own if top.grid else int(top.cloud.draws)
+
+
 def _attributes(fit: PopulationFit) -> dict[str, Any]:
     statement, target = fit.statement, fit.sky.target
     typical, chosen = statement.model.typical(), set(statement.estimated)
@@ -171,7 +178,7 @@ def _attributes(fit: PopulationFit) -> dict[str, Any]:
     return {
         "fit": fit.entry.model_dump_json(exclude_unset=True), "verdict": fit.verdict, "reasons": list(fit.reasons),
         "seed": fit.seed, "seconds": fit.seconds, "numbers": statement.size,
-        "method": "nodes" if fit.top.grid else "draws", "nodes_or_draws": int(fit.top.cloud.draws),
+        "method": "nodes" if fit.top.grid else "draws", "nodes_or_draws": _count_draws(fit),
         "patients": len(target), "readings": json.dumps(readings),
         "doses": sum(len(one.doses) for one in target.patients),
         "held": json.dumps({n: v for n, v in held.items() if n not in kappas}),

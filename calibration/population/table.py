@@ -157,7 +157,8 @@ def individuals_of(fit: PopulationFit) -> Individuals:
     names = tuple(statement.effects[one.effect] for one in statement.coordinates)
     weights = people.weights.sum(1)[..., None]
     values = np.stack(
-        [np.asarray(declared[n].spread.from_normal(people.phi[..., k])) for k, n in enumerate(names)], axis=-1  # type: ignore[union-attr]
+        [np.asarray(declared[n].spread.from_normal(people.phi[..., k])) for k, n in enumerate(names)],
+        axis=-1,  # type: ignore[union-attr]
     )
     mean = (weights * values).sum(1)
     sd = np.sqrt((weights * (values - mean[:, None]) ** 2).sum(1))

@@ -71,7 +71,9 @@ def _people(axes: Any, tree: Any) -> None:
         for j in np.flatnonzero(np.abs(away[:, i]) > _FAR):
             named += 1
             if named <= _MOST_NAMES:
-                axes.annotate(str(names[j]), (away[j, i], y[j]), (4, 0), textcoords="offset points", fontsize=8, va="center")
+                axes.annotate(
+                    str(names[j]), (away[j, i], y[j]), (4, 0), textcoords="offset points", fontsize=8, va="center"
+                )
     shrunk = [f"{str(n).replace('_', ' ')}\nshrinkage {100 * v:.0f} %"
               for n, v in zip(data["coordinate"].values, data["shrinkage"].values, strict=True)]  # fmt: skip
     axes.set_yticks(range(len(shrunk)), shrunk)

@@ -40,10 +40,7 @@ def _data(tree: Any) -> Iterator[str]:
         yield f"{_count(total, 'reading')} of {name}" + (f", {' and '.join(limits)}" if limits else "")
     rounds = _count(tree["rounds"].sizes["round"], "round")
     per = "a patient" if told["method"] == "nodes" else "of each patient"
-    yield (
-        f"{told['nodes_or_draws']:,} {told['method']} {per}, {rounds}, "
-        f"{told['seconds']:.1f} s, seed {told['seed']}"
-    )
+    yield (f"{told['nodes_or_draws']:,} {told['method']} {per}, {rounds}, {told['seconds']:.1f} s, seed {told['seed']}")
 
 
 def _likelihood(tree: Any) -> Iterator[str]:
@@ -92,7 +89,8 @@ def _right(lines: Sequence[Sequence[str]], columns: Sequence[int]) -> list[str]:
 
 def _beside(tree: Any) -> Iterator[str]:
     people = tree["individuals"].to_dataset()
-    shrunk = [f"{n} {100 * v:.0f} %" for n, v in zip(people["coordinate"].values, people["shrinkage"].values, strict=True)]
+    each = zip(people["coordinate"].values, people["shrinkage"].values, strict=True)
+    shrunk = [f"{name} {100 * value:.0f} %" for name, value in each]
     yield "shrinkage of deviations: " + ", ".join(shrunk).replace("_", " ")
     strong = list(_strong(tree["correlations"].to_dataset()["correlation"]))
     if strong:
@@ -102,10 +100,9 @@ def _beside(tree: Any) -> Iterator[str]:
         yield f"correlated estimates: none beyond {_STRONG:g} in size"
     checks, patients = tree["checks"].to_dataset(), tree["patients"].to_dataset()
     yield f"condition number of the estimates' correlations: {_number(float(checks['condition']), 3)}"
-    k = patients["k_hat"]
-    noise = float(checks["noise"])
+    k, noise = patients["k_hat"].values, float(checks["noise"])
     yield (
-        f"largest k-hat: {float(k.max()):.2f}, of patient '{k['patient'].values[int(k.argmax())]}'; "
+        f"largest k-hat: {k.max():.2f}, of patient '{patients['patient'].values[k.argmax()]}'; "
         + ("nodes have no noise" if tree.attrs["method"] == "nodes" else f"noise of draws: {noise:.3f} SE at most")
     )
 
@@ -143,9 +140,10 @@ def _estimate_rows(tree: Any, kind: str) -> Iterator[dict[str, Any]]:
         one = data.sel(estimate=name)
         errors = {f"se_{k}": float(one["se"].sel(kind=k)) for k in data["kind"].values}
         value = float(one["value"])
+        relative = abs(errors[f"se_{kind}"] / value) if value else np.nan
         yield {
             "estimate": str(name), "kind": one["kind_of"].item(), "meaning": one["meaning"].item(),
-            "unit": one["unit"].item(), "value": value, **errors, "rse": abs(errors[f"se_{kind}"] / value) if value else np.nan,
+            "unit": one["unit"].item(), "value": value, **errors, "rse": relative,
             "low_95": float(one["low"].sel(kind=kind)), "high_95": float(one["high"].sel(kind=kind)),
             "interval_by": kind, "width": float(one["width"]), "width_unit": one["width_unit"].item(),
         }  # fmt: skip
