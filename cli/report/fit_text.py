@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from .text import align, shown_unit
 ESTIMATES, INDIVIDUALS, CORRELATIONS = "estimates.csv", "individuals.csv", "correlations.csv"
 _STRONG = 0.7  # correlations of estimates that are printed
 _MOST = 8  # of these
+_WIDTH = 118
 
 
 def to_text(tree: Any, kind: str = "R") -> str:
@@ -74,7 +77,8 @@ def _estimates(tree: Any, kind: str) -> Iterator[str]:
     yield from _right(lines, (2, 3, 4, 6))
     held = json.loads(tree.attrs["held"])
     if held:
-        yield "not estimated: " + ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in held.items())
+        said = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in held.items())
+        yield from textwrap.wrap(f"not estimated: {said}", _WIDTH, subsequent_indent="  ")
     if spreads := json.loads(tree.attrs["held_spread"]):
         yield f"spread as the model declares it: {', '.join(spreads)}"
 
@@ -149,14 +153,19 @@ def _estimate_rows(tree: Any, kind: str) -> Iterator[dict[str, Any]]:
         }  # fmt: skip
 
 
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Numbers in a name by their size: '9' before '10'."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name)]
+
+
 def _individual_rows(tree: Any) -> Iterator[dict[str, Any]]:
     people, patients = tree["individuals"].to_dataset(), tree["patients"].to_dataset()
-    for name in people["patient"].values:
+    for name in sorted(map(str, people["patient"].values), key=_natural):
         for own in people["coordinate"].values:
             one = people.sel(patient=name, coordinate=own)
             numbers = {word: float(one[word]) for word in ("mean", "sd", "deviation", "deviation_sd")}
             yield {
-                "patient": str(name), "parameter": one["parameter"].item(), "occasion": int(one["occasion"]),
+                "patient": name, "parameter": one["parameter"].item(), "occasion": int(one["occasion"]),
                 "unit": one["unit"].item(), **numbers, "k_hat": float(patients["k_hat"].sel(patient=name)),
             }  # fmt: skip
 

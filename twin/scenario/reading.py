@@ -165,11 +165,14 @@ class Reading:
             model = load_model(self.file.model)
         if model is None:
             return None
-        model = self.prior(model)
+        if self.file.prior is not None:
+            model = self.prior(model, self.file.prior)
+            if model is None:
+                return None
         if self.file.fit is not None and self.file.fit.sites is not None:
             with self.at("fit", "sites"):
                 model = fit_reading.know_sites(model, self.file.fit.sites)
-        if self.file.covariate_effects:
+        if self.file.covariate_effects and self.file.prior is None:
             with self.at("covariate_effects"):
                 model = extend(model, effects_of(self.file.covariate_effects))
         values: dict[str, float] = {}
@@ -181,11 +184,8 @@ class Reading:
                 values[name] = parse_quantity(value, declared.unit)
         return model.with_values(**values) if values else model
 
-    def prior(self, model: DiseaseModel) -> DiseaseModel:
-        """The model with the population that was fitted before, if the scenario names one."""
-        said = self.file.prior
-        if said is None:
-            return model
+    def prior(self, model: DiseaseModel, said: str) -> DiseaseModel | None:
+        """The model with the population that was fitted before; None where there is none such."""
         for key in ("covariate_effects", "occasions"):
             if getattr(self.file, key):
                 self.problem((key,), "stands beside a prior, which has those it was fitted with; leave it out")
@@ -194,7 +194,7 @@ class Reading:
             fitted = fit_reading.load_prior(self.folder / said, model)
             self.fingerprints[said] = fit_reading.fingerprint(self.folder / said)
             return fitted
-        return model
+        return None
 
     def fit(self, model: DiseaseModel, patients: Sequence[BoundPatient]) -> None:
         """Checks what is to be estimated; nothing that is wrong elsewhere is said again."""
