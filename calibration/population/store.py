@@ -5,7 +5,7 @@ Groups of `fit.zarr`:
     /correlations   (estimate, with): of the estimates, by the curvature (R) where it can be had
     /vector         (number): the estimates as they were climbed; covariance (kind, number, with_number)
     /individuals    (patient, coordinate): means and standard deviations of the patients' own parameters
-    /patients       (patient): k-hat, measurements, -2 log likelihood
+    /patients       (patient): k-hat, measurements, site, probabilities of classes
     /rounds         (round): how the fit got there
     /checks         single numbers: -2 log likelihood, its error, by other draws, AIC, BIC, condition
 Attributes describe the fitted model as `twin.load_population` restores it.
@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -31,13 +31,10 @@ from .climb import nodes_of
 from .table import Individuals, estimates_of, individuals_of
 from .uncertainty import KINDS
 
-if TYPE_CHECKING:
-    from .fit import PopulationFit
-
 ESTIMATE, KIND, NUMBER, COORDINATE, ROUND = "estimate", "kind", "number", "coordinate", "round"
 
 
-def save_fit(fit: PopulationFit, folder: str | Path) -> Path:
+def save_fit(fit: Any, folder: str | Path) -> Path:
     """Writes `fit.zarr`, `population.json` and `twin.zarr` into a folder."""
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
@@ -55,7 +52,7 @@ def load_fit(folder: str | Path) -> xr.DataTree:
     return xr.open_datatree(place, engine="zarr", chunks=None).load()
 
 
-def to_tree(fit: PopulationFit) -> xr.DataTree:
+def to_tree(fit: Any) -> xr.DataTree:
     """Everything about a fit but its draws."""
     people = individuals_of(fit)
     tree = xr.DataTree.from_dict({
@@ -67,7 +64,7 @@ def to_tree(fit: PopulationFit) -> xr.DataTree:
     return tree
 
 
-def _estimates(fit: PopulationFit) -> xr.Dataset:
+def _estimates(fit: Any) -> xr.Dataset:
     rows = estimates_of(fit)
     both = (KIND, ESTIMATE)
     columns: dict[str, Any] = {
@@ -82,7 +79,7 @@ def _estimates(fit: PopulationFit) -> xr.Dataset:
     return xr.Dataset(columns, {ESTIMATE: words(r.name for r in rows), KIND: words(KINDS)})
 
 
-def _correlations(fit: PopulationFit) -> xr.Dataset:
+def _correlations(fit: Any) -> xr.Dataset:
     names = words(fit.numbers)
     kind = next((k for k in KINDS if k in fit.covariances.matrices), None)
     empty = np.full((len(names), len(names)), np.nan)
@@ -92,7 +89,7 @@ def _correlations(fit: PopulationFit) -> xr.Dataset:
     return data.assign_attrs({KIND: kind or ""})
 
 
-def _vector(fit: PopulationFit) -> xr.Dataset:
+def _vector(fit: Any) -> xr.Dataset:
     size = len(fit.x)
     empty = np.full((size, size), np.nan)
     matrices = np.array([fit.covariances.matrices.get(kind, empty) for kind in KINDS])
@@ -104,7 +101,7 @@ def _vector(fit: PopulationFit) -> xr.Dataset:
     return xr.Dataset(columns, {NUMBER: places, "with_number": places, KIND: words(KINDS)})
 
 
-def _individuals(fit: PopulationFit, people: Individuals) -> xr.Dataset:
+def _individuals(fit: Any, people: Individuals) -> xr.Dataset:
     names = [n if not k else f"{n}, occasion {k}" for n, k in zip(people.parameters, people.occasions, strict=True)]
     shrinkage = np.array([*fit.people.shrinkage.values()])
     columns: dict[str, Any] = {
@@ -117,11 +114,11 @@ def _individuals(fit: PopulationFit, people: Individuals) -> xr.Dataset:
     return xr.Dataset(columns, {PATIENT: _ids(fit), COORDINATE: words(names)})
 
 
-def _ids(fit: PopulationFit) -> np.ndarray:
+def _ids(fit: Any) -> np.ndarray:
     return words(one.id for one in fit.sky.target.patients)
 
 
-def _patients(fit: PopulationFit) -> xr.Dataset:
+def _patients(fit: Any) -> xr.Dataset:
     columns: dict[str, Any] = {
         "k_hat": (PATIENT, fit.checks.k), "k_hat_of_variances": (PATIENT, fit.checks.k_score),
         "observations": (PATIENT, fit.sky.target.counts),
@@ -133,13 +130,13 @@ def _patients(fit: PopulationFit) -> xr.Dataset:
     return xr.Dataset(columns, {PATIENT: _ids(fit)})
 
 
-def _rounds(fit: PopulationFit) -> xr.Dataset:
+def _rounds(fit: Any) -> xr.Dataset:
     rounds = fit.top.rounds
     columns = {n: (ROUND, np.array([getattr(r, n) for r in rounds])) for n in ("draws", "value", "moved", "effective")}
     return xr.Dataset(columns, {ROUND: np.arange(1, len(rounds) + 1)})
 
 
-def _checks(fit: PopulationFit) -> xr.Dataset:
+def _checks(fit: Any) -> xr.Dataset:
     constant = count_normal(fit) * math.log(2 * math.pi)
     checks = fit.checks
     return xr.Dataset({
@@ -150,20 +147,20 @@ def _checks(fit: PopulationFit) -> xr.Dataset:
     })  # fmt: skip
 
 
-def count_normal(fit: PopulationFit) -> int:
+def count_normal(fit: Any) -> int:
     """Readings whose density has log(2 pi) in it: neither censored ones nor counts, classes or times."""
     target = fit.sky.target
     normal = {name for name in target.seen if target.noise(name).is_normal}
     return sum(o.bound == 0 and o.observable in normal for one in target.patients for o in one.observations)
 
 
-def _count_draws(fit: PopulationFit) -> int:
+def _count_draws(fit: Any) -> int:
     """Nodes without those that fill up a row of a program, or draws."""
     top, own = fit.top, len(fit.statement.coordinates)
     return nodes_of(fit.sky) ** own if top.grid else int(top.cloud.draws)
 
 
-def _attributes(fit: PopulationFit) -> dict[str, Any]:
+def _attributes(fit: Any) -> dict[str, Any]:
     statement, target = fit.statement, fit.sky.target
     typical, chosen = statement.model.typical(), set(statement.estimated)
     held = {n: float(getattr(typical, n)) for n in statement.model.parameters() if n not in chosen}

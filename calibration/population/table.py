@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -15,9 +15,6 @@ from twin.model.spread import LogNormal
 from .report import names_of
 from .statement import Level, Statement
 from .uncertainty import KINDS
-
-if TYPE_CHECKING:
-    from .fit import PopulationFit
 
 NORMAL_95 = 1.959964  # standard errors of a two-sided interval of 95 %
 TYPICAL, COEFFICIENT, ERROR, VARIANCE, CORRELATION, OF_CLASS, SHARE = (
@@ -64,11 +61,11 @@ _SCALES = {
 }
 
 
-def estimates_of(fit: PopulationFit) -> list[Estimate]:
+def estimates_of(fit: Any) -> list[Estimate]:
     """Every estimate, in the order of `fit.numbers`."""
     errors = {kind: fit.errors(kind) for kind in KINDS}
     rows = []
-    for name, (kind, meaning, unit, width) in zip(names_of(fit.statement), _described(fit.statement), strict=True):
+    for name, (kind, meaning, unit, width) in zip(names_of(fit.statement), _describe(fit.statement), strict=True):
         value = fit.numbers[name]
         own = {k: errors[k][name] for k in KINDS}
         ends = {k: _interval(fit.statement, name, kind, value, e) for k, e in own.items()}
@@ -80,7 +77,7 @@ def estimates_of(fit: PopulationFit) -> list[Estimate]:
     return rows
 
 
-def _described(statement: Statement) -> Iterator[tuple[str, str, str, str]]:
+def _describe(statement: Statement) -> Iterator[tuple[str, str, str, str]]:
     """Kind, meaning, unit, and for variances how the width is said, of each name of `names_of`."""
     declared = statement.model.parameters()
     coefficients = {n for several in statement.model.covariate_effects.values() for n in several}
@@ -150,7 +147,7 @@ class Individuals:
     deviation_sd: np.ndarray
 
 
-def individuals_of(fit: PopulationFit) -> Individuals:
+def individuals_of(fit: Any) -> Individuals:
     """Means and standard deviations over every patient's weighted draws, on the parameters' own scale."""
     statement, people = fit.statement, fit.people
     declared = statement.model.parameters()
