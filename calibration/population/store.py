@@ -18,6 +18,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import xarray as xr
 
@@ -54,6 +55,11 @@ def load_fit(folder: str | Path) -> xr.DataTree:
 
 def to_tree(fit: Any) -> xr.DataTree:
     """Everything about a fit but its draws."""
+    with jax.enable_x64(True):
+        return _build(fit)
+
+
+def _build(fit: Any) -> xr.DataTree:
     people = individuals_of(fit)
     tree = xr.DataTree.from_dict({
         "/estimates": _estimates(fit), "/correlations": _correlations(fit), "/vector": _vector(fit),
