@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 import jax
@@ -20,6 +21,7 @@ from .compile import careful
 from .statement import Coordinate, Level, Numbers, Statement
 
 _SAME = 1e-9  # relative: a parameter that moves less than this does not depend on a value
+_LEAST = 50.0  # times smaller than at the start: a standard deviation that is next to 0
 _SITE, _CLASS = 0.1, 1.0  # where fits begin: variance between sites, of that between patients; classes, sds apart
 
 
@@ -46,7 +48,8 @@ def build_sky(
     along, told = _find_dependence(statement, target, people)
     statement = statement.but(along=along, told=told)
     x = statement.pack(_begin(statement, entry))
-    return Sky(target, statement, _summed(target, along), sites_of(model, people, entry)), x
+    floor = statement.floors(x, math.log(_LEAST))
+    return Sky(target, statement, _summed(target, along), floor, sites_of(model, people, entry)), x
 
 
 def _measured(people: Sequence[BoundPatient]) -> list[BoundPatient]:

@@ -11,9 +11,10 @@ import numpy as np
 from ..method.pareto import TRUSTED, smooth
 from ..posterior import CAUTION, DISTRUST, TRUST
 from .climb import POOLED, Top, k_hats, likelihood_of
-from .cloud import SLICE, Cloud, Sky, numbers_of, pool
+from .cloud import SLICE, Cloud, Sky, pool
 from .marginal import Marginal
 from .people import People
+from .report import names_of
 from .shape import adapt, guess_around, scatter_cloud
 from .uncertainty import Covariances
 
@@ -121,11 +122,8 @@ def _cautions(sky: Sky, top: Top) -> list[str]:
     statement, found = sky.statement, []
     if top.places.several.any():
         found.append(f"more than one mode of the individual parameters of {name_patients(sky, top.places.several)}")
-    numbers = numbers_of(statement, top.x)
-    for block in statement.between.blocks:
-        for e in block:
-            if numbers.omega[e, e] < 1e-6:
-                found.append(f"the variance of '{statement.effects[e]}' is next to 0; leave its effect out")
+    found += [f"{names_of(statement)[i]} is next to 0 and has no standard error; leave it out" for i in
+              np.flatnonzero(top.maximum.pinned)]  # fmt: skip
     for name, value in People(sky, top).shrinkage.items():
         if value > _SHRUNK:
             found.append(f"deviations of '{name}' shrink by {100 * value:.0f} %: individual values say little of it")

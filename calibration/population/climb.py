@@ -196,14 +196,19 @@ def noise_of(sky: Sky, clouds: Sequence[Cloud], origin: np.ndarray, found: Maxim
     """How far the draws' noise moves the estimates: by what each cloud alone would change, as a standard error."""
     whole = likelihood_of(sky, pool(clouds), origin).scores(found.x)[1].sum(0)
     apart = [likelihood_of(sky, one, origin).scores(found.x)[1].sum(0) - whole for one in clouds]
-    steps = np.linalg.solve(-found.curve, np.array(apart).T).T
+    free = np.flatnonzero(~found.pinned)
+    steps = np.zeros((len(clouds), len(found.x)))
+    steps[:, free] = np.linalg.solve(-found.curve[np.ix_(free, free)], np.array(apart)[:, free].T).T
     return np.sqrt(np.sum(steps**2, axis=0) / (len(clouds) * (len(clouds) - 1)))
 
 
 def errors_of(found: Maximum) -> np.ndarray:
-    """Standard errors by the curvature, where it bends downwards."""
-    values, vectors = np.linalg.eigh(-found.curve)
-    return np.sqrt((vectors**2) @ (1 / np.maximum(values, 1e-8)))
+    """Standard errors by the curvature, where it bends downwards; without end of what is at its floor."""
+    free = np.flatnonzero(~found.pinned)
+    values, vectors = np.linalg.eigh(-found.curve[np.ix_(free, free)])
+    errors = np.full(len(found.x), np.inf)
+    errors[free] = np.sqrt((vectors**2) @ (1 / np.maximum(values, 1e-8)))
+    return errors
 
 
 def away(found: Maximum, x: np.ndarray) -> float:
@@ -228,7 +233,10 @@ def _maximise(
             return False
         return bool(np.quantile(last["worth"].effective / worth, 0.1) > _KEPT)
 
-    return maximise(lambda y: add_up(likelihood.curves(y), log_prior, y), value, x, guard=guard, stopped=_STOPPED)
+    return maximise(
+        lambda y: add_up(likelihood.curves(y), log_prior, y), value, x, guard=guard, stopped=_STOPPED,
+        floor=sky.floor,
+    )
 
 
 def add_up(

@@ -84,6 +84,7 @@ class Sky:
     target: Target
     statement: Statement
     summed: tuple[str, ...]  # observables of which sums say everything
+    floor: np.ndarray  # how far down each number of the vector may go: spreads and errors that are next to 0
     sites: tuple[float, ...] = ()  # which site each patient belongs to, where there are any
 
     def believe(self, x: np.ndarray, group: int = 0) -> Target:

@@ -177,7 +177,7 @@ def climb_and_check(
     top = climb(sky, x, draws=entry.draws, seed=seed, grid=grid, log_prior=prior, progress=progress)
     likelihood = likelihood_of(sky, top.cloud, top.origin)
     curves = likelihood.curves(top.x)
-    covariances = covariances_of(bend(sky, top, add_up(curves, prior, top.x)[2]), curves[1])
+    covariances = covariances_of(bend(sky, top, add_up(curves, prior, top.x)[2]), curves[1], top.maximum.pinned)
     checks = check(sky, top, covariances, seed)
     return PopulationFit(sky, entry, top, covariances, checks, seed, time.perf_counter() - began)
 

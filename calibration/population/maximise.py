@@ -14,6 +14,7 @@ import numpy as np
 _TURNS = 60
 _SETTLED = 1e-9  # what another step would gain, in log density
 _SMALLEST = 1e-6  # radius
+_FLAT = 0.01  # slope at a floor that may be noise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,33 +27,41 @@ class Maximum:
     curve: np.ndarray
     settled: bool  # nothing was left to gain; otherwise the guard stopped it
     turns: int
+    pinned: np.ndarray  # numbers at their floors, which the slope pushes further down
 
 
 def maximise(
     curves: Callable[[np.ndarray], tuple[float, np.ndarray, np.ndarray]], value: Callable[[np.ndarray], float],
     x: np.ndarray, *, radius: float = 1.0, guard: Callable[[np.ndarray], bool] = lambda x: True,
-    settled: float = _SETTLED, stopped: float = _SMALLEST,
+    settled: float = _SETTLED, stopped: float = _SMALLEST, floor: np.ndarray | float = -np.inf,
 ) -> Maximum:  # fmt: skip
     """Climbs from `x`; `guard` says whether the function may be believed at the place that was looked at last, and
-    ends the climb where it leaves no room but a radius of `stopped`.
+    ends the climb where it leaves no room but a radius of `stopped`. No number falls below its `floor`.
     """
+    x = np.maximum(x, floor)
     here, slope, curve = curves(x)
     for turn in range(1, _TURNS + 1):
-        step, gain = take_step(slope, curve, radius)
+        pinned = (x <= floor) & (slope <= _FLAT)
+        free = np.flatnonzero(~pinned)
+        step = np.zeros(len(x))
+        step[free], gain = take_step(slope[free], curve[np.ix_(free, free)], radius)
         if gain < settled:
-            return Maximum(x, here, slope, curve, True, turn)
+            return Maximum(x, here, slope, curve, True, turn, pinned)
+        cut = np.maximum(x + step, floor) - x
+        if not np.array_equal(cut, step):
+            step, gain = cut, 0.0  # any gain will do: the quadratic's was for a step that cannot be taken
         tried = value(x + step)
         better, allowed = tried - here > 0.1 * gain, guard(x + step)
         if not (better and allowed):
             radius = 0.4 * min(radius, float(np.linalg.norm(step)))
             if radius < (stopped if better else _SMALLEST):
-                return Maximum(x, here, slope, curve, better is False and gain < 1e3 * settled, turn)
+                return Maximum(x, here, slope, curve, not better and gain < 1e3 * settled, turn, pinned)
             continue
         if tried - here > 0.7 * gain:
             radius = max(radius, 2.5 * float(np.linalg.norm(step)))
         x = x + step
         here, slope, curve = curves(x)
-    return Maximum(x, here, slope, curve, False, _TURNS)
+    return Maximum(x, here, slope, curve, False, _TURNS, (x <= floor) & (slope <= _FLAT))
 
 
 def take_step(slope: np.ndarray, curve: np.ndarray, radius: float) -> tuple[np.ndarray, float]:

@@ -192,11 +192,14 @@ class Statement:
         declared = self.model.parameters()
         return np.array([declared[c.parameter].spread.normal_sd for c in self.coordinates])  # type: ignore[union-attr]
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What each number of the vector is called."""
-        names = [*self.estimated]
-        for word, level in (("", self.between), ("occasion ", self.occasion), ("site ", self.site)):
-            names += [f"{word}{' x '.join(dict.fromkeys(self.effects[e] for e in place))}" for place in level.entries]
-        names += [f"{self.effects[e]} in class {c + 1}" for c in range(1, self.classes) for e in self.moved]
-        return (*names, *(f"share of class {c + 1}" for c in range(1, self.classes)))
+    def floors(self, x: np.ndarray, below: float) -> np.ndarray:
+        """How far down numbers may go, `below` those of a vector: standard deviations; nothing else has a floor."""
+        found, at = np.full(self.size, -np.inf), self.sections
+        for name, level in (("between", self.between), ("occasion", self.occasion), ("site", self.site)):
+            for k, (a, b) in enumerate(level.entries):
+                if a == b:
+                    found[at[name].start + k] = x[at[name].start + k] - below
+        for i, name in enumerate(self.estimated):
+            if self.logs[i] and name in self.told and name not in self.along:
+                found[i] = x[i] - below
+        return found

@@ -100,7 +100,7 @@ def _vector(fit: Any) -> xr.Dataset:
     empty = np.full((size, size), np.nan)
     matrices = np.array([fit.covariances.matrices.get(kind, empty) for kind in KINDS])
     columns = {
-        "of": (NUMBER, words(fit.statement.names)), "value": (NUMBER, fit.x), "noise": (NUMBER, fit.top.noise),
+        "of": (NUMBER, words(names_of(fit.statement))), "value": (NUMBER, fit.x), "noise": (NUMBER, fit.top.noise),
         "covariance": ((KIND, NUMBER, "with_number"), matrices),
     }  # fmt: skip
     places = np.arange(size)  # a typical value and its variance are of the same name

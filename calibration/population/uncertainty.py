@@ -14,6 +14,7 @@ from .report import names_of, slopes
 from .statement import Statement
 
 KINDS = ("R", "S", "RSR")
+_KNOWN = 1e-12
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,8 +41,21 @@ class Covariances:
         return covariance / np.outer(sds, sds)
 
 
-def covariances_of(curve: np.ndarray, scores: np.ndarray) -> Covariances:
-    """By the curvature of the log likelihood (and prior), and scores of each patient (patient, number)."""
+def covariances_of(curve: np.ndarray, scores: np.ndarray, pinned: np.ndarray | None = None) -> Covariances:
+    """By the curvature of the log likelihood (and prior), and scores of each patient (patient, number).
+
+    What is `pinned` at its floor counts as known, with next to no variance, so that matrices have roots.
+    """
+    free = np.arange(len(curve)) if pinned is None else np.flatnonzero(~pinned)
+    found = _covariances_of(curve[np.ix_(free, free)], scores[:, free])
+    whole = {}
+    for kind, matrix in found.matrices.items():
+        whole[kind] = _KNOWN * np.eye(len(curve))
+        whole[kind][np.ix_(free, free)] = matrix
+    return dataclasses.replace(found, matrices=whole)
+
+
+def _covariances_of(curve: np.ndarray, scores: np.ndarray) -> Covariances:
     values = np.linalg.eigvalsh(-curve)
     downward = bool(values[0] > 1e-10 * values[-1])
     found, condition = {}, np.inf
