@@ -28,7 +28,7 @@ _STILL = 0.05  # of a standard error: how far noise may move an estimate
 _EXACT = 1e-4  # the same with nodes, which have no noise
 _NEAR = 0.5  # standard errors: pooled clouds must have been made no further than this from their maximum
 _ROUNDS = 30
-_KEPT = 0.3  # of the effective draws where a cloud was made: with fewer, it is made anew
+KEPT = 0.3  # of the effective draws where a cloud was made: with fewer, it is made anew
 _ROOM = 0.3  # on the vector's scale: how far values without effects may go from where they were solved
 _FARTHEST = 1.0  # and any number in one round
 _STOPPED = 0.01  # radius at which a guard has said no
@@ -174,7 +174,7 @@ def _maximise(
     def guard(y: np.ndarray) -> bool:  # asked of the place that was just looked at
         if np.any(np.abs(y[free] - origin[free]) > _ROOM) or np.any(np.abs(y - origin) > _FARTHEST):
             return False
-        return bool(np.quantile(last["worth"].effective / worth, 0.1) > _KEPT)
+        return bool(np.quantile(last["worth"].effective / worth, 0.1) > KEPT)
 
     return maximise(lambda y: add_up(likelihood.curves(y), log_prior, y), value, x, guard=guard, stopped=_STOPPED)
 

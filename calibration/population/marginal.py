@@ -134,9 +134,11 @@ def _log_prior(statement: Statement, numbers: Numbers, cloud: Cloud) -> Array:
     """The density of each draw's coordinates in each class (patient, class, draw)."""
     means = jax.vmap(lambda row: statement.means(numbers, row))(cloud.signals)
     root = jnp.linalg.cholesky(statement.covariance(numbers))
-    away = cloud.phi[:, None] - means[:, :, None]
-    z = jax.scipy.linalg.solve_triangular(root, away.reshape(-1, away.shape[-1]).T, lower=True)
-    squares = jnp.sum(z * z, 0).reshape(away.shape[:-1])
+    inverse = jax.scipy.linalg.solve_triangular(root, jnp.eye(len(statement.coordinates)), lower=True)
+    away = [cloud.phi[:, None, :, i] - means[:, :, None, i] for i in range(len(statement.coordinates))]
+    squares: Any = 0.0  # number by number: XLA joins these sums, and would not join a product of matrices
+    for i in range(len(away)):
+        squares = squares + sum(inverse[i, j] * away[j] for j in range(i + 1)) ** 2
     constant = jnp.sum(jnp.log(jnp.diagonal(root))) + 0.5 * len(statement.coordinates) * math.log(2 * math.pi)
     return -0.5 * squares - constant
 

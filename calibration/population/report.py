@@ -16,7 +16,7 @@ from .statement import Level, Statement
 def say(statement: Statement, x: np.ndarray) -> dict[str, float]:
     """Every estimated number by its name."""
     with jax.enable_x64(True):
-        found = np.asarray(_said(statement, jnp.asarray(x, float)))
+        found = np.asarray(name_numbers(statement, jnp.asarray(x, float)))
     return dict(zip(names_of(statement), found.tolist(), strict=True))
 
 
@@ -42,7 +42,7 @@ def _levels(statement: Statement) -> list[tuple[str, Level]]:
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _said(statement: Statement, x: Array) -> Array:
+def name_numbers(statement: Statement, x: Array) -> Array:
     numbers = statement.numbers(x)
     found = [numbers.typical[name] for name in statement.estimated]
     for matrix, (_, level) in zip((numbers.omega, numbers.gamma, numbers.site), _levels(statement), strict=True):
@@ -62,4 +62,4 @@ def _said(statement: Statement, x: Array) -> Array:
 
 @functools.partial(jax.jit, static_argnums=0)
 def _moved(statement: Statement, x: Array) -> Array:
-    return jax.jacfwd(lambda y: _said(statement, y))(x)
+    return jax.jacfwd(lambda y: name_numbers(statement, y))(x)
