@@ -70,11 +70,12 @@ class Top:
 
 def climb(
     sky: Sky, x: np.ndarray, *, draws: int, seed: int, grid: bool | None = None, log_prior: LogPrior | None = None,
-    before: Places | None = None,
+    before: Places | None = None, brief: bool = False,
 ) -> Top:  # fmt: skip
     """The population of highest likelihood (or posterior, with a `log_prior`) from `x`.
 
-    `grid`: nodes instead of draws; by default where there are three coordinates or fewer, and a mode each.
+    `grid`: nodes instead of draws; by default where there are three coordinates or fewer, and a mode each. `brief`
+    stops where the first rounds agree, before clouds are pooled.
     """
     generators = [np.random.default_rng(key) for key in sky.keys(seed)]
     rounds: list[Round] = []
@@ -93,7 +94,7 @@ def climb(
     assert places is not None
     noise = np.zeros(len(x))
     top = Top(found, (cloud,), places, origin, tuple(rounds), still, nodes, noise, log_prior)
-    return top if nodes or not still else _pool(sky, top, draws=draws, seed=seed, generators=generators)
+    return top if nodes or not still or brief else _pool(sky, top, draws=draws, seed=seed, generators=generators)
 
 
 def is_gridded(sky: Sky, places: Places) -> bool:

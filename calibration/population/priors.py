@@ -38,6 +38,7 @@ class PopulationPrior:
     scale: tuple[tuple[float, ...], ...] = ()  # the covariance that it centres on
     lkj: float | None = None
     half_normal: float | None = None
+    half_cauchy: float | None = None
 
     def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         """The log density of the numbers as they are named (the vector's own Jacobian is not in it), and derivatives."""
@@ -69,6 +70,8 @@ class PopulationPrior:
             found = found + (self.lkj - 1) * jnp.linalg.slogdet(matrix / jnp.outer(sds, sds))[1]
         if self.half_normal is not None:
             found = found - 0.5 * jnp.sum((sds / self.half_normal) ** 2)
+        if self.half_cauchy is not None:
+            found = found - jnp.sum(jnp.log1p((sds / self.half_cauchy) ** 2))
         return found
 
 
@@ -96,7 +99,7 @@ def build_prior(statement: Statement, x: np.ndarray, said: PopulationPriors | No
         omega = np.asarray(statement.numbers(jnp.asarray(x, float)).omega)
     return PopulationPrior(
         statement, tuple(numbers.values()), spread.get("inverse_wishart"), tuple(map(tuple, omega.tolist())),
-        spread.get("lkj"), spread.get("half_normal"),
+        spread.get("lkj"), spread.get("half_normal"), spread.get("half_cauchy"),
     )  # fmt: skip
 
 

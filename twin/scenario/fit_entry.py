@@ -44,6 +44,7 @@ class SpreadPriorEntry(Closed):
     )
     lkj: Number | None = Field(None, gt=0, description="Shape of correlations: 1 is flat, more is closer to none")
     half_normal: Number | None = Field(None, gt=0, description="Scale of standard deviations")
+    half_cauchy: Number | None = Field(None, gt=0, description="Scale of standard deviations, with a heavy tail")
 
 
 class PopulationPriors(Closed):

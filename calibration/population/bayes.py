@@ -1,0 +1,277 @@
+"""Full Bayes: chains over the population alone, individuals integrated out over a stored cloud.
+
+The cloud is made around a population with more spread than the likeliest, so that draws reach where the posterior's upper
+tail has patients; NUTS then needs no solves, and has 5 to 30 dimensions without a funnel of individuals. Whether the
+cloud served, other clouds say: by how much they disagree, and by weights of the posterior's draws (outer PSIS).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from twin.population.keys import fold
+from twin.types import Array
+
+from ..method.nuts import numpyro
+from ..method.pareto import TRUSTED, smooth
+from ..parallel import Once, each
+from .climb import Likelihood, Top, climb, likelihood_of, make_cloud
+from .cloud import SLICE, Cloud, Sky, pool
+from .many import Many, Stored, scores_of, store
+from .maximise import Maximum
+from .priors import PopulationPrior
+from .shape import find_places
+from .statement import Statement
+from .vectors import Vectors
+from .volume import log_volume
+
+CHAINS, WARMUP, KEPT = 4, 250, 500
+WIDER = 1.5  # times the covariance between patients: where clouds are made
+_CLOUDS = 4
+_MOST = 16  # times as many draws, at most, as are asked for
+LEAST = 0.1  # of the standard deviations where clouds are made: smaller ones are not told from these
+_FLAT = 0.1  # what doubling this floor may change of the log likelihood, on average over the posterior
+_EXACT = 0.3  # standard deviation of the log likelihood's noise
+_ROOMY = 0.6  # of this, before chains begin
+_JUDGED = 400  # of the posterior's draws, by which other clouds are compared
+_LOOKED = 5
+_HIGHEST_RHAT = 1.01
+_ACCEPT = 0.9
+
+
+@dataclasses.dataclass(frozen=True)
+class Density:
+    """The log density of vectors before the data: the prior of what they say, times how they stretch it."""
+
+    statement: Statement
+    prior: PopulationPrior | None
+
+    def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        """With derivatives, as maximisation asks."""
+        with jax.enable_x64(True):
+            value, slope, curve = _derivatives(self, jnp.asarray(x, float))
+        return float(value), np.asarray(slope), np.asarray(curve)
+
+    def log_density(self, x: Array) -> Array:
+        as_matrix = self.prior is not None and self.prior.degrees is not None
+        found = log_volume(self.statement, x, as_matrix=as_matrix)
+        return found if self.prior is None else found + self.prior.log_density(x)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _derivatives(density: Density, x: Array) -> tuple[Array, Array, Array]:
+    return density.log_density(x), jax.grad(density.log_density)(x), jax.hessian(density.log_density)(x)
+
+
+@dataclasses.dataclass(frozen=True)
+class Whole:
+    """The posterior of a population; `top` is where its medians are, on the clouds that chains saw."""
+
+    vectors: Vectors
+    top: Top
+
+
+def sample_population(
+    sky: Sky, x: np.ndarray, prior: PopulationPrior | None, *, draws: int, seed: int, chains: int = CHAINS,
+    warmup: int = WARMUP, kept: int = KEPT,
+) -> Whole:  # fmt: skip
+    """The posterior of the population, from the vector `x` on."""
+    density = Density(sky.statement, prior)
+    top = climb(sky, x, draws=draws, seed=seed, log_prior=density, brief=True)
+    covariance = _spread(top.maximum)
+    tried = _around(top.x, covariance, _LOOKED, seed)
+    cover = _Cover(sky, widen(sky.statement, top.x), top, draws, seed)
+    clouds = cover.make(tried)
+    likelihood = likelihood_of(sky, pool(clouds), cover.origin)
+    chain = run_chains(
+        density, likelihood, top.x, covariance, seed, floors=cover.floors, chains=chains, warmup=warmup, kept=kept
+    )
+    vectors = _judge(cover, clouds, likelihood, chain, sky.statement, seed)
+    middle = np.median(vectors.x, axis=0)
+    curves = likelihood.curves(middle)
+    more = density(middle)
+    maximum = Maximum(middle, float(curves[0].sum()) + more[0], curves[1].sum(0) + more[1],
+                      curves[2].sum(0) + more[2], True, 0)  # fmt: skip
+    noise = np.sqrt(vectors.x.var(0, ddof=1) / max(vectors.figures["effective"], 1.0))
+    found = dataclasses.replace(
+        top, maximum=maximum, clouds=tuple(clouds), places=cover.places, origin=cover.origin, grid=False, noise=noise
+    )
+    return Whole(vectors, found)
+
+
+def widen(statement: Statement, x: np.ndarray, by: float = WIDER) -> np.ndarray:
+    """The vector with that many times the covariance between patients."""
+    found = x.copy()
+    start = statement.sections["between"].start
+    for k, (a, b) in enumerate(statement.between.entries, start):
+        found[k] = x[k] + 0.5 * math.log(by) if a == b else x[k] * math.sqrt(by)
+    return found
+
+
+def floors_of(statement: Statement, origin: np.ndarray) -> np.ndarray:
+    """The least logarithm of each standard deviation of a vector (number,); minus infinity of other numbers."""
+    found = np.full(statement.size, -np.inf)
+    for name in ("between", "occasion", "site"):
+        for k, (a, b) in enumerate(getattr(statement, name).entries, statement.sections[name].start):
+            if a == b:
+                found[k] = origin[k] + math.log(LEAST)
+    return found
+
+
+def lift(x: Any, floors: Any) -> Any:
+    """Vectors whose standard deviations do not go below floors: next to 0, where the likelihood is level, hardly a draw
+    of a cloud counts, and noise would be all that chains see.
+    """
+    return jnp.where(jnp.isfinite(floors), 0.5 * jnp.logaddexp(2 * x, 2 * floors), x)
+
+
+def _spread(maximum: Maximum) -> np.ndarray:
+    values, vectors = np.linalg.eigh(-maximum.curve)
+    return (vectors / np.maximum(np.abs(values), 0.1)) @ vectors.T
+
+
+def _around(x: np.ndarray, covariance: np.ndarray, count: int, seed: int) -> np.ndarray:
+    z = np.random.default_rng([seed, 82]).standard_normal((count, len(x)))
+    return x + z @ np.linalg.cholesky(covariance).T
+
+
+class _Cover:
+    """Clouds around one population, as many as are asked for, all of them different."""
+
+    def __init__(self, sky: Sky, origin: np.ndarray, top: Top, draws: int, seed: int):
+        self.sky, self.origin, self.seed, self.turn = sky, origin, seed, 0
+        generators = [np.random.default_rng(key) for key in sky.keys(seed)]
+        self.places = find_places(sky, origin, generators, top.places)
+        self.floors = floors_of(sky.statement, origin)
+        self.each = max(SLICE, -(-draws // _CLOUDS // SLICE) * SLICE)
+
+    def make(self, tried: np.ndarray, count: int | None = None) -> list[Cloud]:
+        """`count` clouds; or so many that the noise of what they say of vectors `tried` is small."""
+        clouds: list[Cloud] = []
+        while len(clouds) < (count or _CLOUDS * _MOST):
+            clouds += [self._one() for _ in range(_CLOUDS)]
+            if count is None and noise_of(self.sky, clouds, self.origin, self.lift(tried)).max() < _ROOMY * _EXACT:
+                break
+        return clouds
+
+    def lift(self, x: np.ndarray, by: float = 1.0) -> np.ndarray:
+        """Vectors as chains see them; with floors `by` times as high."""
+        with jax.enable_x64(True):
+            return np.asarray(lift(jnp.asarray(x), self.floors + math.log(by)))
+
+    def _one(self) -> Cloud:
+        self.turn += 1
+        key = (self.seed, 700 + self.turn)
+        return make_cloud(self.sky, self.origin, self.places, draws=self.each, seed=key, grid=False)
+
+
+def noise_of(sky: Sky, clouds: list[Cloud], origin: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """The standard deviation of the noise in the log likelihood over pooled clouds, at several vectors (vector,)."""
+    each = np.stack([Many.of(likelihood_of(sky, one, origin)).values(x) for one in clouds])
+    total = np.logaddexp.reduce(each, axis=0) - math.log(len(clouds))
+    variance = np.exp(each - total).var(0, ddof=1) / len(clouds)
+    return np.sqrt(variance.sum(1))
+
+
+@dataclasses.dataclass(frozen=True)
+class Chains:
+    """Vectors of each chain (chain, draw, number), and paths that diverged."""
+
+    x: np.ndarray
+    divergences: int
+
+
+def run_chains(
+    density: Density, likelihood: Likelihood, x: np.ndarray, covariance: np.ndarray, seed: int, *,
+    floors: np.ndarray, chains: int, warmup: int, kept: int,
+) -> Chains:  # fmt: skip
+    """NUTS from around `x`, a chain a thread."""
+    begin = _around(x, 0.5 * covariance, chains, seed + 1)
+    keys = fold(np.repeat(np.random.default_rng([seed, 83]).integers(0, 2**32, (1, 2), np.uint32), chains, 0),
+                np.arange(chains))  # fmt: skip
+    stored, program = store(likelihood), _program(density, warmup, kept)
+
+    def work(i: int) -> tuple[np.ndarray, np.ndarray]:
+        with jax.numpy_dtype_promotion("standard"):  # numpyro mixes whole numbers and others
+            return jax.tree.map(np.asarray, program(begin[i], covariance, keys[i], stored, floors))
+
+    found = each(work, list(range(chains)))
+    return Chains(np.stack([one for one, _ in found]), int(sum(lost.sum() for _, lost in found)))
+
+
+@functools.lru_cache(maxsize=16)
+def _program(density: Density, warmup: int, kept: int) -> Once:
+    return Once(jax.jit(functools.partial(_chain, density, warmup, kept)))
+
+
+def _chain(
+    density: Density, warmup: int, kept: int, begin: Array, covariance: Array, seed: Array, stored: Stored,
+    floors: Array,
+) -> tuple[Array, Array]:  # fmt: skip
+    def potential_of(stored: Stored) -> Callable[[Array], Array]:
+        def potential(x: Array) -> Array:
+            lifted = lift(x, floors)
+            here = jax.lax.stop_gradient(lifted)
+            value, slope = scores_of(density.statement, here, stored)
+            total = value.sum() + slope.sum(0) @ (lifted - here)  # of which derivatives are at hand
+            found = total + density.log_density(x)
+            return -jnp.where(jnp.isfinite(found), found, -1e300)
+
+        return potential
+
+    start, advance = numpyro().infer.hmc.hmc(potential_fn_gen=potential_of, algo="NUTS")
+    state = start(
+        init_params=begin, num_warmup=warmup, step_size=0.5, inverse_mass_matrix=covariance, dense_mass=True,
+        target_accept_prob=_ACCEPT, model_args=(stored,), rng_key=jax.random.wrap_key_data(seed),
+    )  # fmt: skip
+
+    def step(state: Any, _: Any) -> Any:
+        state = advance(state, model_args=(stored,))
+        return state, (state.z, state.diverging)
+
+    state, _ = jax.lax.scan(step, state, None, length=warmup)
+    return jax.lax.scan(step, state, None, length=kept)[1]
+
+
+def _judge(
+    cover: _Cover, clouds: list[Cloud], likelihood: Likelihood, chains: Chains, statement: Statement, seed: int
+) -> Vectors:  # fmt: skip
+    """The chains' draws, with what they and other clouds say of them."""
+    diagnostics = numpyro().diagnostics
+    numbers = range(chains.x.shape[-1])
+    rhat = max(float(diagnostics.split_gelman_rubin(chains.x[..., i])) for i in numbers)
+    effective = min(float(diagnostics.effective_sample_size(chains.x[..., i])) for i in numbers)
+    x = chains.x.reshape(-1, chains.x.shape[-1])
+    some = x[np.random.default_rng([seed, 84]).permutation(len(x))[:_JUDGED]]
+    fresh = cover.make(some, len(clouds))
+    seen = cover.lift(some)
+    noise = noise_of(cover.sky, fresh, cover.origin, seen[:_LOOKED]).max()
+    many = Many.of(likelihood)
+    here = many.values(seen).sum(1)
+    other = Many.of(likelihood_of(cover.sky, pool(fresh), cover.origin)).values(seen).sum(1)
+    k = float(smooth((other - here)[None])[1][0])
+    bend = float(np.mean(np.abs(many.values(cover.lift(some, 2.0)).sum(1) - here)))
+    figures = {
+        "R-hat": rhat, "effective": effective, "divergences": float(chains.divergences), "noise": float(noise),
+        "outer k-hat": k, "floor": bend, "draws": float(cover.each * len(clouds)),
+    }  # fmt: skip
+    doubts = []
+    if rhat > _HIGHEST_RHAT:
+        doubts.append(f"chains disagree: R-hat {rhat:.3f} is above {_HIGHEST_RHAT}")
+    if chains.divergences:
+        doubts.append(f"{chains.divergences} paths of the chains diverged")
+    if noise > _EXACT:
+        doubts.append(f"the log likelihood's noise is {noise:.2f} within the posterior, above {_EXACT}; take more draws")
+    if k > TRUSTED:
+        doubts.append(f"k-hat of the posterior's draws is {k:.2f} by other clouds, above {TRUSTED}; take more draws")
+    if bend > _FLAT:
+        doubts.append(f"standard deviations next to 0 are not told apart, and that may matter ({bend:.2f} in log density)")
+    return Vectors(statement, "bayes", x, figures, tuple(doubts))
