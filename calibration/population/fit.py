@@ -17,7 +17,7 @@ import jax
 import numpy as np
 
 from twin.files.schema import examine
-from twin.errors import TwinErrors
+from twin.errors import TwinError, TwinErrors, suggest
 from twin.library import as_model
 from twin.model import DiseaseModel
 from twin.patient import BoundPatient, Patient
@@ -25,16 +25,21 @@ from twin.result.twin import Twin
 from twin.run.people import bind_patients
 from twin.scenario.fit_entry import FitEntry
 
+from .bayes import sample_population
+from .bootstrap import bootstrap
 from .build import build_sky
 from .check import Checks, check
 from .climb import Top, add_up, climb, likelihood_of
 from .cloud import Sky
 from .people import People
 from .priors import build_prior
+from .profile import Profile, profile
 from .renewed import renew_model
 from .report import say
+from .sir import sir
 from .statement import Statement
-from .uncertainty import Covariances, covariances_of
+from .uncertainty import Covariances, covariances_of, covariances_of_draws
+from .vectors import LEVEL, Vectors, draw_normal
 
 UNCERTAIN = 1000  # populations that a fitted model has for its uncertainty
 
@@ -50,6 +55,7 @@ class PopulationFit:
     checks: Checks
     seed: int
     seconds: float
+    posterior: Vectors | None = None  # of the population, where the method is bayes
 
     @property
     def statement(self) -> Statement:
@@ -102,12 +108,30 @@ class PopulationFit:
         """The model of one class of a mixture."""
         return renew_model(self.statement, self.x, self.draw(UNCERTAIN), group=group, source="fitted")
 
+    @functools.cached_property
+    def _found(self) -> dict[str, Vectors]:
+        return {}
+
+    def vectors(self, kind: str | None = None) -> Vectors:
+        """Equally likely populations by covariance, sandwich, sir, bootstrap or bayes; by what the fit was told."""
+        kind = kind or self.entry.uncertainty or ("bayes" if self.posterior else "covariance")
+        if kind not in self._found:
+            self._found[kind] = find_vectors(self, kind)
+        return self._found[kind]
+
+    def intervals(self, kind: str | None = None, level: float = LEVEL) -> dict[str, tuple[float, float]]:
+        """The interval of every number by its name, by the kind of uncertainty asked for."""
+        return self.vectors(kind).intervals(level)
+
+    def profile(self, name: str) -> Profile:
+        """The likelihood profile of a number, and the interval that it makes."""
+        return profile(self.sky, self.top, self.covariances, name, self.seed)
+
     def draw(self, count: int) -> np.ndarray | None:
-        """Equally likely vectors (draw, number), by the covariance R; None where there is none."""
-        if "R" not in self.covariances.matrices:
+        """Equally likely vectors (draw, number); None where none can be had."""
+        if self.posterior is None and "R" not in self.covariances.matrices:
             return None
-        root = np.linalg.cholesky(self.covariances.matrices["R"])
-        return self.x + np.random.default_rng([self.seed, 77]).standard_normal((count, len(self.x))) @ root.T
+        return self.vectors().draw(count, self.seed)
 
     def twin(self, draws: int = 500) -> Twin:
         """The patients with draws of each, for `twin.simulate`."""
@@ -151,13 +175,40 @@ def fit_population(
 def climb_and_check(sky: Sky, x: np.ndarray, entry: FitEntry, seed: int, began: float) -> PopulationFit:
     """The fit from one place, with standard errors and checks."""
     prior = build_prior(sky.statement, x, entry.priors)
-    grid = {"auto": None, "bayes": False, "nodes": True, "draws": False}[entry.method]
-    top = climb(sky, x, draws=entry.draws, seed=seed, grid=grid, log_prior=prior)
-    likelihood = likelihood_of(sky, top.cloud, top.origin)
-    curves = likelihood.curves(top.x)
-    covariances = covariances_of(add_up(curves, prior, top.x)[2], curves[1])
+    posterior = None
+    if entry.method == "bayes":
+        whole = sample_population(sky, x, prior, draws=entry.draws, seed=seed)
+        top, posterior = whole.top, whole.vectors
+        covariances = covariances_of_draws(posterior.x)
+    else:
+        grid = {"auto": None, "nodes": True, "draws": False}[entry.method]
+        top = climb(sky, x, draws=entry.draws, seed=seed, grid=grid, log_prior=prior)
+        curves = likelihood_of(sky, top.cloud, top.origin).curves(top.x)
+        covariances = covariances_of(add_up(curves, prior, top.x)[2], curves[1])
     checks = check(sky, top, covariances, seed)
-    return PopulationFit(sky, entry, top, covariances, checks, seed, time.perf_counter() - began)
+    if posterior is not None:
+        checks = dataclasses.replace(checks, doubts=(*checks.doubts, *posterior.doubts))
+    return PopulationFit(sky, entry, top, covariances, checks, seed, time.perf_counter() - began, posterior)
+
+
+def find_vectors(fit: PopulationFit, kind: str) -> Vectors:
+    """Equally likely populations of one kind."""
+    entry, matrices = fit.entry, fit.covariances.matrices
+    with jax.enable_x64(True):
+        if kind == "bootstrap":
+            return bootstrap(fit.sky, fit.top, entry.bootstrap or UNCERTAIN, fit.seed, by=entry.bootstrap_by)
+        if kind == "sir":
+            return sir(fit.sky, fit.top, fit.covariances, entry.sir or UNCERTAIN, fit.seed)
+    if kind == "bayes":
+        if fit.posterior is None:
+            raise TwinError("uncertainty 'bayes' needs a fit of method bayes; say so, or take another")
+        return fit.posterior
+    of_kind = {"covariance": "R", "sandwich": "RSR"}
+    if kind not in of_kind:
+        raise TwinError(f"no uncertainty '{kind}'; {suggest(kind, [*of_kind, 'sir', 'bootstrap', 'bayes'])}")
+    if of_kind[kind] not in matrices:
+        raise TwinError(f"uncertainty '{kind}': the likelihood is flat in some direction; take bayes, with priors")
+    return draw_normal(fit.statement, fit.x, matrices[of_kind[kind]], UNCERTAIN, fit.seed, kind=kind)
 
 
 def read_entry(fit: FitEntry | Mapping[str, Any] | None, words: Mapping[str, Any]) -> FitEntry:
