@@ -184,7 +184,14 @@ def test_every_word_of_the_contract_is_described():
                 assert kind.__name__ in words
     declared = [n for n in vars(twin.DiseaseModel) if not n.startswith("_")]
     derived = {"parameters", "covariates", "inputs", "states", "treatments", "observables"}
-    derived |= {"positions", "typical", "modalities", "normal_correlations"}
+    derived |= {"positions", "typical", "modalities", "normal_correlations", "identity"}
+    derived |= {
+        "extensions",
+        "covariate_effects",
+        "occasions",
+        "during",
+        "population_draws",
+    }  # `twin.model.extension`'s
     assert set(declared) - derived <= words
 
 

@@ -23,12 +23,12 @@ from twin.types import Array
 from ..method.nuts import numpyro
 from ..method.pareto import TRUSTED, smooth
 from ..parallel import Once, each
-from .climb import Likelihood, Top, climb, likelihood_of, make_cloud
+from .climb import Likelihood, Top, climb, likelihood_of
 from .cloud import SLICE, Cloud, Sky, pool
 from .many import Many, Stored, scores_of, store
 from .maximise import Maximum
 from .priors import PopulationPrior
-from .shape import find_places
+from .shape import adapt, find_places, guess_around, scatter_cloud
 from .statement import Statement
 from .vectors import Vectors
 from .volume import log_volume
@@ -102,7 +102,8 @@ def sample_population(
                       curves[2].sum(0) + more[2], True, 0)  # fmt: skip
     noise = np.sqrt(vectors.x.var(0, ddof=1) / max(vectors.figures["effective"], 1.0))
     found = dataclasses.replace(
-        top, maximum=maximum, clouds=tuple(clouds), places=cover.places, origin=cover.origin, grid=False, noise=noise
+        top, maximum=maximum, clouds=tuple(clouds), places=cover.places, guess=cover.guess, origin=cover.origin,
+        grid=False, noise=noise,
     )
     return Whole(vectors, found)
 
@@ -150,6 +151,7 @@ class _Cover:
         self.sky, self.origin, self.seed, self.turn = sky, origin, seed, 0
         generators = [np.random.default_rng(key) for key in sky.keys(seed)]
         self.places = find_places(sky, origin, generators, top.places)
+        self.guess = adapt(sky, origin, guess_around(self.places), sky.seeds(seed, 700))
         self.floors = floors_of(sky.statement, origin)
         self.each = max(SLICE, -(-draws // _CLOUDS // SLICE) * SLICE)
 
@@ -169,8 +171,8 @@ class _Cover:
 
     def _one(self) -> Cloud:
         self.turn += 1
-        key = (self.seed, 700 + self.turn)
-        return make_cloud(self.sky, self.origin, self.places, draws=self.each, seed=key, grid=False)
+        seeds = self.sky.seeds(self.seed, 700 + self.turn)
+        return scatter_cloud(self.sky, self.origin, self.guess, self.each, seeds)
 
 
 def noise_of(sky: Sky, clouds: list[Cloud], origin: np.ndarray, x: np.ndarray) -> np.ndarray:

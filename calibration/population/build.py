@@ -43,8 +43,8 @@ def build_sky(
     names = tuple(one.parameter for one in coordinates)
     prior = Prior(model, names, np.eye(len(names)), np.ones(len(names)), {})
     target = Target(model, people, prior, **how)  # type: ignore[arg-type]
-    along = _find_along(statement, target, people)
-    statement = statement.but(along=along)
+    along, told = _find_dependence(statement, target, people)
+    statement = statement.but(along=along, told=told)
     x = statement.pack(_begin(statement, entry))
     return Sky(target, statement, _summed(target, along), sites_of(model, people, entry)), x
 
@@ -210,22 +210,25 @@ def _summed(target: Target, along: tuple[str, ...]) -> tuple[str, ...]:
 # --- what courses depend on --------------------------------------------------------------------------------------
 
 
-def _find_along(statement: Statement, target: Target, people: Sequence[BoundPatient]) -> tuple[str, ...]:
-    """Estimated values that move a course whose coordinates stay where they are."""
+def _find_dependence(
+    statement: Statement, target: Target, people: Sequence[BoundPatient]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Estimated values that move a course whose coordinates stay where they are; these and those that move errors."""
     rows, owner = _signal_rows(statement.model, people)
     with jax.enable_x64(True):
         slopes = jax.tree.map(np.asarray, _slopes_of(statement, rows))
-    errors = {n for name in target.seen for n in target.noise(name).parameters}
-    errors -= {n for name in target.seen for n in target.noise(name).drives}
+    sizes = {n for name in target.seen for n in target.noise(name).parameters}
+    errors = sizes - {n for name in target.seen for n in target.noise(name).drives}
     first = np.r_[True, owner[1:] != owner[:-1]]
     start = np.maximum.accumulate(np.where(first, np.arange(len(owner)), 0))
-    found = []
+    found, told = [], []
     for j, name in enumerate(statement.estimated):
+        told += [name] if any(np.any(np.abs(slopes[n][:, j]) > _SAME) for n in sizes) else []
         plain = {n: v[:, j] for n, v in slopes.items() if n not in statement.effects and n not in errors}
         apart = [v[:, j] - v[start, j] for n, v in slopes.items() if n in statement.effects]
         if any(np.any(np.abs(v) > _SAME) for v in plain.values()) or any(np.any(np.abs(v) > _SAME) for v in apart):
             found.append(name)
-    return tuple(found)
+    return tuple(found), tuple(n for n in statement.estimated if n in {*found, *told})
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from ..method.pareto import TRUSTED, smooth
 from ..posterior import CAUTION, DISTRUST, TRUST
-from .climb import NODES, Top, k_hats, likelihood_of, make_cloud
-from .cloud import Sky, numbers_of
+from .climb import POOLED, Top, k_hats, likelihood_of
+from .cloud import SLICE, Cloud, Sky, numbers_of, pool
 from .marginal import Marginal
 from .people import People
+from .shape import adapt, guess_around, scatter_cloud
 from .uncertainty import Covariances
 
 _STILL = 0.05  # standard errors that noise may move an estimate
 _CONDITION = 1e4
-_SCORE = 1e6
 _SHRUNK = 0.5
-_DRAWS = 1024  # of the fresh draws that nodes are checked by
-_APART = 3.0  # Monte-Carlo standard errors
+_APART = 4.0  # Monte-Carlo standard errors
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,18 +51,10 @@ def check(sky: Sky, top: Top, covariances: Covariances, seed: int) -> Checks:
     x = top.x
     clouds = top.clouds
     value, error = deviance(sky, clouds, top.origin, x)
-    if top.grid:  # nodes are checked by draws, draws by others
-        fresh = [make_cloud(sky, x, top.places, draws=_DRAWS // 4, seed=(seed, 900 + i), grid=False) for i in range(4)]
-        drawn = fresh
-    else:
-        fresh = [
-            make_cloud(sky, x, top.places, draws=clouds[0].draws, seed=(seed, 900 + i), grid=False)
-            for i in range(min(len(clouds), 4))
-        ]
-        drawn = list(clouds)
-    other, other_error = deviance(sky, fresh, x, x)
-    k = np.max([k_hats(sky, one, x) for one in drawn], axis=0)
-    k_score = np.max([_score_k(sky, top, one) for one in drawn], axis=0)
+    fresh = _draw_anew(sky, top, seed)  # nodes are checked by draws, draws by others
+    drawn = pool(fresh if top.grid else clouds)
+    other, other_error = deviance(sky, fresh, top.origin, x)
+    k, k_score = k_hats(sky, drawn, x), _score_k(sky, top, drawn)
     sds = np.sqrt(np.diagonal(covariances.matrices["R"])) if "R" in covariances.matrices else None
     noise = float(np.max(top.noise / sds)) if sds is not None else math.inf
     doubts = [*_doubts(sky, top, covariances, noise, k, k_score)]
@@ -74,7 +66,17 @@ def check(sky: Sky, top: Top, covariances: Covariances, seed: int) -> Checks:
     return Checks(value, error, other, other_error, k, k_score, noise, tuple(doubts), tuple(_cautions(sky, top)))
 
 
-def deviance(sky: Sky, clouds: tuple | list, origin: np.ndarray, x: np.ndarray) -> tuple[float, float]:
+def _draw_anew(sky: Sky, top: Top, seed: int) -> list[Cloud]:
+    """Clouds that the fit has not seen."""
+    if top.guess is None:
+        guess = adapt(sky, top.x, guess_around(top.places), sky.seeds(seed, 900))
+        each, at = SLICE, top.x
+    else:
+        guess, each, at = top.guess, top.clouds[0].draws, top.origin
+    return [scatter_cloud(sky, at, guess, each, sky.seeds(seed, 901 + i)) for i in range(POOLED)]
+
+
+def deviance(sky: Sky, clouds: Sequence[Cloud], origin: np.ndarray, x: np.ndarray) -> tuple[float, float]:
     """-2 log likelihood over pooled clouds, less the bias of its noise, and that noise as a standard error."""
     each = np.stack([likelihood_of(sky, one, origin).values(x) for one in clouds])
     count = len(clouds)
@@ -85,10 +87,10 @@ def deviance(sky: Sky, clouds: tuple | list, origin: np.ndarray, x: np.ndarray) 
     return float(-2 * total.sum() - variance.sum()), float(2 * np.sqrt(variance.sum()))
 
 
-def _score_k(sky: Sky, top: Top, cloud: object) -> np.ndarray:
+def _score_k(sky: Sky, top: Top, cloud: Cloud) -> np.ndarray:
     """The largest k-hat of a patient's weights times squared deviations, which variances are made of."""
-    logs = np.logaddexp.reduce(Marginal(sky.statement, cloud).log_weights(top.x), axis=1)  # type: ignore[arg-type]
-    away = cloud.phi - sky.means(top.x)[:, None, 0]  # type: ignore[attr-defined]
+    logs = np.logaddexp.reduce(Marginal(sky.statement, cloud).log_weights(top.x), axis=1)
+    away = cloud.phi - sky.means(top.x)[:, None, 0]
     with np.errstate(divide="ignore"):
         return np.max([smooth(logs + 2 * np.log(np.abs(away[..., i])))[1] for i in range(away.shape[-1])], axis=0)
 
@@ -128,8 +130,3 @@ def _cautions(sky: Sky, top: Top) -> list[str]:
         if value > _SHRUNK:
             found.append(f"deviations of '{name}' shrink by {100 * value:.0f} %: individual values say little of it")
     return found
-
-
-def most_nodes(sky: Sky) -> int:
-    """How many nodes a coordinate has at most."""
-    return NODES.get(len(sky.statement.coordinates), 0)

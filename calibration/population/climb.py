@@ -12,11 +12,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from twin.errors import TwinError
+
+from ..method.importance import Guess
 from ..method.pareto import smooth
 from .cloud import SLICE, Cloud, Sky, pool
 from .marginal import Marginal, Worth
 from .maximise import Maximum, maximise
-from .shape import Places, find_places, grid_cloud, guess_around, scatter_cloud
+from .shape import Places, adapt, find_places, grid_cloud, guess_around, scatter_cloud
 from .sites import SiteMarginal
 
 LogPrior = Callable[[np.ndarray], tuple[float, np.ndarray, np.ndarray]]
@@ -31,6 +34,8 @@ _ROUNDS = 30
 KEPT = 0.3  # of the effective draws where a cloud was made: with fewer, it is made anew
 _ROOM = 0.3  # on the vector's scale: how far values without effects may go from where they were solved
 _FARTHEST = 1.0  # and any number in one round
+_RESOLVED = 6  # times at most that courses are solved anew for values without effects
+_ASIDE = 0.1  # standard errors, to both sides
 _STOPPED = 0.01  # radius at which a guard has said no
 
 
@@ -51,6 +56,7 @@ class Top:
     maximum: Maximum
     clouds: tuple[Cloud, ...]
     places: Places
+    guess: Guess | None  # where draws came from
     origin: np.ndarray  # the vector where clouds were made
     rounds: tuple[Round, ...]
     still: bool  # whether rounds agree
@@ -83,7 +89,10 @@ def climb(
     for turn in range(_ROUNDS):
         places = find_places(sky, x, generators, places)
         nodes = is_gridded(sky, places) if grid is None else grid
-        cloud = make_cloud(sky, x, places, draws=SLICE, seed=(seed, turn), grid=nodes)
+        if nodes:
+            cloud = grid_cloud(sky, x, places, nodes_of(sky))
+        else:
+            cloud = scatter_cloud(sky, x, guess_around(places), SLICE, sky.seeds(seed, turn))
         found = _maximise(likelihood_of(sky, cloud, x), x, log_prior, sky)
         moved = away(found, x)
         rounds.append(Round(cloud.draws, found.value, moved, _fewest(sky, cloud, x)))
@@ -93,13 +102,21 @@ def climb(
             break
     assert places is not None
     noise = np.zeros(len(x))
-    top = Top(found, (cloud,), places, origin, tuple(rounds), still, nodes, noise, log_prior)
+    top = Top(found, (cloud,), places, None, origin, tuple(rounds), still, nodes, noise, log_prior)
     return top if nodes or not still or brief else _pool(sky, top, draws=draws, seed=seed, generators=generators)
 
 
 def is_gridded(sky: Sky, places: Places) -> bool:
     """Whether nodes serve: few coordinates, and one mode of each patient."""
     return len(sky.statement.coordinates) <= 3 and sky.statement.classes == 1 and not places.several.any()
+
+
+def nodes_of(sky: Sky) -> int:
+    """How many nodes a coordinate has."""
+    size = len(sky.statement.coordinates)
+    if size not in NODES:
+        raise TwinError(f"fit, method: nodes serve up to {max(NODES)} numbers a patient, and there are {size}; take draws")
+    return NODES[size]
 
 
 def _pool(sky: Sky, top: Top, *, draws: int, seed: int, generators: list[np.random.Generator]) -> Top:
@@ -111,11 +128,12 @@ def _pool(sky: Sky, top: Top, *, draws: int, seed: int, generators: list[np.rand
     while not still and turn < _ROUNDS + _MOST * POOLED:
         if not clouds:
             origin, places = x, find_places(sky, x, generators, places)
+            guess = adapt(sky, x, guess_around(places), sky.seeds(seed, turn))
         clouds += [
-            make_cloud(sky, origin, places, draws=each, seed=(seed, turn + i), grid=False) for i in range(POOLED)
+            scatter_cloud(sky, origin, guess, each, sky.seeds(seed, turn + i + 1)) for i in range(POOLED)
         ]
-        turn += POOLED
-        found = _maximise(likelihood_of(sky, pool(clouds), origin), x, top.log_prior, sky, origin)
+        turn += POOLED + 1
+        found, clouds = _settle(sky, clouds, origin, x, top.log_prior)
         moved, x = away(found, origin), found.x
         noise = noise_of(sky, clouds, origin, found)
         rounds.append(Round(each * len(clouds), found.value, moved, _fewest(sky, pool(clouds), x)))
@@ -123,16 +141,43 @@ def _pool(sky: Sky, top: Top, *, draws: int, seed: int, generators: list[np.rand
         still = near and bool(np.max(noise / errors_of(found)) < _STILL)
         if not near and not still and turn < _ROUNDS + _MOST * POOLED:
             clouds = []
-    return Top(found, tuple(clouds), places, origin, tuple(rounds), still, False, noise, top.log_prior)
+    return Top(found, tuple(clouds), places, guess, origin, tuple(rounds), still, False, noise, top.log_prior)
 
 
-def make_cloud(
-    sky: Sky, x: np.ndarray, places: Places, *, draws: int, seed: tuple[int, ...], grid: bool,
-) -> Cloud:  # fmt: skip
-    """Nodes or draws around places."""
-    if grid:
-        return grid_cloud(sky, x, places, NODES[len(sky.statement.coordinates)])
-    return scatter_cloud(sky, x, guess_around(places), draws, sky.seeds(*seed))[0]
+def _settle(
+    sky: Sky, clouds: list[Cloud], origin: np.ndarray, x: np.ndarray, log_prior: LogPrior | None
+) -> tuple[Maximum, list[Cloud]]:
+    """The maximum over clouds, whose courses are solved anew while values without effects still move."""
+    found = _maximise(likelihood_of(sky, pool(clouds), origin), x, log_prior, sky, origin)
+    places = places_along(sky)
+    for _ in range(_RESOLVED if len(places) else 0):
+        before = clouds[0].origin[0]
+        if np.max(np.abs(found.x[places] - before) / errors_of(found)[places]) < _EXACT * 10:
+            break
+        clouds = [sky.resolve(found.x, one) for one in clouds]
+        found = _maximise(likelihood_of(sky, pool(clouds), origin), found.x, log_prior, sky, origin)
+    return found, clouds
+
+
+def places_along(sky: Sky) -> np.ndarray:
+    """Where values without effects stand in the vector."""
+    return np.array([sky.statement.estimated.index(n) for n in sky.statement.along], int)
+
+
+def bend(sky: Sky, top: Top, curve: np.ndarray) -> np.ndarray:
+    """The curvature, where slopes alone know a course: along values without effects from scores of courses on both
+    sides.
+    """
+    found, step = curve.copy(), _ASIDE * errors_of(dataclasses.replace(top.maximum, curve=curve))
+    for j in places_along(sky):
+        sides = []
+        for sign in (1.0, -1.0):
+            x = top.x + sign * step * (np.arange(len(step)) == j)
+            cloud = pool([sky.resolve(x, one) for one in top.clouds])
+            sides.append(likelihood_of(sky, cloud, top.origin).scores(x)[1].sum(0))
+        more = top.log_prior(top.x)[2][j] if top.log_prior else 0.0
+        found[j] = found[:, j] = (sides[0] - sides[1]) / (2 * step[j]) + more
+    return found
 
 
 def likelihood_of(sky: Sky, cloud: Cloud, origin: np.ndarray) -> Likelihood:
@@ -165,7 +210,7 @@ def _maximise(
 ) -> Maximum:
     origin = x if origin is None else origin
     worth = likelihood.worth(origin).effective
-    free = np.array([sky.statement.estimated.index(n) for n in sky.statement.along], int)
+    free = places_along(sky)
     last: dict[str, Worth] = {}
 
     def value(y: np.ndarray) -> float:
@@ -173,7 +218,7 @@ def _maximise(
         return float(np.sum(last["worth"].value)) + (log_prior(y)[0] if log_prior else 0.0)
 
     def guard(y: np.ndarray) -> bool:  # asked of the place that was just looked at
-        if np.any(np.abs(y[free] - origin[free]) > _ROOM) or np.any(np.abs(y - origin) > _FARTHEST):
+        if np.any(np.abs(y[free] - x[free]) > _ROOM) or np.any(np.abs(y - origin) > _FARTHEST):
             return False
         return bool(np.quantile(last["worth"].effective / worth, 0.1) > KEPT)
 

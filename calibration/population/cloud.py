@@ -136,6 +136,12 @@ class Sky:
         )  # fmt: skip
 
 
+    def resolve(self, x: np.ndarray, cloud: Cloud) -> Cloud:
+        """The same draws with courses solved where values without effects are those of another vector."""
+        u = (cloud.phi - self.means(x)[:, None, 0]) @ np.linalg.inv(self.root(x)).T
+        return self.solve(x, u, cloud.log_base)._replace(phi=cloud.phi)
+
+
 def numbers_of(statement: Statement, x: np.ndarray) -> Numbers:
     """The population that a vector says, as NumPy."""
     with jax.enable_x64(True):

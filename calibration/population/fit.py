@@ -29,7 +29,7 @@ from .bayes import sample_population
 from .bootstrap import bootstrap
 from .build import build_sky
 from .check import Checks, check
-from .climb import Top, add_up, climb, likelihood_of
+from .climb import Top, add_up, bend, climb, likelihood_of
 from .cloud import Sky
 from .people import People
 from .priors import build_prior
@@ -184,7 +184,7 @@ def climb_and_check(sky: Sky, x: np.ndarray, entry: FitEntry, seed: int, began: 
         grid = {"auto": None, "nodes": True, "draws": False}[entry.method]
         top = climb(sky, x, draws=entry.draws, seed=seed, grid=grid, log_prior=prior)
         curves = likelihood_of(sky, top.cloud, top.origin).curves(top.x)
-        covariances = covariances_of(add_up(curves, prior, top.x)[2], curves[1])
+        covariances = covariances_of(bend(sky, top, add_up(curves, prior, top.x)[2]), curves[1])
     checks = check(sky, top, covariances, seed)
     if posterior is not None:
         checks = dataclasses.replace(checks, doubts=(*checks.doubts, *posterior.doubts))

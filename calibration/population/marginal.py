@@ -124,23 +124,46 @@ def program(function: Callable[..., Any], statement: Statement) -> Once:
 def log_weights(statement: Statement, x: Array, cloud: Cloud) -> Array:
     """(patient, class, draw)."""
     numbers = statement.numbers(x)
+    return _log_base(statement, x, numbers, cloud)[:, None] + _log_prior(statement, numbers, cloud)
+
+
+def _log_base(statement: Statement, x: Array, numbers: Numbers, cloud: Cloud) -> Array:
+    """What the measurements say of each draw, over what it was proposed by (patient, draw)."""
     data = _log_density(statement, x, numbers, cloud)
-    prior = _log_prior(statement, numbers, cloud)
-    base = jnp.where(cloud.solved, data + cloud.log_base, EMPTY)
-    return base[:, None] + prior + numbers.share[:, None]
+    return jnp.where(cloud.solved, data + cloud.log_base, EMPTY)
 
 
 def _log_prior(statement: Statement, numbers: Numbers, cloud: Cloud) -> Array:
-    """The density of each draw's coordinates in each class (patient, class, draw)."""
-    means = jax.vmap(lambda row: statement.means(numbers, row))(cloud.signals)
-    root = jnp.linalg.cholesky(statement.covariance(numbers))
-    inverse = jax.scipy.linalg.solve_triangular(root, jnp.eye(len(statement.coordinates)), lower=True)
-    away = [cloud.phi[:, None, :, i] - means[:, :, None, i] for i in range(len(statement.coordinates))]
+    """How likely each class and its draws' coordinates are (patient, class, draw)."""
+    means, root = _centres(statement, numbers, cloud), jnp.linalg.cholesky(statement.covariance(numbers))
+    inverse = jax.scipy.linalg.solve_triangular(root, jnp.eye(len(root)), lower=True)
+    away = [cloud.phi[:, None, :, i] - means[:, :, None, i] for i in range(len(root))]
     squares: Any = 0.0  # number by number: XLA joins these sums, and would not join a product of matrices
     for i in range(len(away)):
         squares = squares + sum(inverse[i, j] * away[j] for j in range(i + 1)) ** 2
-    constant = jnp.sum(jnp.log(jnp.diagonal(root))) + 0.5 * len(statement.coordinates) * math.log(2 * math.pi)
-    return -0.5 * squares - constant
+    return numbers.share[:, None] - 0.5 * squares - _log_volume(root)
+
+
+def _log_volume(root: Array) -> Array:
+    return jnp.sum(jnp.log(jnp.diagonal(root))) + 0.5 * len(root) * math.log(2 * math.pi)
+
+
+def _centres(statement: Statement, numbers: Numbers, cloud: Cloud) -> Array:
+    return jax.vmap(lambda row: statement.means(numbers, row))(cloud.signals)
+
+
+def _expected_prior(statement: Statement, x: Array, cloud: Cloud, weights: Array, moments: Any) -> Array:
+    """`_log_prior` summed by weights that stay as they are, from weighted `moments` around centres that do.
+
+    It costs nothing a draw, and neither do its second derivatives.
+    """
+    numbers, (middle, first, second) = statement.numbers(x), moments
+    away = _centres(statement, numbers, cloud)[0] - middle  # (class, coordinate)
+    root = jnp.linalg.cholesky(statement.covariance(numbers))
+    crossed = jnp.einsum("ci,cj->ij", first, away)
+    spread = second - crossed - crossed.T + jnp.einsum("c,ci,cj->ij", weights, away, away)
+    squares = jnp.trace(jax.scipy.linalg.cho_solve((root, True), spread))
+    return jnp.sum(weights * numbers.share) - 0.5 * squares - jnp.sum(weights) * _log_volume(root)
 
 
 def _log_density(statement: Statement, x: Array, numbers: Numbers, cloud: Cloud) -> Array:
@@ -208,12 +231,41 @@ def _scores(statement: Statement, x: Array, cloud: Cloud) -> tuple[Array, Array]
 
 
 def _curves(statement: Statement, x: Array, cloud: Cloud) -> tuple[Array, Array, Array]:
+    """Second derivatives of the logarithm of a sum: of its terms, by their weights, and how these differ.
+
+    Measurements depend on few of the numbers, and what is expected of coordinates on their moments alone; so this
+    costs about what a gradient a number does.
+    """
+    told = np.array([statement.estimated.index(n) for n in statement.told], int)
+
     def one(own: Cloud) -> tuple[Array, Array, Array]:
-        slope = jax.value_and_grad(_by_patient(statement))
-        (value, first), curve = slope(x, own), jax.lax.map(
-            lambda unit: jax.jvp(lambda y: slope(y, own)[1], (x,), (unit,))[1], jnp.eye(len(x))
-        )  # fmt: skip
-        return value, first, curve
+        row = jax.tree.map(lambda v: v[None], own)
+
+        def base(part: Array) -> Array:
+            y = x.at[told].set(part)
+            return _log_base(statement, y, statement.numbers(y), row)[0]
+
+        def prior(y: Array) -> Array:
+            return _log_prior(statement, statement.numbers(y), row)[0]
+
+        logs = base(x[told]) + prior(x)
+        value = jax.scipy.special.logsumexp(logs)
+        weights = jnp.exp(logs - value)  # (class, draw)
+        each = jax.jacfwd(prior)(x)
+        if len(told):
+            each = each.at[..., told].add(jax.jacfwd(base)(x[told]))
+        slope = jnp.einsum("ck,cki->i", weights, each)
+        curve = jnp.einsum("ck,cki,ckj->ij", weights, each, each) - jnp.outer(slope, slope)
+        middle = _centres(statement, statement.numbers(x), row)[0]
+        away = own.phi[None] - middle[:, None]
+        moments = middle, jnp.einsum("ck,cki->ci", weights, away), jnp.einsum("ck,cki,ckj->ij", weights, away, away)
+        share = jnp.sum(weights, 1)
+        curve = curve + jax.hessian(lambda y: _expected_prior(statement, y, row, share, moments))(x)
+        if len(told):
+            by_draw = jnp.sum(weights, 0)
+            more = jax.hessian(lambda part: jnp.sum(by_draw * jnp.where(own.solved, base(part), 0.0)))(x[told])
+            curve = curve.at[np.ix_(told, told)].add(more)
+        return value, slope, curve
 
     return jax.vmap(one)(cloud)
 

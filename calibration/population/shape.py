@@ -13,8 +13,9 @@ from ..method.pareto import effective_draws, smooth
 from .cloud import Cloud, Sky, nodes, numbers_of, scatter, spread_evenly
 from .marginal import Marginal
 
-POOR = 0.1  # effective draws a draw, below which a guess is fitted anew to its weighted draws
+POOR = 0.1  # effective draws a draw, below which a guess is fitted once more
 _FITS = 3  # times at most
+_PILOT = 512  # draws that a guess is fitted to
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,23 +73,21 @@ def _join(found: list[Modes]) -> Modes:
     )  # fmt: skip
 
 
-def scatter_cloud(
-    sky: Sky, x: np.ndarray, guess: Guess, draws: int, seeds: list[np.random.SeedSequence]
-) -> tuple[Cloud, Guess]:
-    """The cloud of a guess; of whom it serves badly, one that is fitted to what it found."""
-    cloud = _scatter(sky, x, guess, draws, seeds, np.arange(len(sky.target)))
-    for _ in range(_FITS):
-        weights, k = weigh(sky, x, cloud)
-        poor = np.flatnonzero((effective_draws(weights) < POOR * draws) | (k > 0.7))
+def adapt(sky: Sky, x: np.ndarray, guess: Guess, seeds: list[np.random.SeedSequence]) -> Guess:
+    """A guess fitted to what a pilot's draws say, twice where they were few.
+
+    Curvature at a mode misses how a posterior bends; k-hats of 1 become 0.1 by this.
+    """
+    poor = np.arange(len(guess.share))
+    for turn in range(_FITS):
+        pilot = scatter_cloud(sky, x, guess.of(poor), _PILOT, [seeds[i].spawn(turn + 1)[-1] for i in poor], poor)
+        weights, _ = weigh(sky, x, pilot)
+        better = refit(guess.of(poor), _standard(sky, x, pilot.phi, poor), weights)
+        guess = Guess(*(_put(old, new, poor) for old, new in zip(vars(guess).values(), vars(better).values(), strict=True)))
+        poor = poor[effective_draws(weights) < POOR * _PILOT]
         if not len(poor):
             break
-        u = _standard(sky, x, cloud.phi)
-        better = refit(guess.of(poor), u[poor], weights[poor])
-        for name in ("share", "centre", "root"):
-            getattr(guess, name)[poor] = getattr(better, name)
-        again = _scatter(sky, x, guess.of(poor), draws, [seeds[i].spawn(1)[0] for i in poor], poor)
-        cloud = put(cloud, again, poor)
-    return cloud, guess
+    return guess
 
 
 def weigh(sky: Sky, x: np.ndarray, cloud: Cloud) -> tuple[np.ndarray, np.ndarray]:
@@ -97,26 +96,23 @@ def weigh(sky: Sky, x: np.ndarray, cloud: Cloud) -> tuple[np.ndarray, np.ndarray
     return smooth(np.logaddexp.reduce(logs, axis=1))
 
 
-def put(cloud: Cloud, other: Cloud, which: np.ndarray) -> Cloud:
-    """The cloud with that of some patients in its place."""
-    import jax
-
-    def one(old: np.ndarray, new: np.ndarray) -> np.ndarray:
-        found = old.copy()
-        found[which] = new
-        return found
-
-    return jax.tree.map(one, cloud, other)
+def _put(old: np.ndarray, new: np.ndarray, which: np.ndarray) -> np.ndarray:
+    """The array with other rows in some places."""
+    found = old.copy()
+    found[which] = new
+    return found
 
 
-def _standard(sky: Sky, x: np.ndarray, phi: np.ndarray) -> np.ndarray:
+def _standard(sky: Sky, x: np.ndarray, phi: np.ndarray, which: np.ndarray) -> np.ndarray:
     """Coordinates as standard normal numbers of the first class."""
-    return (phi - sky.means(x)[:, None, 0]) @ np.linalg.inv(sky.root(x)).T
+    return (phi - sky.means(x)[which][:, None, 0]) @ np.linalg.inv(sky.root(x)).T
 
 
-def _scatter(
-    sky: Sky, x: np.ndarray, guess: Guess, draws: int, seeds: list[np.random.SeedSequence], which: np.ndarray
-) -> Cloud:
+def scatter_cloud(
+    sky: Sky, x: np.ndarray, guess: Guess, draws: int, seeds: list[np.random.SeedSequence],
+    which: np.ndarray | None = None,
+) -> Cloud:  # fmt: skip
+    """The cloud of a guess, of some patients."""
     size = guess.centre.shape[-1]
     u = scatter(guess, spread_evenly(draws, size + 2, seeds))
     base = np.log(np.diagonal(sky.root(x))).sum() - guess.log_density(u) - np.log(draws)

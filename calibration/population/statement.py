@@ -93,6 +93,7 @@ class Statement:
     site: Level
     coordinates: tuple[Coordinate, ...]
     along: tuple[str, ...] = ()  # estimated values that courses depend on besides coordinates
+    told: tuple[str, ...] = ()  # these, and those that measurements' errors depend on
     classes: int = 1
     moved: tuple[int, ...] = ()  # effects by which classes differ
 

@@ -68,6 +68,7 @@ def test_each_dose_begins_one_in_the_past_and_in_each_regimen(load):
     ]  # fmt: skip
 
 
+@pytest.mark.slow  # 11 s; `test_posteriors` finds deviations, too
 def test_past_deviations_are_known_and_later_ones_are_drawn(load):
     """The deviation in an occasion without measurements has its distribution: mean 0, sd 0.5, within 4 SE."""
     answer = twin.run_scenario(load("occasions: {of: {clearance: {sd: 0.5}}, each: dose}\n", HISTORY))

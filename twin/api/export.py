@@ -67,6 +67,8 @@ def _tell_apart(people: People, model: DiseaseModel) -> tuple[People, DiseaseMod
 
     These stand among the others, since whoever reads the files has the model without them.
     """
+    if model.occasions:
+        raise TwinError("occasions have no place in these formats; export the scenario without them")
     plain = without_columns(model)
     own = {n: v for n, v in people.covariates.items() if n in plain.covariates()}
     further = {n: v for n, v in people.covariates.items() if n not in own}

@@ -48,7 +48,13 @@ class BoundPatient:
 
     def bind(self, model: DiseaseModel) -> BoundPatient:
         """Itself, bound already; with its occasions, if the model was extended by some since."""
-        return place_occasions(self, model)
+        placed = place_occasions(self, model)
+        for name in model.covariates():
+            if name not in placed.covariates:
+                raise TwinError(
+                    f"patient '{self.id}' was bound to a model without '{name}'; bind them to this one anew"
+                )
+        return placed
 
 
 def divide(patient: BoundPatient, begins: tuple[float, ...]) -> BoundPatient:

@@ -34,12 +34,12 @@ _BESIDE = ("reference", "unit", "levels")  # words that may stand beside the for
 
 @dataclasses.dataclass(frozen=True)
 class Effect:
-    """One covariate's effect on one parameter. `coefficients` are (level, value); a number's has no level."""
+    """One covariate's effect on one parameter. `strengths` are (level, coefficient); a number's has no level."""
 
     parameter: str
     covariate: str
     form: str
-    coefficients: tuple[tuple[str, float], ...]
+    strengths: tuple[tuple[str, float], ...]
     reference: float = 0.0
 
     def name(self, level: str) -> str:
@@ -50,14 +50,14 @@ class Effect:
     @property
     def names(self) -> dict[str, float]:
         """Its coefficients by the names they have among parameters."""
-        return {self.name(level): value for level, value in self.coefficients}
+        return {self.name(level): value for level, value in self.strengths}
 
     def factor(self, p: Any, covariates: Any) -> Scalar:
         """What the parameter is multiplied by, in a person with these covariates."""
         value = getattr(covariates, self.covariate)
         if self.form != CATEGORY:
             return FORMS[self.form](getattr(p, self.name("")), value, self.reference)
-        own = {level: 1 + getattr(p, self.name(level)) for level, _ in self.coefficients}
+        own = {level: 1 + getattr(p, self.name(level)) for level, _ in self.strengths}
         return value.pick(dict.fromkeys(value.levels, 1.0) | own)
 
     def fields(self, kind: Kind) -> dict[str, Any]:
@@ -69,7 +69,7 @@ class Effect:
             self.name(level): parameter(
                 value, per, f"{words}{f' {level}' if level else ''} on {self.parameter}", source="stated by the user"
             )
-            for level, value in self.coefficients
+            for level, value in self.strengths
         }
 
 
@@ -103,7 +103,7 @@ class Effects(Extension):
     @classmethod
     def restore(cls, plain: Mapping[str, Any]) -> Effects:
         pairs = lambda one: tuple((level, float(value)) for level, value in one)  # noqa: E731
-        return cls(tuple(Effect(**one | {"coefficients": pairs(one["coefficients"])}) for one in plain["effects"]))
+        return cls(tuple(Effect(**one | {"strengths": pairs(one["strengths"])}) for one in plain["effects"]))
 
 
 def read_columns(kind: Kind, given: Mapping[str, Mapping[str, Any]]) -> tuple[Column, ...]:
