@@ -1,4 +1,4 @@
-"""How long does full Bayes of a population take, and is it what NUTS over the population and everybody's parameters finds?
+"""How long does full Bayes of a population take, and is it what NUTS over everybody's parameters finds, too?
 
 python benchmarks/fit_bayes.py --patients 100            # two JSON lines; with --joint numpyro's joint NUTS beside it
 
@@ -89,7 +89,9 @@ def joint(y: np.ndarray, seed: int, kept: int) -> tuple[dict[str, tuple[float, f
     names = list(TRUE)
 
     def model():
-        middle = jnp.stack([numpyro.sample(f"log {n}", dist.ImproperUniform(dist.constraints.real, (), ())) for n in names])
+        middle = jnp.stack(
+            [numpyro.sample(f"log {n}", dist.ImproperUniform(dist.constraints.real, (), ())) for n in names]
+        )
         sds = jnp.stack([numpyro.sample(f"sd {n}", dist.Uniform(0.0, 5.0)) for n in names])
         error = jnp.exp(numpyro.sample("log error", dist.ImproperUniform(dist.constraints.real, (), ())))
         with numpyro.plate("patients", len(y)):

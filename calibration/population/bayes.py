@@ -1,8 +1,8 @@
 """Full Bayes: chains over the population alone, individuals integrated out over a stored cloud.
 
-The cloud is made around a population with more spread than the likeliest, so that draws reach where the posterior's upper
-tail has patients; NUTS then needs no solves, and has 5 to 30 dimensions without a funnel of individuals. Whether the
-cloud served, other clouds say: by how much they disagree, and by weights of the posterior's draws (outer PSIS).
+The cloud is made around a population with more spread than the likeliest, so that draws reach where the posterior's
+upper tail has patients; NUTS then needs no solves, and has 5 to 30 dimensions without a funnel of individuals. Whether
+the cloud served, other clouds say: by how much they disagree, and by weights of the posterior's draws (outer PSIS).
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ WIDER = 1.5  # times the covariance between patients: where clouds are made
 _CLOUDS = 4
 _MOST = 16  # times as many draws, at most, as are asked for
 LEAST = 0.1  # of the standard deviations where clouds are made: smaller ones are not told from these
+_SHARP = 8.0  # how suddenly a floor begins: by the power in which both are added
 _FLAT = 0.1  # what doubling this floor may change of the log likelihood, on average over the posterior
 _EXACT = 0.3  # standard deviation of the log likelihood's noise
 _ROOMY = 0.6  # of this, before chains begin
@@ -102,8 +103,14 @@ def sample_population(
                       curves[2].sum(0) + more[2], True, 0)  # fmt: skip
     noise = np.sqrt(vectors.x.var(0, ddof=1) / max(vectors.figures["effective"], 1.0))
     found = dataclasses.replace(
-        top, maximum=maximum, clouds=tuple(clouds), places=cover.places, guess=cover.guess, origin=cover.origin,
-        grid=False, noise=noise,
+        top,
+        maximum=maximum,
+        clouds=tuple(clouds),
+        places=cover.places,
+        guess=cover.guess,
+        origin=cover.origin,
+        grid=False,
+        noise=noise,
     )
     return Whole(vectors, found)
 
@@ -119,11 +126,8 @@ def widen(statement: Statement, x: np.ndarray, by: float = WIDER) -> np.ndarray:
 
 def floors_of(statement: Statement, origin: np.ndarray) -> np.ndarray:
     """The least logarithm of each standard deviation of a vector (number,); minus infinity of other numbers."""
-    found = np.full(statement.size, -np.inf)
-    for name in ("between", "occasion", "site"):
-        for k, (a, b) in enumerate(getattr(statement, name).entries, statement.sections[name].start):
-            if a == b:
-                found[k] = origin[k] + math.log(LEAST)
+    found, places = np.full(statement.size, -np.inf), statement.diagonal
+    found[places] = origin[places] + math.log(LEAST)
     return found
 
 
@@ -131,7 +135,7 @@ def lift(x: Any, floors: Any) -> Any:
     """Vectors whose standard deviations do not go below floors: next to 0, where the likelihood is level, hardly a draw
     of a cloud counts, and noise would be all that chains see.
     """
-    return jnp.where(jnp.isfinite(floors), 0.5 * jnp.logaddexp(2 * x, 2 * floors), x)
+    return jnp.where(jnp.isfinite(floors), jnp.logaddexp(_SHARP * x, _SHARP * floors) / _SHARP, x)
 
 
 def _spread(maximum: Maximum) -> np.ndarray:
@@ -271,9 +275,13 @@ def _judge(
     if chains.divergences:
         doubts.append(f"{chains.divergences} paths of the chains diverged")
     if noise > _EXACT:
-        doubts.append(f"the log likelihood's noise is {noise:.2f} within the posterior, above {_EXACT}; take more draws")
+        doubts.append(
+            f"the log likelihood's noise is {noise:.2f} within the posterior, above {_EXACT}; take more draws"
+        )
     if k > TRUSTED:
         doubts.append(f"k-hat of the posterior's draws is {k:.2f} by other clouds, above {TRUSTED}; take more draws")
     if bend > _FLAT:
-        doubts.append(f"standard deviations next to 0 are not told apart, and that may matter ({bend:.2f} in log density)")
+        doubts.append(
+            f"standard deviations next to 0 are not told apart, and that may matter ({bend:.2f} in log density)"
+        )
     return Vectors(statement, "bayes", x, figures, tuple(doubts))

@@ -1,7 +1,7 @@
-"""Bootstrap of patients over a stored cloud: samples of patients are weights of their likelihoods, so nothing is solved.
+"""Bootstrap of patients over a stored cloud: samples are weights of patients' likelihoods, so nothing is solved.
 
-All samples climb side by side, from the estimate. Second derivatives are taken once, there, for every patient: weighted,
-they are each sample's first step; later steps learn from its scores what has changed (Broyden, Fletcher, Goldfarb and
+All samples climb side by side, from the estimate. Second derivatives are taken once, there, of every patient: weighted,
+they make each sample's first step; later steps learn from its scores what has changed (Broyden, Fletcher, Goldfarb and
 Shanno). What each sample needs anew is a handful of scores.
 """
 
@@ -81,7 +81,6 @@ class Ends:
 
     x: np.ndarray
     settled: np.ndarray
-    turns: int
 
 
 def climb_many(
@@ -102,7 +101,7 @@ def climb_many(
     value, slope = weights @ curves[0] + prior[0], weights @ curves[1] + prior[1]
     inverse = _invert(-(np.einsum("bu,uij->bij", weights, curves[2]) + prior[2]))
     radius, live = np.full(len(weights), _RADIUS), np.ones(len(weights), bool)
-    for turn in range(1, _TURNS + 1):
+    for _ in range(_TURNS):
         step = np.einsum("bij,bj->bi", inverse, slope)
         live &= 0.5 * np.sum(step * slope, 1) > _SETTLED
         who = np.flatnonzero(live)
@@ -118,7 +117,7 @@ def climb_many(
         moved = who[better]
         place[moved] += step[better]
         value[moved], slope[moved] = tried[better], bent[better]
-    return Ends(place, ~live & np.isfinite(value), turn)
+    return Ends(place, ~live & np.isfinite(value))
 
 
 def _invert(bend: np.ndarray) -> np.ndarray:
@@ -148,10 +147,5 @@ def _covered(many: Many, x: np.ndarray, weights: np.ndarray | None, origin: np.n
 
 def _has_small(statement: Statement, x: np.ndarray, origin: np.ndarray) -> np.ndarray:
     """Whether a standard deviation of a vector is next to 0 beside the estimate's (vector,)."""
-    found = np.zeros(len(x), bool)
-    for name in ("between", "occasion", "site"):
-        entries, own = getattr(statement, name).entries, statement.sections[name]
-        for k, (a, b) in enumerate(entries):
-            if a == b:
-                found |= 2 * (x[:, own.start + k] - origin[own.start + k]) < np.log(_SMALL)
-    return found
+    places = statement.diagonal
+    return np.any(2 * (x - origin)[:, places] < np.log(_SMALL), axis=1)

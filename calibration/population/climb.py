@@ -133,7 +133,7 @@ def _pool(sky: Sky, top: Top, *, draws: int, seed: int, generators: list[np.rand
             scatter_cloud(sky, origin, guess, each, sky.seeds(seed, turn + i + 1)) for i in range(POOLED)
         ]
         turn += POOLED + 1
-        found, clouds = _settle(sky, clouds, origin, x, top.log_prior)
+        found, clouds = settle(sky, clouds, origin, x, top.log_prior)
         moved, x = away(found, origin), found.x
         noise = noise_of(sky, clouds, origin, found)
         rounds.append(Round(each * len(clouds), found.value, moved, _fewest(sky, pool(clouds), x)))
@@ -144,7 +144,7 @@ def _pool(sky: Sky, top: Top, *, draws: int, seed: int, generators: list[np.rand
     return Top(found, tuple(clouds), places, guess, origin, tuple(rounds), still, False, noise, top.log_prior)
 
 
-def _settle(
+def settle(
     sky: Sky, clouds: list[Cloud], origin: np.ndarray, x: np.ndarray, log_prior: LogPrior | None
 ) -> tuple[Maximum, list[Cloud]]:
     """The maximum over clouds, whose courses are solved anew while values without effects still move."""

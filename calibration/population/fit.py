@@ -16,8 +16,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from twin.files.schema import examine
 from twin.errors import TwinError, TwinErrors, suggest
+from twin.files.schema import examine
 from twin.library import as_model
 from twin.model import DiseaseModel
 from twin.patient import BoundPatient, Patient
@@ -28,18 +28,20 @@ from twin.scenario.fit_entry import FitEntry
 from .bayes import sample_population
 from .bootstrap import bootstrap
 from .build import build_sky
-from .check import Checks, check
+from .check import Checks, check, name_patients
 from .climb import Top, add_up, bend, climb, likelihood_of
 from .cloud import Sky
 from .people import People
-from .priors import build_prior
+from .priors import PopulationPrior, build_prior
 from .profile import Profile, profile
 from .renewed import renew_model
 from .report import say
 from .sir import sir
+from .starts import Starts, climb_from_several
 from .statement import Statement
 from .uncertainty import Covariances, covariances_of, covariances_of_draws
 from .vectors import LEVEL, Vectors, draw_normal
+from .walks import compare, repair
 
 UNCERTAIN = 1000  # populations that a fitted model has for its uncertainty
 
@@ -56,6 +58,7 @@ class PopulationFit:
     seed: int
     seconds: float
     posterior: Vectors | None = None  # of the population, where the method is bayes
+    starts: Starts | None = None  # where several starts came to
 
     @property
     def statement(self) -> Statement:
@@ -129,7 +132,8 @@ class PopulationFit:
 
     def draw(self, count: int) -> np.ndarray | None:
         """Equally likely vectors (draw, number); None where none can be had."""
-        if self.posterior is None and "R" not in self.covariances.matrices:
+        flat = "R" not in self.covariances.matrices
+        if flat and self.posterior is None and self.entry.uncertainty != "bootstrap":
             return None
         return self.vectors().draw(count, self.seed)
 
@@ -175,20 +179,39 @@ def fit_population(
 def climb_and_check(sky: Sky, x: np.ndarray, entry: FitEntry, seed: int, began: float) -> PopulationFit:
     """The fit from one place, with standard errors and checks."""
     prior = build_prior(sky.statement, x, entry.priors)
-    posterior = None
+    posterior, starts = None, None
     if entry.method == "bayes":
         whole = sample_population(sky, x, prior, draws=entry.draws, seed=seed)
         top, posterior = whole.top, whole.vectors
         covariances = covariances_of_draws(posterior.x)
     else:
-        grid = {"auto": None, "nodes": True, "draws": False}[entry.method]
-        top = climb(sky, x, draws=entry.draws, seed=seed, grid=grid, log_prior=prior)
+        top, starts = _climb(sky, x, entry, seed, prior)
         curves = likelihood_of(sky, top.cloud, top.origin).curves(top.x)
         covariances = covariances_of(bend(sky, top, add_up(curves, prior, top.x)[2]), curves[1])
     checks = check(sky, top, covariances, seed)
-    if posterior is not None:
-        checks = dataclasses.replace(checks, doubts=(*checks.doubts, *posterior.doubts))
-    return PopulationFit(sky, entry, top, covariances, checks, seed, time.perf_counter() - began, posterior)
+    doubts = [*(posterior.doubts if posterior else ())]
+    if entry.walkers:
+        again = compare(sky, top, seed)
+        if again.differ.any():
+            doubts.append(f"walkers find other individual parameters of {name_patients(sky, again.marked)}")
+    cautions = [starts.caution] if starts and starts.caution else []
+    checks = dataclasses.replace(
+        checks, doubts=(*checks.doubts, *doubts), cautions=(*checks.cautions, *cautions)
+    )  # fmt: skip
+    seconds = time.perf_counter() - began
+    return PopulationFit(sky, entry, top, covariances, checks, seed, seconds, posterior, starts)
+
+
+def _climb(
+    sky: Sky, x: np.ndarray, entry: FitEntry, seed: int, prior: PopulationPrior | None
+) -> tuple[Top, Starts | None]:  # fmt: skip
+    grid = {"auto": None, "nodes": True, "draws": False}[entry.method]
+    if entry.starts > 1:
+        top, starts = climb_from_several(
+            sky, x, entry.starts, draws=entry.draws, seed=seed, grid=grid, log_prior=prior
+        )  # fmt: skip
+        return repair(sky, top, seed), starts
+    return repair(sky, climb(sky, x, draws=entry.draws, seed=seed, grid=grid, log_prior=prior), seed), None
 
 
 def find_vectors(fit: PopulationFit, kind: str) -> Vectors:

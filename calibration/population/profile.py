@@ -27,12 +27,15 @@ from .uncertainty import Covariances
 
 RISE = 3.841458820694124  # of -2 log likelihood: the 95 % quantile of chi-square with one degree of freedom
 _CLOSE = 0.002  # of its root: how exactly the interval's ends are found
-_TRIES = 16
+_TRIES = 40
+_WIDENED = 8  # times at most that a step is made longer
+_STEP = 2.0  # at first, on a scale of logarithms
 _TURNS = 40
 _SETTLED = 1e-7  # what another step would gain
 _HELD = 1e-9  # how exactly the number is held
 _RADIUS = 1.0
 _ROOM = 0.05  # how far values without effects may be from where courses were solved
+_WIDER, _NARROWER = 0.7, 1.5  # how far logarithms of sds may be from where a cloud was made
 _TINY = 1e-4  # of a variance: as good as 0
 
 
@@ -61,10 +64,9 @@ def profile(sky: Sky, top: Top, covariances: Covariances, name: str, seed: int) 
     names = names_of(sky.statement)
     if name not in names:
         raise TwinError(f"profile: the fit estimates no '{name}'; {suggest(name, names)}")
-    if "R" not in covariances.matrices:
-        raise TwinError(f"profile of '{name}': the likelihood is flat in some direction; estimate fewer numbers")
+    covariance = covariances.matrices.get("R", _spread(top.maximum.curve))
     with jax.enable_x64(True):
-        walk = _Walk(sky, top, _Scale.of(sky.statement, name), covariances.matrices["R"], seed)
+        walk = _Walk(sky, top, _Scale.of(sky.statement, name), covariance, seed)
         low, high = walk.find_end(-1), walk.find_end(1)
     order = sorted((g, rise) for g, rise, _ in walk.seen)
     values, rises = (np.array(column) for column in zip(*order, strict=True))
@@ -78,6 +80,12 @@ def profile(sky: Sky, top: Top, covariances: Covariances, name: str, seed: int) 
         name, float(to_value(walk.middle)), to_value(values), rises, 0.0 if one_sided else float(to_value(low)),
         float(to_value(high)), one_sided, tuple(doubts), walk.refreshed,
     )  # fmt: skip
+
+
+def _spread(curve: np.ndarray) -> np.ndarray:
+    """How far numbers may go where the likelihood is flat in some direction: how they are looked for, no more."""
+    values, vectors = np.linalg.eigh(-curve)
+    return (vectors / np.maximum(np.abs(values), 1e-3)) @ vectors.T
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,33 +141,34 @@ class _Walk:
         self.middle, along, _ = scale.derivatives(top.x)
         self.error = math.sqrt(along @ covariance @ along)
         self.refreshed = 0
-        self._take(likelihood_of(sky, top.cloud, top.origin), top.origin, top.cloud.origin[0])
+        self._take_first()
         self.best = self._look(top.x)[0]
         self.seen: list[tuple[float, float, np.ndarray]] = [(self.middle, 0.0, top.x)]
 
     def find_end(self, sign: int) -> float:
         """Where -2 log likelihood has risen by so much; not a number where it does not."""
-        goal = math.sqrt(RISE)
-        limit = self.middle + math.log(_TINY) if (self.scale.kind, sign) == ("variance", -1) else sign * math.inf
-        near, far, beyond = (self.middle, 0.0), None, self.middle + sign * goal * self.error
-        for _ in range(_TRIES):
-            beyond = max(beyond, limit) if sign < 0 else beyond
-            root = math.sqrt(max(self.at(beyond), 0.0))
+        self._take_first()
+        goal, bounded = math.sqrt(RISE), self.scale.kind != "value"
+        limit = math.log(_TINY) if (self.scale.kind, sign) == ("variance", -1) else sign * math.inf
+        near, far, ahead = (0.0, 0.0), None, sign * goal * self.error  # from the estimate
+        ahead = sign * min(abs(ahead), _STEP) if bounded else ahead
+        for turn in range(_TRIES):
+            ahead = max(ahead, limit) if sign < 0 else ahead
+            root = math.sqrt(max(self.at(self.middle + ahead), 0.0))
             if abs(root - goal) < _CLOSE:
-                return beyond
+                return self.middle + ahead
             if root < goal:
-                near = beyond, root
+                near = ahead, root
             else:
-                far = beyond, root
+                far = ahead, root
             if far is None:
-                if beyond == limit or abs(beyond - self.middle) > 60 * self.error:
+                if ahead == limit or turn > _WIDENED:
                     return math.nan
-                more = min(max(1.05 * goal / max(root, 0.1), 1.2), 3.0)
-                beyond = self.middle + more * (beyond - self.middle)
+                ahead *= min(max(1.05 * goal / max(root, 0.1), 1.2), 3.0)
             else:
-                share = (goal - near[1]) / (far[1] - near[1])
-                beyond = near[0] + min(max(share, 0.05), 0.95) * (far[0] - near[0])
-        return math.nan if far is None else beyond
+                share = (goal - near[1]) / (far[1] - near[1]) if turn % 3 else 0.5
+                ahead = near[0] + min(max(share, 0.05), 0.95) * (far[0] - near[0])
+        return math.nan if far is None else self.middle + ahead
 
     def at(self, held: float) -> float:
         """How far -2 log likelihood rises where the number is held at a value."""
@@ -203,7 +212,8 @@ class _Walk:
 
     def _is_covered(self, x: np.ndarray) -> bool:
         free = places_along(self.sky)
-        if np.any(np.abs(x[free] - self.solved) > _ROOM):
+        wider = (x - self.origin)[self.scale.statement.diagonal]
+        if np.any(np.abs(x[free] - self.solved) > _ROOM) or np.any((wider > _WIDER) | (wider < -_NARROWER)):
             return False
         return bool(np.quantile(self.likelihood.worth(x).effective / self.worth, 0.1) > KEPT)
 
@@ -219,6 +229,11 @@ class _Walk:
             cloud = scatter_cloud(sky, x, adapt(sky, x, guess_around(places), seeds), self.top.cloud.draws, seeds)
         self._take(likelihood_of(sky, cloud, x), x, x[places_along(sky)])
 
+    def _take_first(self) -> None:
+        """The fit's own cloud."""
+        top = self.top
+        self._take(likelihood_of(self.sky, top.cloud, top.origin), top.origin, top.cloud.origin[0])
+
     def _take(self, likelihood: Likelihood, origin: np.ndarray, solved: np.ndarray) -> None:
-        self.likelihood, self.solved = likelihood, solved
+        self.likelihood, self.origin, self.solved = likelihood, origin, solved
         self.worth = likelihood.worth(origin).effective

@@ -1,7 +1,7 @@
 """Sampling importance resampling of the estimates (Dosne 2016, J Pharmacokinet Pharmacodyn 43:583), nothing solved.
 
-Vectors are drawn by the covariance of the estimates, weighted by their likelihood over the stored cloud, and drawn again
-by these weights. Their k-hat says whether the covariance was wide enough; where not, it is made wider.
+Vectors are drawn by the covariance of the estimates, weighted by their likelihood over the stored cloud, and drawn
+again by these weights. Their k-hat says whether the covariance was wide enough; where not, it is made wider.
 """
 
 from __future__ import annotations

@@ -117,6 +117,16 @@ class Statement:
         return {name: slice(int(a), int(b)) for name, a, b in zip(sizes, ends[:-1], ends[1:], strict=True)}
 
     @property
+    def diagonal(self) -> np.ndarray:
+        """Where logarithms of standard deviations stand in the vector."""
+        levels = (("between", self.between), ("occasion", self.occasion), ("site", self.site))
+        found = [
+            self.sections[word].start + k
+            for word, level in levels for k, (a, b) in enumerate(level.entries) if a == b
+        ]  # fmt: skip
+        return np.array(found, int)
+
+    @property
     def size(self) -> int:
         return self.sections["share"].stop
 

@@ -1,6 +1,6 @@
-"""How much a vector's numbers stretch what priors are stated of: a density over those times this is one over vectors.
+"""How much a vector stretches what priors are stated of: a density over those times this is one over vectors.
 
-Typical values count on the scale of their spread and other positive numbers as logarithms, as in the vector. Covariances
+Typical values count on the scale of their spread, other positive numbers as logarithms, as in the vector. Covariances
 count as standard deviations and correlations, or as the matrix itself where its prior is an inverse Wishart; shares of
 classes as themselves. Where nothing is stated, a flat density is meant of these.
 """

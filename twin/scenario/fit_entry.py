@@ -87,5 +87,5 @@ class FitEntry(Closed):
     uncertainty: Literal["covariance", "sandwich", "sir", "bootstrap", "bayes"] | None = Field(
         None, description="Where other populations for `uncertainty: true` come from; covariance, if left out, or bayes"
     )
-    walkers: bool = Field(False, description="Whether a few patients are sampled again, by walkers, to see missed modes")
+    walkers: bool = Field(False, description="Whether walkers sample a few patients again, to see missed modes")
     profile: list[Name] = Field(default_factory=list, description="Numbers whose likelihood profile is drawn")
