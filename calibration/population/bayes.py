@@ -21,7 +21,7 @@ from twin.population.keys import fold
 from twin.types import Array
 
 from ..method.nuts import numpyro
-from ..method.pareto import TRUSTED, smooth
+from ..method.pareto import TRUSTED, effective_draws, smooth
 from ..parallel import Once, each
 from .climb import Likelihood, Top, climb, likelihood_of
 from .cloud import SLICE, Cloud, Sky, pool
@@ -34,7 +34,9 @@ from .vectors import Vectors
 from .volume import log_volume
 
 CHAINS, WARMUP, KEPT = 4, 250, 500
-WIDER = 1.5  # times the covariance between patients: where clouds are made
+WIDER = 1.5  # times the covariance between patients, at least: where clouds are made
+_UPPER, _WIDEST = 1.5, 1.2  # posterior sds of a standard deviation's logarithm above the mode, and at most so far
+_AGAIN = 2  # times that chains run anew, on four times as many draws each
 _CLOUDS = 4
 _MOST = 16  # times as many draws, at most, as are asked for
 LEAST = 0.1  # of the standard deviations where clouds are made: smaller ones are not told from these
@@ -44,6 +46,8 @@ _EXACT = 0.3  # standard deviation of the log likelihood's noise
 _ROOMY = 0.6  # of this, before chains begin
 _JUDGED = 400  # of the posterior's draws, by which other clouds are compared
 _LOOKED = 5
+_ENOUGH, _ROUNDS = 400.0, 4  # effective draws, and rounds of chains at most
+_EVEN = 0.95  # effective share of these weights
 _HIGHEST_RHAT = 1.01
 _ACCEPT = 0.9
 
@@ -87,15 +91,19 @@ def sample_population(
     """The posterior of the population, from the vector `x` on."""
     density = Density(sky.statement, prior)
     top = climb(sky, x, draws=draws, seed=seed, log_prior=density, brief=True)
-    covariance = _spread(top.maximum)
-    tried = _around(top.x, covariance, _LOOKED, seed)
-    cover = _Cover(sky, widen(sky.statement, top.x), top, draws, seed)
-    clouds = cover.make(tried)
-    likelihood = likelihood_of(sky, pool(clouds), cover.origin)
-    chain = run_chains(
-        density, likelihood, top.x, covariance, seed, floors=cover.floors, chains=chains, warmup=warmup, kept=kept
-    )
-    vectors = _judge(cover, clouds, likelihood, chain, sky.statement, seed)
+    middle, covariance = top.x, _spread(sky.statement, top.maximum)
+    cover = _Cover(sky, widen(sky.statement, top.x, covariance), top, draws, seed)
+    clouds = cover.make(_around(middle, covariance, _LOOKED, seed))
+    for turn in range(_AGAIN + 1):
+        likelihood = likelihood_of(sky, pool(clouds), cover.origin)
+        chain = _run_enough(
+            density, likelihood, middle, covariance, seed, floors=cover.floors, chains=chains, warmup=warmup, kept=kept
+        )
+        vectors, fresh = _judge(cover, clouds, likelihood, chain, sky.statement, seed)
+        if turn == _AGAIN or not vectors.figures["more draws"]:
+            break
+        clouds += fresh + cover.make(vectors.x[:1], 2 * len(clouds))
+        middle, covariance = np.median(vectors.x, axis=0), np.cov(vectors.x.T).reshape(covariance.shape)
     middle = np.median(vectors.x, axis=0)
     curves = likelihood.curves(middle)
     more = density(middle)
@@ -115,12 +123,16 @@ def sample_population(
     return Whole(vectors, found)
 
 
-def widen(statement: Statement, x: np.ndarray, by: float = WIDER) -> np.ndarray:
-    """The vector with that many times the covariance between patients."""
-    found = x.copy()
-    start = statement.sections["between"].start
+def widen(statement: Statement, x: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """The vector with more covariance between patients: `WIDER` times, or where the posterior ends, if that is more."""
+    found, start = x.copy(), statement.sections["between"].start
+    reach = np.minimum(_UPPER * np.sqrt(np.diagonal(covariance)), _WIDEST)
+    row = {}
     for k, (a, b) in enumerate(statement.between.entries, start):
-        found[k] = x[k] + 0.5 * math.log(by) if a == b else x[k] * math.sqrt(by)
+        if a == b:
+            row[a] = max(0.5 * math.log(WIDER), reach[k])
+    for k, (a, b) in enumerate(statement.between.entries, start):
+        found[k] = x[k] + row[a] if a == b else x[k] * math.exp(row[a])
     return found
 
 
@@ -138,9 +150,12 @@ def lift(x: Any, floors: Any) -> Any:
     return jnp.where(jnp.isfinite(floors), jnp.logaddexp(_SHARP * x, _SHARP * floors) / _SHARP, x)
 
 
-def _spread(maximum: Maximum) -> np.ndarray:
-    values, vectors = np.linalg.eigh(-maximum.curve)
-    return (vectors / np.maximum(np.abs(values), 0.1)) @ vectors.T
+def _spread(statement: Statement, maximum: Maximum) -> np.ndarray:
+    """The covariance of a normal posterior; no direction is wider than curvature along one number makes likely."""
+    sds = 1 / np.sqrt(np.maximum(np.abs(np.diagonal(maximum.curve)), 1e-8))
+    sds[statement.diagonal] = np.minimum(sds[statement.diagonal], _WIDEST)
+    values, vectors = np.linalg.eigh(-maximum.curve * np.outer(sds, sds))
+    return (vectors / np.maximum(np.abs(values), 0.02)) @ vectors.T * np.outer(sds, sds)
 
 
 def _around(x: np.ndarray, covariance: np.ndarray, count: int, seed: int) -> np.ndarray:
@@ -194,6 +209,16 @@ class Chains:
     x: np.ndarray
     divergences: int
 
+    @functools.cached_property
+    def rhat(self) -> float:
+        """The largest of any number."""
+        return max(float(numpyro().diagnostics.split_gelman_rubin(one)) for one in np.moveaxis(self.x, -1, 0))
+
+    @functools.cached_property
+    def effective(self) -> float:
+        """Draws, the fewest of any number."""
+        return min(float(numpyro().diagnostics.effective_sample_size(one)) for one in np.moveaxis(self.x, -1, 0))
+
 
 def run_chains(
     density: Density, likelihood: Likelihood, x: np.ndarray, covariance: np.ndarray, seed: int, *,
@@ -211,6 +236,21 @@ def run_chains(
 
     found = each(work, list(range(chains)))
     return Chains(np.stack([one for one, _ in found]), int(sum(lost.sum() for _, lost in found)))
+
+
+def _run_enough(
+    density: Density, likelihood: Likelihood, x: np.ndarray, covariance: np.ndarray, seed: int, **how: Any
+) -> Chains:  # fmt: skip
+    """Chains, and further ones that know how wide the posterior is, until all of them agree."""
+    found = run_chains(density, likelihood, x, covariance, seed, **how)
+    for turn in range(1, _ROUNDS):
+        if found.rhat <= _HIGHEST_RHAT and found.effective >= _ENOUGH:
+            break
+        flat = found.x.reshape(-1, len(x))
+        wide = np.cov(flat.T).reshape(covariance.shape)
+        more = run_chains(density, likelihood, np.median(flat, axis=0), wide, seed + 1000 * turn, **how)
+        found = Chains(np.concatenate([found.x, more.x]), found.divergences + more.divergences)
+    return found
 
 
 @functools.lru_cache(maxsize=16)
@@ -249,12 +289,9 @@ def _chain(
 
 def _judge(
     cover: _Cover, clouds: list[Cloud], likelihood: Likelihood, chains: Chains, statement: Statement, seed: int
-) -> Vectors:  # fmt: skip
-    """The chains' draws, with what they and other clouds say of them."""
-    diagnostics = numpyro().diagnostics
-    numbers = range(chains.x.shape[-1])
-    rhat = max(float(diagnostics.split_gelman_rubin(chains.x[..., i])) for i in numbers)
-    effective = min(float(diagnostics.effective_sample_size(chains.x[..., i])) for i in numbers)
+) -> tuple[Vectors, list[Cloud]]:  # fmt: skip
+    """The chains' draws, with what they and other clouds say of them; and those clouds."""
+    rhat, effective = chains.rhat, chains.effective
     x = chains.x.reshape(-1, chains.x.shape[-1])
     some = x[np.random.default_rng([seed, 84]).permutation(len(x))[:_JUDGED]]
     fresh = cover.make(some, len(clouds))
@@ -263,11 +300,14 @@ def _judge(
     many = Many.of(likelihood)
     here = many.values(seen).sum(1)
     other = Many.of(likelihood_of(cover.sky, pool(fresh), cover.origin)).values(seen).sum(1)
-    k = float(smooth((other - here)[None])[1][0])
+    weights, k_hat = smooth((other - here)[None])
+    k, share = float(k_hat[0]), float(effective_draws(weights)[0] / len(some))
+    uneven = k > TRUSTED and share < _EVEN  # of weights that are all but equal, k-hat says nothing
     bend = float(np.mean(np.abs(many.values(cover.lift(some, 2.0)).sum(1) - here)))
     figures = {
         "R-hat": rhat, "effective": effective, "divergences": float(chains.divergences), "noise": float(noise),
-        "outer k-hat": k, "floor": bend, "draws": float(cover.each * len(clouds)),
+        "outer k-hat": k, "outer share": share, "floor": bend, "draws": float(cover.each * len(clouds)),
+        "more draws": float(uneven or noise > _EXACT),
     }  # fmt: skip
     doubts = []
     if rhat > _HIGHEST_RHAT:
@@ -278,10 +318,10 @@ def _judge(
         doubts.append(
             f"the log likelihood's noise is {noise:.2f} within the posterior, above {_EXACT}; take more draws"
         )
-    if k > TRUSTED:
+    if uneven:
         doubts.append(f"k-hat of the posterior's draws is {k:.2f} by other clouds, above {TRUSTED}; take more draws")
     if bend > _FLAT:
         doubts.append(
             f"standard deviations next to 0 are not told apart, and that may matter ({bend:.2f} in log density)"
         )
-    return Vectors(statement, "bayes", x, figures, tuple(doubts))
+    return Vectors(statement, "bayes", x, figures, tuple(doubts)), fresh
