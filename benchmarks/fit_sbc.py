@@ -2,7 +2,7 @@
 
 python benchmarks/fit_sbc.py --replicates 300            # one JSON line: p-values of chi-square by number
 
-Population, patients and measurements are drawn from the prior and the model, NumPy alone; `fit_population` gets the same
+Population, patients and measurements are drawn from the prior and the model, NumPy alone; the fit gets the same
 prior. Ten patients, four values each of 1 + level: the level is log-normal, the error proportional.
 """
 

@@ -8,30 +8,22 @@ the cloud served, other clouds say: by how much they disagree, and by weights of
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
-from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from twin.population.keys import fold
-from twin.types import Array
-
-from ..method.nuts import numpyro
 from ..method.pareto import TRUSTED, effective_draws, smooth
-from ..parallel import Once, each
+from .chains import HIGHEST_RHAT, Chains, Density, draw_around, floors_of, lift, run_enough
 from .climb import Likelihood, Top, climb, likelihood_of
 from .cloud import SLICE, Cloud, Sky, pool
-from .many import Many, Stored, scores_of, store
+from .many import Many
 from .maximise import Maximum
 from .priors import PopulationPrior
 from .shape import adapt, find_places, guess_around, scatter_cloud
 from .statement import Statement
 from .vectors import Vectors
-from .volume import log_volume
 
 CHAINS, WARMUP, KEPT = 4, 250, 500
 WIDER = 1.5  # times the covariance between patients, at least: where clouds are made
@@ -39,41 +31,12 @@ _UPPER, _WIDEST = 1.5, 1.2  # posterior sds of a standard deviation's logarithm 
 _AGAIN = 2  # times that chains run anew, on four times as many draws each
 _CLOUDS = 4
 _MOST = 16  # times as many draws, at most, as are asked for
-LEAST = 0.1  # of the standard deviations where clouds are made: smaller ones are not told from these
-_SHARP = 8.0  # how suddenly a floor begins: by the power in which both are added
 _FLAT = 0.1  # what doubling this floor may change of the log likelihood, on average over the posterior
 _EXACT = 0.3  # standard deviation of the log likelihood's noise
-_ROOMY = 0.6  # of this, before chains begin
+_ROOMY = 0.8  # of this, before chains begin
 _JUDGED = 400  # of the posterior's draws, by which other clouds are compared
 _LOOKED = 5
-_ENOUGH, _ROUNDS = 400.0, 4  # effective draws, and rounds of chains at most
 _EVEN = 0.95  # effective share of these weights
-_HIGHEST_RHAT = 1.01
-_ACCEPT = 0.9
-
-
-@dataclasses.dataclass(frozen=True)
-class Density:
-    """The log density of vectors before the data: the prior of what they say, times how they stretch it."""
-
-    statement: Statement
-    prior: PopulationPrior | None
-
-    def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-        """With derivatives, as maximisation asks."""
-        with jax.enable_x64(True):
-            value, slope, curve = _derivatives(self, jnp.asarray(x, float))
-        return float(value), np.asarray(slope), np.asarray(curve)
-
-    def log_density(self, x: Array) -> Array:
-        as_matrix = self.prior is not None and self.prior.degrees is not None
-        found = log_volume(self.statement, x, as_matrix=as_matrix)
-        return found if self.prior is None else found + self.prior.log_density(x)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _derivatives(density: Density, x: Array) -> tuple[Array, Array, Array]:
-    return density.log_density(x), jax.grad(density.log_density)(x), jax.hessian(density.log_density)(x)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,10 +56,10 @@ def sample_population(
     top = climb(sky, x, draws=draws, seed=seed, log_prior=density, brief=True)
     middle, covariance = top.x, _spread(sky.statement, top.maximum)
     cover = _Cover(sky, widen(sky.statement, top.x, covariance), top, draws, seed)
-    clouds = cover.make(_around(middle, covariance, _LOOKED, seed))
+    clouds = cover.make(draw_around(middle, covariance, _LOOKED, seed))
     for turn in range(_AGAIN + 1):
         likelihood = likelihood_of(sky, pool(clouds), cover.origin)
-        chain = _run_enough(
+        chain = run_enough(
             density, likelihood, middle, covariance, seed, floors=cover.floors, chains=chains, warmup=warmup, kept=kept
         )
         vectors, fresh = _judge(cover, clouds, likelihood, chain, sky.statement, seed)
@@ -136,31 +99,12 @@ def widen(statement: Statement, x: np.ndarray, covariance: np.ndarray) -> np.nda
     return found
 
 
-def floors_of(statement: Statement, origin: np.ndarray) -> np.ndarray:
-    """The least logarithm of each standard deviation of a vector (number,); minus infinity of other numbers."""
-    found, places = np.full(statement.size, -np.inf), statement.diagonal
-    found[places] = origin[places] + math.log(LEAST)
-    return found
-
-
-def lift(x: Any, floors: Any) -> Any:
-    """Vectors whose standard deviations do not go below floors: next to 0, where the likelihood is level, hardly a draw
-    of a cloud counts, and noise would be all that chains see.
-    """
-    return jnp.where(jnp.isfinite(floors), jnp.logaddexp(_SHARP * x, _SHARP * floors) / _SHARP, x)
-
-
 def _spread(statement: Statement, maximum: Maximum) -> np.ndarray:
     """The covariance of a normal posterior; no direction is wider than curvature along one number makes likely."""
     sds = 1 / np.sqrt(np.maximum(np.abs(np.diagonal(maximum.curve)), 1e-8))
     sds[statement.diagonal] = np.minimum(sds[statement.diagonal], _WIDEST)
     values, vectors = np.linalg.eigh(-maximum.curve * np.outer(sds, sds))
     return (vectors / np.maximum(np.abs(values), 0.02)) @ vectors.T * np.outer(sds, sds)
-
-
-def _around(x: np.ndarray, covariance: np.ndarray, count: int, seed: int) -> np.ndarray:
-    z = np.random.default_rng([seed, 82]).standard_normal((count, len(x)))
-    return x + z @ np.linalg.cholesky(covariance).T
 
 
 class _Cover:
@@ -202,91 +146,6 @@ def noise_of(sky: Sky, clouds: list[Cloud], origin: np.ndarray, x: np.ndarray) -
     return np.sqrt(variance.sum(1))
 
 
-@dataclasses.dataclass(frozen=True)
-class Chains:
-    """Vectors of each chain (chain, draw, number), and paths that diverged."""
-
-    x: np.ndarray
-    divergences: int
-
-    @functools.cached_property
-    def rhat(self) -> float:
-        """The largest of any number."""
-        return max(float(numpyro().diagnostics.split_gelman_rubin(one)) for one in np.moveaxis(self.x, -1, 0))
-
-    @functools.cached_property
-    def effective(self) -> float:
-        """Draws, the fewest of any number."""
-        return min(float(numpyro().diagnostics.effective_sample_size(one)) for one in np.moveaxis(self.x, -1, 0))
-
-
-def run_chains(
-    density: Density, likelihood: Likelihood, x: np.ndarray, covariance: np.ndarray, seed: int, *,
-    floors: np.ndarray, chains: int, warmup: int, kept: int,
-) -> Chains:  # fmt: skip
-    """NUTS from around `x`, a chain a thread."""
-    begin = _around(x, 0.5 * covariance, chains, seed + 1)
-    keys = fold(np.repeat(np.random.default_rng([seed, 83]).integers(0, 2**32, (1, 2), np.uint32), chains, 0),
-                np.arange(chains))  # fmt: skip
-    stored, program = store(likelihood), _program(density, warmup, kept)
-
-    def work(i: int) -> tuple[np.ndarray, np.ndarray]:
-        with jax.numpy_dtype_promotion("standard"):  # numpyro mixes whole numbers and others
-            return jax.tree.map(np.asarray, program(begin[i], covariance, keys[i], stored, floors))
-
-    found = each(work, list(range(chains)))
-    return Chains(np.stack([one for one, _ in found]), int(sum(lost.sum() for _, lost in found)))
-
-
-def _run_enough(
-    density: Density, likelihood: Likelihood, x: np.ndarray, covariance: np.ndarray, seed: int, **how: Any
-) -> Chains:  # fmt: skip
-    """Chains, and further ones that know how wide the posterior is, until all of them agree."""
-    found = run_chains(density, likelihood, x, covariance, seed, **how)
-    for turn in range(1, _ROUNDS):
-        if found.rhat <= _HIGHEST_RHAT and found.effective >= _ENOUGH:
-            break
-        flat = found.x.reshape(-1, len(x))
-        wide = np.cov(flat.T).reshape(covariance.shape)
-        more = run_chains(density, likelihood, np.median(flat, axis=0), wide, seed + 1000 * turn, **how)
-        found = Chains(np.concatenate([found.x, more.x]), found.divergences + more.divergences)
-    return found
-
-
-@functools.lru_cache(maxsize=16)
-def _program(density: Density, warmup: int, kept: int) -> Once:
-    return Once(jax.jit(functools.partial(_chain, density, warmup, kept)))
-
-
-def _chain(
-    density: Density, warmup: int, kept: int, begin: Array, covariance: Array, seed: Array, stored: Stored,
-    floors: Array,
-) -> tuple[Array, Array]:  # fmt: skip
-    def potential_of(stored: Stored) -> Callable[[Array], Array]:
-        def potential(x: Array) -> Array:
-            lifted = lift(x, floors)
-            here = jax.lax.stop_gradient(lifted)
-            value, slope = scores_of(density.statement, here, stored)
-            total = value.sum() + slope.sum(0) @ (lifted - here)  # of which derivatives are at hand
-            found = total + density.log_density(x)
-            return -jnp.where(jnp.isfinite(found), found, -1e300)
-
-        return potential
-
-    start, advance = numpyro().infer.hmc.hmc(potential_fn_gen=potential_of, algo="NUTS")
-    state = start(
-        init_params=begin, num_warmup=warmup, step_size=0.5, inverse_mass_matrix=covariance, dense_mass=True,
-        target_accept_prob=_ACCEPT, model_args=(stored,), rng_key=jax.random.wrap_key_data(seed),
-    )  # fmt: skip
-
-    def step(state: Any, _: Any) -> Any:
-        state = advance(state, model_args=(stored,))
-        return state, (state.z, state.diverging)
-
-    state, _ = jax.lax.scan(step, state, None, length=warmup)
-    return jax.lax.scan(step, state, None, length=kept)[1]
-
-
 def _judge(
     cover: _Cover, clouds: list[Cloud], likelihood: Likelihood, chains: Chains, statement: Statement, seed: int
 ) -> tuple[Vectors, list[Cloud]]:  # fmt: skip
@@ -310,8 +169,8 @@ def _judge(
         "more draws": float(uneven or noise > _EXACT),
     }  # fmt: skip
     doubts = []
-    if rhat > _HIGHEST_RHAT:
-        doubts.append(f"chains disagree: R-hat {rhat:.3f} is above {_HIGHEST_RHAT}")
+    if rhat > HIGHEST_RHAT:
+        doubts.append(f"chains disagree: R-hat {rhat:.3f} is above {HIGHEST_RHAT}")
     if chains.divergences:
         doubts.append(f"{chains.divergences} paths of the chains diverged")
     if noise > _EXACT:
