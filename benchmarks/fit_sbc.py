@@ -76,23 +76,23 @@ def rank(seed: int) -> tuple[dict[str, int], tuple[str, ...]]:
     return {n: int(np.sum(told.by_name[n][places] < v)) for n, v in truth.items()}, told.doubts
 
 
-def p_values(ranks: dict[str, np.ndarray]) -> dict[str, float]:
+def p_values(ranks: dict[str, np.ndarray], bins: int = BINS) -> dict[str, float]:
     """Of chi-square for evenness, by number."""
     found = {}
     for name, values in ranks.items():
-        counts = np.histogram(values, bins=BINS, range=(-0.5, KEPT + 0.5))[0]
+        counts = np.histogram(values, bins=bins, range=(-0.5, KEPT + 0.5))[0]
         found[name] = float(stats.chisquare(counts).pvalue)
     return found
 
 
-def calibrate(replicates: int, seed: int = 0) -> dict[str, object]:
+def calibrate(replicates: int, seed: int = 0, bins: int = BINS) -> dict[str, object]:
     """Ranks of all replicates: none is left out, but doubted ones are counted."""
     began = time.perf_counter()
     results = [rank(seed * 100_000), *each(rank, [seed * 100_000 + i for i in range(1, replicates)])]
     ranks = {name: np.array([one[name] for one, _ in results]) for name in results[0][0]}
     doubted = [doubts for _, doubts in results if doubts]
     return {
-        "replicates": replicates, "doubted": len(doubted), "p": p_values(ranks),
+        "replicates": replicates, "doubted": len(doubted), "p": p_values(ranks, bins),
         "mean rank": {n: float(v.mean() / KEPT) for n, v in ranks.items()},
         "doubts": sorted({d.split(":")[0][:60] for one in doubted for d in one}),
         "seconds": time.perf_counter() - began,

@@ -388,3 +388,13 @@ def test_walkers_repair_a_patient(data):
     assert before > 0.7 > walks.k_hats(found.sky, after.cloud, after.x)[0]
     assert after.maximum.value == pytest.approx(highest(data, {}), abs=0.05)
     assert walks.repair(found.sky, top, 0) is top
+
+
+@pytest.mark.slow
+def test_the_truth_ranks_evenly():
+    """40 replicates of `benchmarks/fit_sbc.py`: p above .01 of chi-square in 5 bins, and few doubted."""
+    from benchmarks import fit_sbc
+
+    told = fit_sbc.calibrate(40, bins=5)
+    assert min(told["p"].values()) > 0.01, told
+    assert told["doubted"] <= 4, told
