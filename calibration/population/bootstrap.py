@@ -37,7 +37,7 @@ def bootstrap(sky: Sky, top: Top, count: int, seed: int, *, by: str | None = Non
     curves = likelihood.curves(top.x)
     many = Many.of(likelihood)
     ends = climb_many(many, weights, top.x, curves, top.log_prior)
-    covered = _covered(many, ends.x, weights if not sky.sites else None, top.x)
+    covered = _check_cover(many, ends.x, weights if not sky.sites else None, top.x)
     small = _has_small(sky.statement, ends.x, top.x)
     figures = {
         "samples": count, "left out": np.sum(~ends.settled), "beyond the cloud": np.sum(~covered & ends.settled),
@@ -137,7 +137,7 @@ def _learn(inverse: np.ndarray, step: np.ndarray, change: np.ndarray) -> np.ndar
     return np.where(sure[:, None, None], new, inverse)
 
 
-def _covered(many: Many, x: np.ndarray, weights: np.ndarray | None, origin: np.ndarray) -> np.ndarray:
+def _check_cover(many: Many, x: np.ndarray, weights: np.ndarray | None, origin: np.ndarray) -> np.ndarray:
     """Whether enough draws stand behind each vector: of nine in ten of the patients that are in its sample."""
     share = many.effective(x) / many.effective(origin[None])
     if weights is not None:

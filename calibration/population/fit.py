@@ -112,15 +112,15 @@ class PopulationFit:
         return renew_model(self.statement, self.x, self.draw(UNCERTAIN), group=group, source="fitted")
 
     @functools.cached_property
-    def _found(self) -> dict[str, Vectors]:
+    def _kinds(self) -> dict[str, Vectors]:
         return {}
 
     def vectors(self, kind: str | None = None) -> Vectors:
         """Equally likely populations by covariance, sandwich, sir, bootstrap or bayes; by what the fit was told."""
         kind = kind or self.entry.uncertainty or ("bayes" if self.posterior else "covariance")
-        if kind not in self._found:
-            self._found[kind] = find_vectors(self, kind)
-        return self._found[kind]
+        if kind not in self._kinds:
+            self._kinds[kind] = find_vectors(self, kind)
+        return self._kinds[kind]
 
     def intervals(self, kind: str | None = None, level: float = LEVEL) -> dict[str, tuple[float, float]]:
         """The interval of every number by its name, by the kind of uncertainty asked for."""
@@ -193,7 +193,7 @@ def climb_and_check(sky: Sky, x: np.ndarray, entry: FitEntry, seed: int, began: 
     if entry.walkers:
         again = compare(sky, top, seed)
         if again.differ.any():
-            doubts.append(f"walkers find other individual parameters of {name_patients(sky, again.marked)}")
+            doubts.append(f"walkers find other individual parameters of {name_patients(sky, again.doubtful)}")
     cautions = [starts.caution] if starts and starts.caution else []
     checks = dataclasses.replace(
         checks, doubts=(*checks.doubts, *doubts), cautions=(*checks.cautions, *cautions)

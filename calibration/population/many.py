@@ -84,7 +84,7 @@ def scores_of(statement: Statement, x: Array, stored: Stored) -> tuple[Array, Ar
     if stored.sites is None:
         return _by_patient(jax.value_and_grad(functools.partial(_log_likelihood, statement)), x, stored.cloud)
     one = jax.value_and_grad(functools.partial(_log_likelihood, statement))
-    moved = functools.partial(_moved, statement, stored)
+    moved = functools.partial(_shift, statement, stored)
     value, slope = jax.lax.map(lambda q: _add_up(stored.sites, _by_patient(one, x, moved(q))), stored.sites.places)
     prior = jax.value_and_grad(functools.partial(log_deviation, statement))
     more, along = jax.vmap(jax.vmap(lambda place: prior(x, place)))(stored.sites.places)
@@ -97,7 +97,7 @@ def _values_of(statement: Statement, x: Array, stored: Stored) -> Array:
     one = functools.partial(_log_likelihood, statement)
     if stored.sites is None:
         return _by_patient(one, x, stored.cloud)
-    moved = functools.partial(_moved, statement, stored)
+    moved = functools.partial(_shift, statement, stored)
     value = jax.lax.map(lambda q: _add_up(stored.sites, _by_patient(one, x, moved(q))), stored.sites.places)
     more = jax.vmap(jax.vmap(lambda place: log_deviation(statement, x, place)))(stored.sites.places)
     return jax.scipy.special.logsumexp(value + more + stored.sites.logs, axis=0)
@@ -113,7 +113,7 @@ def _by_patient(function: Any, x: Array, cloud: Cloud) -> Any:
     return jax.lax.map(lambda own: function(x, own), cloud, batch_size=min(together, len(cloud.log_base)))
 
 
-def _moved(statement: Statement, stored: Stored, node: Array) -> Cloud:
+def _shift(statement: Statement, stored: Stored, node: Array) -> Cloud:
     """The cloud as seen from where a node's deviations (site, effect) are."""
     assert stored.sites is not None
     effects = list(statement.site.effects)

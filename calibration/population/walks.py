@@ -41,7 +41,7 @@ class Compared:
         return (self.errors > _APART) & (self.apart > _FAR)
 
     @property
-    def marked(self) -> np.ndarray:
+    def doubtful(self) -> np.ndarray:
         """Who differs, among all patients."""
         return np.isin(np.arange(self.people), self.which[self.differ])
 

@@ -363,7 +363,7 @@ def test_walkers_see_what_a_cloud_has_lost(fit):
     )
     bad = walks.compare(fit.sky, dataclasses.replace(fit.top, clouds=(lost,)), 0, good.which)
     assert bad.differ.any()
-    assert bad.marked.sum() == bad.differ.sum()
+    assert bad.doubtful.sum() == bad.differ.sum()
 
 
 @pytest.mark.slow
