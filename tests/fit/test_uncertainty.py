@@ -18,7 +18,6 @@ from calibration.population.cloud import numbers_of
 from calibration.population.fit import fit_population
 from calibration.population.many import Many
 from calibration.population.priors import PopulationPrior
-from calibration.population.profile import RISE
 from calibration.population.statement import Level
 from calibration.population.volume import _of_level
 from tests.fit.models import _OfTime
@@ -30,6 +29,7 @@ from twin.scenario.fit_entry import FitEntry
 from twin.types import Scalar
 
 PEOPLE, LOOKS = 12, 4
+RISE = stats.chi2.ppf(0.95, 1)
 
 
 class Line(_OfTime):
