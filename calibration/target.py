@@ -155,7 +155,9 @@ class Target:
         found = self.courses(values, deviations, data.courses or None, covariates=covariates, population=population)
         return self.read_courses(found, self.person(u, data), anybody=anybody, data=data)
 
-    def read_courses(self, found: dict[str, Array], person: Any, *, data: Data, anybody: bool = False) -> dict[str, Any]:
+    def read_courses(
+        self, found: dict[str, Array], person: Any, *, data: Data, anybody: bool = False
+    ) -> dict[str, Any]:
         """What of solved courses the likelihood depends on."""
         solved = found.pop("status") == 0
         held = {n: jnp.where(solved[..., None], v, 1.0) for n, v in found.items()}
@@ -233,7 +235,8 @@ class Target:
         keys = fold(np.repeat(self._keys(who, seed), slices, axis=0), number)
         found = in_parts(
             lambda part: self._apply(name, use, rows[part], self.rows(owner[part]), keys[part], solve),
-            len(rows), most=_SLICES,
+            len(rows),
+            most=_SLICES,
         )
         return jax.tree.map(lambda x: x.reshape(len(who), -1, *x.shape[2:])[:, :draws], found)
 

@@ -29,10 +29,10 @@ def build_sky(
     model: DiseaseModel, patients: Sequence[BoundPatient], entry: FitEntry, **how: object
 ) -> tuple[Sky, np.ndarray]:
     """The patients under the statement of a fit, and the vector that it begins at: the model's own numbers."""
-    people = _measured(sorted(patients, key=lambda one: one.id))
+    people = _require_measured(sorted(patients, key=lambda one: one.id))
     seen = {o.observable for one in people for o in one.observations}
     effects = _effects(model, entry)
-    estimated = _estimated(model, entry, effects, seen)
+    estimated = _list_estimated(model, entry, effects, seen)
     between = _between(model, entry, effects)
     coordinates = _coordinates(model, effects)
     site = _site(model, entry, effects)
@@ -49,10 +49,10 @@ def build_sky(
     statement = statement.but(along=along, told=told)
     x = statement.pack(_begin(statement, entry))
     floor = statement.floors(x, math.log(_LEAST))
-    return Sky(target, statement, _summed(target, along), floor, sites_of(model, people, entry)), x
+    return Sky(target, statement, _find_summed(target, along), floor, sites_of(model, people, entry)), x
 
 
-def _measured(people: Sequence[BoundPatient]) -> list[BoundPatient]:
+def _require_measured(people: Sequence[BoundPatient]) -> list[BoundPatient]:
     for one in people:
         if one.chances:
             name = next(iter(one.chances))
@@ -77,14 +77,16 @@ def _effects(model: DiseaseModel, entry: FitEntry) -> tuple[str, ...]:
             raise TwinError(f"fit, effects: '{name}' has {what}; leave it out, or extend the model")
     found = tuple(n for n in declared if n in chosen or n in model.occasions)
     if not found:
-        raise TwinError(f"model '{model.name}' has no parameter that differs between patients, so nothing is to be fitted")
+        raise TwinError(
+            f"model '{model.name}' has no parameter that differs between patients, so nothing is to be fitted"
+        )
     for name in found:
         if declared[name].spread is None:
             raise TwinError(f"fit: '{name}' has occasions but no spread between patients; give it one, or fix it")
     return found
 
 
-def _estimated(
+def _list_estimated(
     model: DiseaseModel, entry: FitEntry, effects: tuple[str, ...], seen: Iterable[str]
 ) -> tuple[str, ...]:  # fmt: skip
     """Typical values, coefficients and errors that are estimated, in the order of the model."""
@@ -122,7 +124,7 @@ def _between(model: DiseaseModel, entry: FitEntry, effects: tuple[str, ...]) -> 
     if entry.correlated == "all":
         groups = [free]
     elif entry.correlated is None:
-        groups = _joined(free, [(effects.index(a), effects.index(b)) for a, b in model.normal_correlations()
+        groups = _join_pairs(free, [(effects.index(a), effects.index(b)) for a, b in model.normal_correlations()
                                 if a in effects and b in effects])  # fmt: skip
     else:
         told = [[_place(effects, n, "correlated") for n in group] for group in entry.correlated]
@@ -135,7 +137,7 @@ def _between(model: DiseaseModel, entry: FitEntry, effects: tuple[str, ...]) -> 
     return Level(tuple(tuple(g) for g in sorted(groups) if g), held)
 
 
-def _joined(free: list[int], pairs: list[tuple[int, int]]) -> list[list[int]]:
+def _join_pairs(free: list[int], pairs: list[tuple[int, int]]) -> list[list[int]]:
     """Groups that pairs join."""
     groups = [{i} for i in free]
     for a, b in pairs:
@@ -150,7 +152,7 @@ def _between_occasions(model: DiseaseModel, effects: tuple[str, ...]) -> Level:
     own = [i for i, n in enumerate(effects) if n in model.occasions]
     first = {several[0]: effects.index(n) for n, several in model.occasions.items()}
     pairs = [(first[a], first[b]) for a, b in model.normal_correlations() if a in first and b in first]
-    return Level(tuple(tuple(g) for g in sorted(_joined(own, pairs))))
+    return Level(tuple(tuple(g) for g in sorted(_join_pairs(own, pairs))))
 
 
 def _site(model: DiseaseModel, entry: FitEntry, effects: tuple[str, ...]) -> Level:
@@ -185,7 +187,9 @@ def _begin(statement: Statement, entry: FitEntry) -> Numbers:
     declared, typical = model.parameters(), model.typical()
     for name in statement.estimated:
         if not np.isfinite(float(statement.to_number(name, jnp.asarray(float(getattr(typical, name)))))):
-            raise TwinError(f"fit: '{name}' begins at {getattr(typical, name):g}, from where it cannot be moved; change it")
+            raise TwinError(
+                f"fit: '{name}' begins at {getattr(typical, name):g}, from where it cannot be moved; change it"
+            )
     sds = np.array([declared[n].spread.normal_sd for n in statement.effects])  # type: ignore[union-attr]
     omega, gamma = np.diag(sds**2), np.zeros((size, size))
     for (a, b), value in model.normal_correlations().items():
@@ -205,7 +209,7 @@ def _begin(statement: Statement, entry: FitEntry) -> Numbers:
     return Numbers(values, omega, gamma, site, shift, share)  # type: ignore[arg-type]
 
 
-def _summed(target: Target, along: tuple[str, ...]) -> tuple[str, ...]:
+def _find_summed(target: Target, along: tuple[str, ...]) -> tuple[str, ...]:
     """Observables whose errors are all multiples of one number, of which sums say everything."""
     if along:
         return ()

@@ -103,7 +103,9 @@ def name_patients(sky: Sky, which: np.ndarray, most: int = 5) -> str:
     return ("patient " if len(names) == 1 else "patients ") + ", ".join(names[:most]) + more
 
 
-def _doubts(sky: Sky, top: Top, covariances: Covariances, noise: float, k: np.ndarray, k_score: np.ndarray) -> list[str]:
+def _doubts(
+    sky: Sky, top: Top, covariances: Covariances, noise: float, k: np.ndarray, k_score: np.ndarray
+) -> list[str]:
     found = []
     if not top.still:
         found.append(f"rounds had not settled after {len(top.rounds)}: the estimates still moved")

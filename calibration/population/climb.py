@@ -32,7 +32,7 @@ _STILL = 0.05  # of a standard error: how far noise may move an estimate
 _EXACT = 1e-4  # the same with nodes, which have no noise
 _NEAR = 0.5  # standard errors: pooled clouds must have been made no further than this from their maximum
 _ROUNDS = 20
-_KEPT = 0.3  # of the effective draws where a cloud was made: with fewer, it is made anew
+KEPT = 0.3  # of the effective draws where a cloud was made: with fewer, it is made anew
 _ROOM = 0.3  # on the vector's scale: how far values without effects may go from where they were solved
 _FARTHEST = 1.0  # and any number in one round
 _RESOLVED = 6  # times at most that courses are solved anew for values without effects
@@ -77,11 +77,12 @@ class Top:
 
 def climb(
     sky: Sky, x: np.ndarray, *, draws: int, seed: int, grid: bool | None = None, log_prior: LogPrior | None = None,
-    before: Places | None = None, progress: Progress | None = None,
+    before: Places | None = None, progress: Progress | None = None, brief: bool = False,
 ) -> Top:  # fmt: skip
     """The population of highest likelihood (or posterior, with a `log_prior`) from `x`.
 
-    `grid`: nodes instead of draws; by default where there are three coordinates or fewer, and a mode each.
+    `grid`: nodes instead of draws; by default where there are three coordinates or fewer, and a mode each. `brief`
+    stops where the first rounds agree, before clouds are pooled.
     """
     generators = [np.random.default_rng(key) for key in sky.keys(seed)]
     rounds: list[Round] = []
@@ -105,7 +106,9 @@ def climb(
     assert places is not None
     noise = np.zeros(len(x))
     top = Top(found, (cloud,), places, None, origin, tuple(rounds), still, nodes, noise, log_prior)
-    return top if nodes or not still else _pool(sky, top, draws=draws, seed=seed, generators=generators, told=progress)
+    if nodes or not still or brief:
+        return top
+    return _pool(sky, top, draws=draws, seed=seed, generators=generators, told=progress)
 
 
 def is_gridded(sky: Sky, places: Places) -> bool:
@@ -117,7 +120,9 @@ def nodes_of(sky: Sky) -> int:
     """How many nodes a coordinate has."""
     size = len(sky.statement.coordinates)
     if size not in NODES:
-        raise TwinError(f"fit, method: nodes serve up to {max(NODES)} numbers a patient, and there are {size}; take draws")
+        raise TwinError(
+            f"fit, method: nodes serve up to {max(NODES)} numbers a patient, and there are {size}; take draws"
+        )
     return NODES[size]
 
 
@@ -133,11 +138,9 @@ def _pool(
         if not clouds:
             origin, places = x, find_places(sky, x, generators, places)
             guess = adapt(sky, x, guess_around(places), sky.seeds(seed, turn))
-        clouds += [
-            scatter_cloud(sky, origin, guess, each, sky.seeds(seed, turn + i + 1)) for i in range(POOLED)
-        ]
+        clouds += [scatter_cloud(sky, origin, guess, each, sky.seeds(seed, turn + i + 1)) for i in range(POOLED)]
         turn += POOLED + 1
-        found, clouds = _settle(sky, clouds, origin, x, top.log_prior)
+        found, clouds = settle(sky, clouds, origin, x, top.log_prior)
         moved, x = away(found, origin), found.x
         noise = noise_of(sky, clouds, origin, found)
         rounds.append(Round(each * len(clouds), found.value, moved, _fewest(sky, pool(clouds), x)))
@@ -150,7 +153,7 @@ def _pool(
     return Top(found, tuple(clouds), places, guess, origin, tuple(rounds), still, False, noise, top.log_prior)
 
 
-def _settle(
+def settle(
     sky: Sky, clouds: list[Cloud], origin: np.ndarray, x: np.ndarray, log_prior: LogPrior | None
 ) -> tuple[Maximum, list[Cloud]]:
     """The maximum over clouds, whose courses are solved anew while values without effects still move."""
@@ -231,10 +234,14 @@ def _maximise(
     def guard(y: np.ndarray) -> bool:  # asked of the place that was just looked at
         if np.any(np.abs(y[free] - x[free]) > _ROOM) or np.any(np.abs(y - origin) > _FARTHEST):
             return False
-        return bool(np.quantile(last["worth"].effective / worth, 0.1) > _KEPT)
+        return bool(np.quantile(last["worth"].effective / worth, 0.1) > KEPT)
 
     return maximise(
-        lambda y: add_up(likelihood.curves(y), log_prior, y), value, x, guard=guard, stopped=_STOPPED,
+        lambda y: add_up(likelihood.curves(y), log_prior, y),
+        value,
+        x,
+        guard=guard,
+        stopped=_STOPPED,
         floor=sky.floor,
     )
 

@@ -137,7 +137,6 @@ class Sky:
             {n: target.rows(who).read[n] for n in target.seen}, np.tile(origin, (len(who), 1)),
         )  # fmt: skip
 
-
     def resolve(self, x: np.ndarray, cloud: Cloud) -> Cloud:
         """The same draws with courses solved where values without effects are those of another vector."""
         u = (cloud.phi - self.means(x)[:, None, 0]) @ np.linalg.inv(self.root(x)).T
@@ -171,7 +170,9 @@ def _keep(target: Target, summed: tuple[str, ...], features: dict[str, Any], dat
             z, log_sd = target.noise(name).standardise(seen)
             real = data.read[name].real[:, None]
             count = jnp.broadcast_to(jnp.sum(real, -1), z.shape[:2]).astype(z.dtype)
-            found["sums"][name] = Sums(count, jnp.sum(jnp.where(real, z * z, 0), -1), jnp.sum(jnp.where(real, log_sd, 0), -1))
+            found["sums"][name] = Sums(
+                count, jnp.sum(jnp.where(real, z * z, 0), -1), jnp.sum(jnp.where(real, log_sd, 0), -1)
+            )
             continue
         asked = {n: v for n, v in features["true"][name].items() if n == name or n == target.noise(name).asks}
         found["true"][name] = asked

@@ -28,17 +28,24 @@ from twin.run.people import bind_patients
 from twin.scenario.fit_entry import FitEntry
 
 from ..fit import CENSORED, without_censored
+from .bayes import sample_population
+from .bootstrap import bootstrap
 from .build import build_sky
-from .check import Checks, check
+from .check import Checks, check, name_patients
 from .climb import Progress, Top, add_up, bend, climb, likelihood_of, nodes_of
 from .cloud import Sky
 from .people import People
-from .priors import build_prior
+from .priors import PopulationPrior, build_prior
+from .profile import Profile, profile
 from .renewed import renew_model
 from .report import say
+from .sir import sir
+from .starts import Starts, climb_from_several
 from .statement import Statement
 from .store import save_fit, to_tree
-from .uncertainty import Covariances, covariances_of
+from .uncertainty import Covariances, covariances_of, covariances_of_draws
+from .vectors import LEVEL, Vectors, draw_normal
+from .walks import compare, repair
 
 TWIN_DRAWS = 500
 UNCERTAIN = 1000  # populations that a fitted model has for its uncertainty
@@ -55,6 +62,8 @@ class PopulationFit:
     checks: Checks
     seed: int
     seconds: float
+    posterior: Vectors | None = None  # of the population, where the method is bayes
+    starts: Starts | None = None  # where several starts came to
 
     @property
     def statement(self) -> Statement:
@@ -107,12 +116,31 @@ class PopulationFit:
         """The model of one class of a mixture."""
         return renew_model(self.statement, self.x, self.draw(UNCERTAIN), group=group, source="fitted")
 
+    @functools.cached_property
+    def _kinds(self) -> dict[str, Vectors]:
+        return {}
+
+    def vectors(self, kind: str | None = None) -> Vectors:
+        """Equally likely populations by covariance, sandwich, sir, bootstrap or bayes; by what the fit was told."""
+        kind = kind or self.entry.uncertainty or ("bayes" if self.posterior else "covariance")
+        if kind not in self._kinds:
+            self._kinds[kind] = find_vectors(self, kind)
+        return self._kinds[kind]
+
+    def intervals(self, kind: str | None = None, level: float = LEVEL) -> dict[str, tuple[float, float]]:
+        """The interval of every number by its name, by the kind of uncertainty asked for."""
+        return self.vectors(kind).intervals(level)
+
+    def profile(self, name: str) -> Profile:
+        """The likelihood profile of a number, and the interval that it makes."""
+        return profile(self.sky, self.top, self.covariances, name, self.seed)
+
     def draw(self, count: int) -> np.ndarray | None:
-        """Equally likely vectors (draw, number), by the covariance R; None where there is none."""
-        if "R" not in self.covariances.matrices:
+        """Equally likely vectors (draw, number); None where none can be had."""
+        flat = "R" not in self.covariances.matrices
+        if flat and self.posterior is None and self.entry.uncertainty != "bootstrap":
             return None
-        root = np.linalg.cholesky(self.covariances.matrices["R"])
-        return self.x + np.random.default_rng([self.seed, 77]).standard_normal((count, len(self.x))) @ root.T
+        return self.vectors().draw(count, self.seed)
 
     def twin(self, draws: int = TWIN_DRAWS) -> Twin:
         """The patients with draws of each, for `twin.simulate`."""
@@ -173,13 +201,61 @@ def climb_and_check(
     if entry.method == "nodes":
         nodes_of(sky)  # an error where they do not serve
     prior = build_prior(sky.statement, x, entry.priors)
-    grid = {"auto": None, "bayes": False, "nodes": True, "draws": False}[entry.method]
-    top = climb(sky, x, draws=entry.draws, seed=seed, grid=grid, log_prior=prior, progress=progress)
-    likelihood = likelihood_of(sky, top.cloud, top.origin)
-    curves = likelihood.curves(top.x)
-    covariances = covariances_of(bend(sky, top, add_up(curves, prior, top.x)[2]), curves[1], top.maximum.pinned)
+    posterior, starts = None, None
+    if entry.method == "bayes":
+        whole = sample_population(sky, x, prior, draws=entry.draws, seed=seed)
+        top, posterior = whole.top, whole.vectors
+        covariances = covariances_of_draws(posterior.x)
+    else:
+        top, starts = _climb(sky, x, entry, seed, prior, progress)
+        curves = likelihood_of(sky, top.cloud, top.origin).curves(top.x)
+        curve = bend(sky, top, add_up(curves, prior, top.x)[2])
+        covariances = covariances_of(curve, curves[1], top.maximum.pinned)
     checks = check(sky, top, covariances, seed)
-    return PopulationFit(sky, entry, top, covariances, checks, seed, time.perf_counter() - began)
+    doubts = [*(posterior.doubts if posterior else ())]
+    if entry.walkers:
+        again = compare(sky, top, seed)
+        if again.differ.any():
+            doubts.append(f"walkers find other individual parameters of {name_patients(sky, again.doubtful)}")
+    cautions = [starts.caution] if starts and starts.caution else []
+    checks = dataclasses.replace(
+        checks, doubts=(*checks.doubts, *doubts), cautions=(*checks.cautions, *cautions)
+    )  # fmt: skip
+    seconds = time.perf_counter() - began
+    return PopulationFit(sky, entry, top, covariances, checks, seed, seconds, posterior, starts)
+
+
+def _climb(
+    sky: Sky, x: np.ndarray, entry: FitEntry, seed: int, prior: PopulationPrior | None, progress: Progress | None
+) -> tuple[Top, Starts | None]:  # fmt: skip
+    grid = {"auto": None, "nodes": True, "draws": False}[entry.method]
+    if entry.starts > 1:
+        top, starts = climb_from_several(
+            sky, x, entry.starts, draws=entry.draws, seed=seed, grid=grid, log_prior=prior
+        )  # fmt: skip
+        return repair(sky, top, seed), starts
+    top = climb(sky, x, draws=entry.draws, seed=seed, grid=grid, log_prior=prior, progress=progress)
+    return repair(sky, top, seed), None
+
+
+def find_vectors(fit: PopulationFit, kind: str) -> Vectors:
+    """Equally likely populations of one kind."""
+    entry, matrices = fit.entry, fit.covariances.matrices
+    with jax.enable_x64(True):
+        if kind == "bootstrap":
+            return bootstrap(fit.sky, fit.top, entry.bootstrap or UNCERTAIN, fit.seed, by=entry.bootstrap_by)
+        if kind == "sir":
+            return sir(fit.sky, fit.top, fit.covariances, entry.sir or UNCERTAIN, fit.seed)
+    if kind == "bayes":
+        if fit.posterior is None:
+            raise TwinError("uncertainty 'bayes' needs a fit of method bayes; say so, or take another")
+        return fit.posterior
+    of_kind = {"covariance": "R", "sandwich": "RSR"}
+    if kind not in of_kind:
+        raise TwinError(f"no uncertainty '{kind}'; {suggest(kind, [*of_kind, 'sir', 'bootstrap', 'bayes'])}")
+    if of_kind[kind] not in matrices:
+        raise TwinError(f"uncertainty '{kind}': the likelihood is flat in some direction; take bayes, with priors")
+    return draw_normal(fit.statement, fit.x, matrices[of_kind[kind]], UNCERTAIN, fit.seed, kind=kind)
 
 
 def read_entry(fit: FitEntry | Mapping[str, Any] | None, words: Mapping[str, Any]) -> FitEntry:

@@ -157,9 +157,11 @@ def _log_base(statement: Statement, x: Array, numbers: Numbers, cloud: Cloud) ->
 def _log_prior(statement: Statement, numbers: Numbers, cloud: Cloud) -> Array:
     """How likely each class and its draws' coordinates are (patient, class, draw)."""
     means, root = _centres(statement, numbers, cloud), jnp.linalg.cholesky(statement.covariance(numbers))
-    away = cloud.phi[:, None] - means[:, :, None]
-    z = jax.scipy.linalg.solve_triangular(root, away.reshape(-1, away.shape[-1]).T, lower=True)
-    squares = jnp.sum(z * z, 0).reshape(away.shape[:-1])
+    inverse = jax.scipy.linalg.solve_triangular(root, jnp.eye(len(root)), lower=True)
+    away = [cloud.phi[:, None, :, i] - means[:, :, None, i] for i in range(len(root))]
+    squares: Any = 0.0  # number by number: XLA joins these sums, and would not join a product of matrices
+    for i in range(len(away)):
+        squares = squares + sum(inverse[i, j] * away[j] for j in range(i + 1)) ** 2
     return numbers.share[:, None] - 0.5 * squares - _log_volume(root)
 
 
@@ -229,7 +231,7 @@ def _log_density(statement: Statement, x: Array, numbers: Numbers, cloud: Cloud)
     for name, true in cloud.true.items():
         noise, read = observables[name].noise, cloud.read[name]
         assert noise is not None
-        moved = _moved(statement, x, cloud, name, true)
+        moved = _move_along(statement, x, cloud, name, true)
         seen = Seen(
             *(jnp.asarray(v)[:, None] for v in (read.value, read.bound)), moved[name],
             jnp.asarray(read.time)[:, None], person, moved,
@@ -254,15 +256,13 @@ def _person(statement: Statement, numbers: Numbers, cloud: Cloud) -> Any:
     return types.SimpleNamespace(**found)
 
 
-def _moved(statement: Statement, x: Array, cloud: Cloud, name: str, true: dict[str, Array]) -> dict[str, Array]:
+def _move_along(statement: Statement, x: Array, cloud: Cloud, name: str, true: dict[str, Array]) -> dict[str, Array]:
     """True values, moved along their slopes from where they were solved."""
     if name not in cloud.slopes:
         return true
     places = np.array([statement.estimated.index(n) for n in statement.along])
     step = x[places] - cloud.origin  # (patient, value)
-    return {
-        n: v + jnp.einsum("pkjt,pj->pkt", cloud.slopes[name][n], step) for n, v in true.items()
-    }
+    return {n: v + jnp.einsum("pkjt,pj->pkt", cloud.slopes[name][n], step) for n, v in true.items()}
 
 
 def _values(statement: Statement, x: Array, cloud: Cloud) -> tuple[Array, Array]:

@@ -38,6 +38,7 @@ class PopulationPrior:
     scale: tuple[tuple[float, ...], ...] = ()  # the covariance that it centres on
     lkj: float | None = None
     half_normal: float | None = None
+    half_cauchy: float | None = None
 
     def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         """The log density of the numbers as they are named (the vector's own Jacobian is not in it), and derivatives."""
@@ -69,6 +70,8 @@ class PopulationPrior:
             found = found + (self.lkj - 1) * jnp.linalg.slogdet(matrix / jnp.outer(sds, sds))[1]
         if self.half_normal is not None:
             found = found - 0.5 * jnp.sum((sds / self.half_normal) ** 2)
+        if self.half_cauchy is not None:
+            found = found - jnp.sum(jnp.log1p((sds / self.half_cauchy) ** 2))
         return found
 
 
@@ -86,7 +89,7 @@ def build_prior(statement: Statement, x: np.ndarray, said: PopulationPriors | No
     declared = statement.model.parameters()
     for name in statement.estimated if said.published else ():
         if declared[name].uncertainty:
-            numbers[statement.estimated.index(name)] = _published(statement, x, name)
+            numbers[statement.estimated.index(name)] = _prior_as_published(statement, x, name)
     for name, one in said.values.items():
         if name not in statement.estimated:
             raise TwinError(f"fit, priors of '{name}': it is not estimated; {suggest(name, statement.estimated)}")
@@ -96,11 +99,11 @@ def build_prior(statement: Statement, x: np.ndarray, said: PopulationPriors | No
         omega = np.asarray(statement.numbers(jnp.asarray(x, float)).omega)
     return PopulationPrior(
         statement, tuple(numbers.values()), spread.get("inverse_wishart"), tuple(map(tuple, omega.tolist())),
-        spread.get("lkj"), spread.get("half_normal"),
+        spread.get("lkj"), spread.get("half_normal"), spread.get("half_cauchy"),
     )  # fmt: skip
 
 
-def _published(statement: Statement, x: np.ndarray, name: str) -> NumberPrior:
+def _prior_as_published(statement: Statement, x: np.ndarray, name: str) -> NumberPrior:
     place, relative = statement.estimated.index(name), statement.model.parameters()[name].uncertainty
     if not relative:
         raise TwinError(f"fit, priors of '{name}': the model declares no standard error of it; give normal instead")
@@ -116,7 +119,7 @@ def _number(statement: Statement, x: np.ndarray, name: str, one: NumberPriorEntr
         raise TwinError(f"fit, priors of '{name}': give exactly one of normal, published, shrunk")
     place = statement.estimated.index(name)
     if one.published:
-        return _published(statement, x, name)
+        return _prior_as_published(statement, x, name)
     if one.shrunk:
         return NumberPrior(place, 0.0, one.shrunk, shrunk=True)
     given = dict(one.normal or {})

@@ -32,7 +32,10 @@ def renew_model(
         several = [numbers_of(statement, one) for one in draws]
         factors = [np.linalg.cholesky(_covariance(statement, one, names)) / sds[:, None] for one in several]
         typical = [_typical(statement, one, group) for one in several]
-        table = {"typical": {n: np.array([one[n] for one in typical]) for n in typical[0]}, "factors": np.array(factors)}
+        table = {
+            "typical": {n: np.array([one[n] for one in typical]) for n in typical[0]},
+            "factors": np.array(factors),
+        }
     fitted = {c.parameter for c in statement.coordinates} | set(statement.effects)
     return renew(
         model, typical=_typical(statement, numbers, group),

@@ -22,7 +22,7 @@ def say(statement: Statement, x: np.ndarray) -> dict[str, float]:
 def slopes(statement: Statement, x: np.ndarray) -> np.ndarray:
     """How each of them moves with the vector (name, number)."""
     with jax.enable_x64(True):
-        return np.asarray(_moved(statement, jnp.asarray(x, float)))
+        return np.asarray(_differentiate(statement, jnp.asarray(x, float)))
 
 
 def names_of(statement: Statement) -> list[str]:
@@ -40,7 +40,7 @@ def _levels(statement: Statement) -> list[tuple[str, Level]]:
     return [("", statement.between), ("occasion ", statement.occasion), ("site ", statement.site)]
 
 
-def _said(statement: Statement, x: Array) -> Array:
+def name_numbers(statement: Statement, x: Array) -> Array:
     numbers = statement.numbers(x)
     found = [numbers.typical[name] for name in statement.estimated]
     for matrix, (_, level) in zip((numbers.omega, numbers.gamma, numbers.site), _levels(statement), strict=True):
@@ -58,9 +58,9 @@ def _said(statement: Statement, x: Array) -> Array:
     return jnp.stack([jnp.asarray(v) for v in found])
 
 
-_call = careful(_said)
+_call = careful(name_numbers)
 
 
 @careful
-def _moved(statement: Statement, x: Array) -> Array:
-    return jax.jacfwd(lambda y: _said(statement, y))(x)
+def _differentiate(statement: Statement, x: Array) -> Array:
+    return jax.jacfwd(lambda y: name_numbers(statement, y))(x)

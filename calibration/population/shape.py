@@ -31,9 +31,7 @@ class Places:
         return self.modes.count > 1
 
 
-def find_places(
-    sky: Sky, x: np.ndarray, generators: list[np.random.Generator], before: Places | None = None
-) -> Places:
+def find_places(sky: Sky, x: np.ndarray, generators: list[np.random.Generator], before: Places | None = None) -> Places:
     """The modes under a population: from several starts, or from where they were `before`."""
     shift, means, root = numbers_of(sky.statement, x).shift, sky.means(x), sky.root(x)
     inward = np.linalg.inv(root)
@@ -83,7 +81,9 @@ def adapt(sky: Sky, x: np.ndarray, guess: Guess, seeds: list[np.random.SeedSeque
         pilot = scatter_cloud(sky, x, guess.of(poor), _PILOT, [seeds[i].spawn(turn + 1)[-1] for i in poor], poor)
         weights, _ = weigh(sky, x, pilot)
         better = refit(guess.of(poor), _standard(sky, x, pilot.phi, poor), weights)
-        guess = Guess(*(_put(old, new, poor) for old, new in zip(vars(guess).values(), vars(better).values(), strict=True)))
+        guess = Guess(
+            *(_put(old, new, poor) for old, new in zip(vars(guess).values(), vars(better).values(), strict=True))
+        )
         poor = poor[effective_draws(weights) < POOR * _PILOT]
         if not len(poor):
             break

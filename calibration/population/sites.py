@@ -117,14 +117,17 @@ class SiteMarginal:
         return value + self.logs.T, slope, curve
 
 
+def log_deviation(statement: Statement, x: Array, place: Array) -> Array:
+    """The log density of one site's deviation (effect,)."""
+    own = np.array(statement.site.effects)
+    root = jnp.linalg.cholesky(statement.numbers(x).site[np.ix_(own, own)])
+    z = jax.scipy.linalg.solve_triangular(root, place, lower=True)
+    return -0.5 * jnp.sum(z * z) - jnp.sum(jnp.log(jnp.diagonal(root))) - 0.5 * len(own) * math.log(2 * math.pi)
+
+
 @careful
 def _log_deviation(statement: Statement, x: Array, places: Array) -> Any:
-    own = np.array(statement.site.effects)
-
-    def one(y: Array, place: Array) -> Array:
-        root = jnp.linalg.cholesky(statement.numbers(y).site[np.ix_(own, own)])
-        z = jax.scipy.linalg.solve_triangular(root, place, lower=True)
-        return -0.5 * jnp.sum(z * z) - jnp.sum(jnp.log(jnp.diagonal(root))) - 0.5 * len(own) * math.log(2 * math.pi)
+    one = functools.partial(log_deviation, statement)
 
     def all_of(place: Array) -> Any:
         return one(x, place), jax.grad(one)(x, place), jax.hessian(one)(x, place)

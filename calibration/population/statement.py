@@ -117,6 +117,16 @@ class Statement:
         return {name: slice(int(a), int(b)) for name, a, b in zip(sizes, ends[:-1], ends[1:], strict=True)}
 
     @property
+    def diagonal(self) -> np.ndarray:
+        """Where logarithms of standard deviations stand in the vector."""
+        levels = (("between", self.between), ("occasion", self.occasion), ("site", self.site))
+        found = [
+            self.sections[word].start + k
+            for word, level in levels for k, (a, b) in enumerate(level.entries) if a == b
+        ]  # fmt: skip
+        return np.array(found, int)
+
+    @property
     def size(self) -> int:
         return self.sections["share"].stop
 
@@ -166,9 +176,7 @@ class Statement:
 
     def typical_person(self, numbers: Numbers, signals: Array) -> Any:
         """The parameters of a typical person with these covariates (the row `signals`)."""
-        return self.model.individual(
-            self.model.Parameters(**numbers.typical), covariates_of(self.model, signals)
-        )
+        return self.model.individual(self.model.Parameters(**numbers.typical), covariates_of(self.model, signals))
 
     def means(self, numbers: Numbers, signals: Array) -> Array:
         """Where a person's coordinates are centred, by class (class, coordinate)."""

@@ -29,6 +29,7 @@ from twin.result.dataset import PATIENT, words
 from twin.result.population import FILE, TEXT, place_of, save_population
 
 from .climb import nodes_of
+from .report import names_of
 from .table import Individuals, estimates_of, individuals_of
 from .uncertainty import KINDS
 

@@ -70,3 +70,11 @@ def _covariances_of(curve: np.ndarray, scores: np.ndarray) -> Covariances:
     if np.linalg.matrix_rank(squares, hermitian=True) == len(squares):
         found["S"] = np.linalg.inv(squares)
     return Covariances(found, condition, downward)
+
+
+def covariances_of_draws(x: np.ndarray) -> Covariances:
+    """Those of a posterior's draws (draw, number), which stand in the place of R."""
+    covariance = np.cov(x.T).reshape(x.shape[1], x.shape[1])
+    sds = np.sqrt(np.diagonal(covariance))
+    values = np.linalg.eigvalsh(covariance / np.outer(sds, sds))
+    return Covariances({"R": covariance}, float(values[-1] / values[0]), True)

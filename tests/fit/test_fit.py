@@ -49,7 +49,9 @@ def fitted(shared_data):
     def fit(name: str, method: str):
         if (name, method) not in kept:
             case = CASES[name]
-            kept[name, method] = fit_population(case.model(), case.load(shared_data), method=method, **FIT.get(name, {}))
+            kept[name, method] = fit_population(
+                case.model(), case.load(shared_data), method=method, **FIT.get(name, {})
+            )
         return kept[name, method]
 
     return fit

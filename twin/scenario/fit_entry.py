@@ -47,6 +47,7 @@ class SpreadPriorEntry(Closed):
     )
     lkj: Number | None = Field(None, gt=0, description="Shape of correlations: 1 is flat, more is closer to none")
     half_normal: Number | None = Field(None, gt=0, description="Scale of standard deviations")
+    half_cauchy: Number | None = Field(None, gt=0, description="Scale of standard deviations, with a heavy tail")
 
 
 class PopulationPriors(Closed):
@@ -82,4 +83,12 @@ class FitEntry(Closed):
     draws: Whole = Field(512, ge=64, le=MOST_DRAWS, description="Stored draws of each patient in the last rounds")
     starts: Whole = Field(1, ge=1, le=MOST_STARTS, description="From how many places the search begins")
     bootstrap: Whole = Field(0, ge=0, le=100_000, description="How many samples of patients are fitted again")
+    bootstrap_by: Name | None = Field(None, description="Covariate whose groups keep their sizes in these samples")
+    sir: Whole = Field(
+        0, ge=0, le=100_000, description="Vectors drawn by the estimates' covariance, then by their likelihood (SIR)"
+    )
+    uncertainty: Literal["covariance", "sandwich", "sir", "bootstrap", "bayes"] | None = Field(
+        None, description="Where other populations for `uncertainty: true` come from; covariance, if left out, or bayes"
+    )
+    walkers: bool = Field(False, description="Whether walkers sample a few patients again, to see missed modes")
     profile: list[Name] = Field(default_factory=list, description="Numbers whose likelihood profile is drawn")

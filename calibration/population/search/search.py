@@ -220,7 +220,9 @@ def _effects(fit: PopulationFit, asked: Sequence[str] | None) -> list[str]:
     ]  # fmt: skip
     for name in asked or ():
         if name not in possible:
-            raise TwinError(f"search of covariates: '{name}' is no estimated, log-normal effect; {suggest(name, possible)}")
+            raise TwinError(
+                f"search of covariates: '{name}' is no estimated, log-normal effect; {suggest(name, possible)}"
+            )
     return list(asked or possible)
 
 
