@@ -1,0 +1,1 @@
+"""How well a fitted population stands up: predictions, residuals, replicated data, influence, and other models."""
