@@ -29,6 +29,7 @@ from .build import build_sky
 from .check import Checks, check
 from .climb import Top, add_up, bend, climb, likelihood_of
 from .cloud import Sky
+from .diagnose.diagnosis import Diagnosis
 from .people import People
 from .priors import build_prior
 from .renewed import renew_model
@@ -113,6 +114,10 @@ class PopulationFit:
         """The patients with draws of each, for `twin.simulate`."""
         verdict = tuple(self.checks.verdict for _ in self.sky.target.patients)
         return self.people.twin(self.model, draws, self.seed, verdict=verdict)
+
+    def diagnose(self, count: int = 1000) -> Diagnosis:
+        """Predictions, residuals, predictive checks by `count` replicated data sets, and what each patient changes."""
+        return Diagnosis(self.sky, self.top, self.seed, count)
 
     @property
     def verdict(self) -> str:

@@ -1,0 +1,178 @@
+"""Fits of several models to the same patients: information criteria, likelihood ratios, what predicts a patient left out.
+
+Of two models whose patients' numbers are the same, draws of either serve both, so most of their noise cancels in the
+difference of their likelihoods.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+
+from twin.errors import TwinError
+
+from ..climb import likelihood_of
+from ..cloud import Cloud
+from ..fit import PopulationFit
+from ..report import names_of
+from ..statement import Level
+from .draws import to_standard
+from .leaving_out import leave_out
+
+_SAME = 1e-6  # relative: squared errors of courses that are the same to a solver
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """-2 log likelihood of a second fit less that of a first, and its Monte-Carlo standard error."""
+
+    value: float
+    error: float
+    common: bool  # by common draws
+
+
+@dataclasses.dataclass(frozen=True)
+class Ratio:
+    """A likelihood-ratio test. Of `zeros` degrees of freedom the small model has a variance of 0, on the border: then
+    the statistic is a mixture of chi-squares (Self & Liang 1987; Stram & Lee 1994).
+    """
+
+    statistic: float
+    error: float  # its Monte-Carlo standard error
+    degrees: int
+    zeros: int
+    p_value: float
+
+
+def compare(fits: Mapping[str, PopulationFit]) -> xr.Dataset:
+    """Criteria of each fit (model), smaller is better, and `elpd`, larger is better.
+
+    `difference` is -2 log likelihood less the first fit's, with the Monte-Carlo error of that. `elpd` is the log density
+    of every patient's data, predicted from a fit to all others; `elpd_difference` that less the best's, with the standard
+    error that patients' differences give.
+    """
+    check_patients(fits)
+    several, first = list(fits.values()), next(iter(fits.values()))
+    apart = [deviance_difference(first, one) for one in several]
+    elpd = np.stack([leave_out(one.sky, one.top).elpd for one in several])
+    best = elpd[elpd.sum(1).argmax()]
+    count = elpd.shape[1]
+    columns = {
+        "parameters": [one.statement.size for one in several],
+        "minus_two_ll": [one.minus_two_ll for one in several],
+        "minus_two_ll_error": [one.minus_two_ll_error for one in several],
+        "difference": [one.value for one in apart], "difference_error": [one.error for one in apart],
+        "aic": [one.aic for one in several], "bic": [one.bic for one in several],
+        "elpd": elpd.sum(1), "elpd_error": np.sqrt(count * elpd.var(1, ddof=1)),
+        "elpd_difference": (elpd - best).sum(1), "elpd_difference_error": np.sqrt(count * (elpd - best).var(1, ddof=1)),
+    }  # fmt: skip
+    return xr.Dataset({word: ("model", np.array(v)) for word, v in columns.items()}, {"model": list(fits)})
+
+
+def check_patients(fits: Mapping[str, PopulationFit]) -> None:
+    """Fits can be compared that have the same measurements of the same patients."""
+    if not fits:
+        raise TwinError("there is no fit to compare; give at least one, by name")
+    first, *rest = fits
+    for name in rest:
+        ours, theirs = (fits[one].sky.target.patients for one in (first, name))
+        if [(p.id, sorted(p.observations)) for p in ours] != [(p.id, sorted(p.observations)) for p in theirs]:
+            raise TwinError(f"fits '{first}' and '{name}' are of different measurements, so they cannot be compared")
+
+
+def likelihood_ratio(small: PopulationFit, large: PopulationFit) -> Ratio:
+    """Whether the large model, of which the small one is a special case, is better than by chance."""
+    check_patients({"small": small, "large": large})
+    ours, theirs = small.statement, large.statement
+    if ours.classes != theirs.classes:
+        raise TwinError("a likelihood ratio does not tell how many classes there are; compare by bic or elpd")
+    lacks = set(names_of(ours)) - set(names_of(theirs))
+    degrees = theirs.size - ours.size
+    if lacks or degrees < 1:
+        why = f"it estimates '{min(lacks)}', which the large one does not" if lacks else "it estimates as much"
+        raise TwinError(f"the small model is no special case of the large one: {why}; compare by aic, bic or elpd")
+    zeros = sum(
+        len(_variances(b) - _variances(a))
+        for a, b in ((ours.between, theirs.between), (ours.occasion, theirs.occasion), (ours.site, theirs.site))
+    )
+    found = deviance_difference(small, large)
+    return Ratio(-found.value, found.error, degrees, zeros, mixed_p_value(-found.value, degrees, zeros))
+
+
+def _variances(level: Level) -> set[int]:
+    return set(level.effects)
+
+
+def mixed_p_value(statistic: float, degrees: int, zeros: int) -> float:
+    """Of so many degrees of freedom `zeros` are variances that may not be negative; half of each is lost at 0.
+
+    Exact of one variance, with its covariances, and of independent ones; of several that correlate about so.
+    """
+    found = 0.0
+    for k in range(zeros + 1):
+        left = degrees - zeros + k
+        tail = float(stats.chi2.sf(statistic, left)) if left else float(statistic <= 0)
+        found += math.comb(zeros, k) * 0.5**zeros * tail
+    return found
+
+
+def deviance_difference(first: PopulationFit, second: PopulationFit) -> Difference:
+    """-2 log likelihood of the second fit less the first's, on common draws where there are any."""
+    if first is second:
+        return Difference(0.0, 0.0, True)
+    plain = second.minus_two_ll - first.minus_two_ll
+    if (first.top.grid and second.top.grid) or not _are_alike(first, second):
+        return Difference(plain, math.hypot(first.minus_two_ll_error, second.minus_two_ll_error), False)
+    each = [_differ_over(one, first, second) for one in (first, second) if not one.top.grid]
+    value = float(np.mean([value for value, _ in each]))
+    return Difference(value, float(np.sqrt(sum(error**2 for _, error in each))) / len(each), True)
+
+
+def _differ_over(whose: PopulationFit, first: PopulationFit, second: PopulationFit) -> tuple[float, float]:
+    """The difference over the draws of one of two fits; its standard error by how clouds disagree."""
+    logs, shifts, errors = [], [], []
+    clouds, count = whose.top.clouds, len(whose.top.clouds)
+    for fit in (first, second):
+        each = np.stack([
+            likelihood_of(fit.sky, _under(fit, cloud), fit.top.origin).values(fit.x) for cloud in clouds
+        ])  # fmt: skip
+        total = np.logaddexp.reduce(each, axis=0) - math.log(count)
+        ratios = np.exp(each - total)
+        logs.append(total.sum())
+        shifts.append(ratios.var(0, ddof=1).sum() / count)  # noise makes a log likelihood too small by half of this
+        errors.append(ratios)
+    apart = (errors[1] - errors[0]).var(0, ddof=1).sum() / count
+    return float(-2 * (logs[1] - logs[0]) - (shifts[1] - shifts[0])), float(2 * np.sqrt(apart))
+
+
+def _under(fit: PopulationFit, cloud: Cloud) -> Cloud:
+    """Draws of another fit, with the covariates that this one's model asks for."""
+    return cloud._replace(signals=fit.sky.target.data.signals)
+
+
+def _are_alike(first: PopulationFit, second: PopulationFit) -> bool:
+    """Whether a patient's numbers mean the same course in both models: asked of the courses themselves."""
+    a, b = first.statement, second.statement
+    same = (a.effects, a.coordinates) == (b.effects, b.coordinates) and first.sky.summed == second.sky.summed
+    if not same or a.along or b.along or first.top.grid != second.top.grid:
+        return False
+    some = np.arange(min(8, len(first.sky.target)))
+    draws = first.top.clouds[0].rows(some)
+    u = to_standard(second.sky, second.x, _padded(draws.phi, len(second.sky.target)))[some]
+    again = second.sky.solve(second.x, u, draws.log_base, some)
+    pairs = [(draws.sums[n].squares, again.sums[n].squares) for n in draws.sums]
+    pairs += [(draws.true[n][m], again.true[n][m]) for n in draws.true for m in draws.true[n]]
+    both = draws.solved & again.solved
+    return bool(np.all(draws.solved == again.solved)) and all(
+        np.allclose(x[both], y[both], rtol=_SAME, atol=0.0) for x, y in pairs
+    )
+
+
+def _padded(phi: np.ndarray, count: int) -> np.ndarray:
+    """With the last row again, for patients who are not asked."""
+    return np.concatenate([phi, np.repeat(phi[-1:], count - len(phi), axis=0)])
