@@ -25,6 +25,7 @@ from twin.run.people import bind_patients
 
 from ...check.replicates import place_of, replicates
 from ...fit import calibrate
+from ...ladder import climb
 from ...posterior import Posterior
 from ...target import Target
 from ..cloud import numbers_of
@@ -89,7 +90,7 @@ class Average:
         ]
         each, logs = [], []
         for name, group, weight in parts:
-            posterior = calibrate(self.fits[name].model_of(group), patients, draws=draws, seed=seed)
+            posterior = _calibrate(self.fits[name], group, patients, draws, seed)
             each.append(foretell(posterior, times, seed))
             evidence = np.where(posterior.target.counts > 0, posterior.stats["log_evidence"], 0.0)
             with np.errstate(divide="ignore"):
@@ -111,6 +112,20 @@ def average(fits: Mapping[str, PopulationFit], *, seed: int = 0) -> Average:
     return Average(fits, np.stack([leave_out(one.sky, one.top).elpd for one in fits.values()], axis=1), seed)
 
 
+def _calibrate(
+    fit: PopulationFit, group: int, patients: Patient | BoundPatient | Sequence[Patient | BoundPatient], draws: int,
+    seed: int,
+) -> Posterior:  # fmt: skip
+    """The posterior of patients under a fit's population (of one class)."""
+    people = bind_patients(fit.statement.model, patients)
+    with jax.enable_x64(True):
+        # A population as numbers shares programs with other fits of the model; a model of its own would not.
+        sky = dataclasses.replace(fit.sky, target=fit.sky.target.of(people))
+        if sky.target.courses.choice.method:
+            return climb(sky.believe(fit.x, group), method="auto", draws=draws, seed=seed)
+    return calibrate(fit.model_of(group), people, draws=draws, seed=seed)
+
+
 def foretell(posterior: Posterior, times: Mapping[str, Sequence[float]], seed: int) -> dict[str, np.ndarray]:
     """Measurements to come (patient, draw, time), by observable, from each draw of a posterior."""
     model, people = posterior.model, []
@@ -129,7 +144,9 @@ def foretell(posterior: Posterior, times: Mapping[str, Sequence[float]], seed: i
         people.append((dataclasses.replace(one, observations=seen), more, last))
     with jax.enable_x64(True):
         since = [np.nextafter(last, np.inf) if np.isfinite(last) else -np.inf for _, _, last in people]
-        target = Target(model, [one for one, _, _ in people], posterior.prior, since=since)
+        target = Target(model, [one for one, _, _ in people], posterior.prior, since=since, **posterior.target.how)
+        if posterior.target.data.belief is not None:
+            target = target.with_belief(posterior.target.data.belief)
     new = replicates(target, posterior.u, seed + 1, going_on=True)
     return {
         name: np.stack([
