@@ -94,11 +94,31 @@ class Marginal:
         found = self._each(function, x)
         return jax.tree.map(lambda v: v.reshape(len(self), self.slices * SLICE, *v.shape[2:]), found)
 
-    def _each(self, function: Callable[..., Any], x: np.ndarray) -> Any:
+    def worth_at(self, x: np.ndarray, shifts: np.ndarray) -> Worth:
+        """As `worth`, where coordinates are centred further on by `shifts` (patient, node, coordinate): (patient, node)."""
+        value, square = (self._by_slice(part) for part in self._each(_values_at, x, shifts))
+        total = np.logaddexp.reduce(value, axis=1)
+        return Worth(total, np.exp(2 * total - np.logaddexp.reduce(square, axis=1)))
+
+    def curves_at(self, x: np.ndarray, shifts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """As `curves` (patient, node, ...)."""
+        parts = [np.moveaxis(self._by_slice(part), 2, 1) for part in self._each(_curves_at, x, shifts)]
+        flat = [part.reshape(-1, *part.shape[3:]) for part in parts]
+        found = _combine(len(self) * shifts.shape[1], *flat)
+        return tuple(part.reshape(len(self), shifts.shape[1], *part.shape[1:]) for part in found)  # type: ignore[return-value]
+
+    def _by_slice(self, part: np.ndarray) -> np.ndarray:
+        return part.reshape(len(self), self.slices, *part.shape[1:])
+
+    def _each(self, function: Callable[..., Any], x: np.ndarray, shifts: np.ndarray | None = None) -> Any:
         x, rows = np.asarray(x, float), self._rows
+        more = () if shifts is None else (np.repeat(shifts, self.slices, axis=0),)
         call = program(function, self.statement)
         with jax.enable_x64(True):
-            work = lambda part: jax.tree.map(np.asarray, call(x, rows.rows(part)))  # noqa: E731
+
+            def work(part: np.ndarray) -> Any:
+                return jax.tree.map(np.asarray, call(x, rows.rows(part), *(one[part] for one in more)))
+
             return in_parts(work, len(rows.log_base), most=_PART)
 
 
@@ -150,18 +170,49 @@ def _centres(statement: Statement, numbers: Numbers, cloud: Cloud) -> Array:
     return jax.vmap(lambda row: statement.means(numbers, row))(cloud.signals)
 
 
-def _expected_prior(statement: Statement, x: Array, cloud: Cloud, weights: Array, moments: Any) -> Array:
-    """`_log_prior` summed by weights that stay as they are, from weighted `moments` around centres that do.
+class _Spread(NamedTuple):
+    """Values, first and second derivatives of what coordinates are drawn from: the same for all patients."""
 
-    It costs nothing a draw, and neither do its second derivatives.
-    """
-    numbers, (middle, first, second) = statement.numbers(x), moments
-    away = _centres(statement, numbers, cloud)[0] - middle  # (class, coordinate)
-    root = jnp.linalg.cholesky(statement.covariance(numbers))
-    crossed = jnp.einsum("ci,cj->ij", first, away)
-    spread = second - crossed - crossed.T + jnp.einsum("c,ci,cj->ij", weights, away, away)
-    squares = jnp.trace(jax.scipy.linalg.cho_solve((root, True), spread))
-    return jnp.sum(weights * numbers.share) - 0.5 * squares - jnp.sum(weights) * _log_volume(root)
+    exact: tuple[Array, Array, Array]  # inverse covariance (coordinate, coordinate, number ...)
+    volume: tuple[Array, Array, Array]  # logarithm of the density's constant
+    share: tuple[Array, Array, Array]  # of classes, as logarithms
+
+
+def _differentiate(function: Callable[[Array], Array], x: Array) -> tuple[Array, Array, Array]:
+    return function(x), jax.jacfwd(function)(x), jax.jacfwd(jax.jacfwd(function))(x)
+
+
+def _spread(statement: Statement, x: Array) -> _Spread:
+    def exact(y: Array) -> Array:
+        return jnp.linalg.inv(statement.covariance(statement.numbers(y)))
+
+    def volume(y: Array) -> Array:
+        return _log_volume(jnp.linalg.cholesky(statement.covariance(statement.numbers(y))))
+
+    return _Spread(
+        *(_differentiate(one, x) for one in (exact, volume, lambda y: statement.numbers(y).share))
+    )  # fmt: skip
+
+
+def _prior_slopes(spread: _Spread, centre: tuple[Array, Array, Array], away: Array) -> Array:
+    """Of each draw's `_log_prior` along the numbers (class, draw, number); `away` from the centre."""
+    exact, moved = spread.exact, centre[1]
+    squares = jnp.einsum("cki,ijx,ckj->ckx", away, exact[1], away)
+    pulled = jnp.einsum("cki,ij,cjx->ckx", away, exact[0], moved)
+    return spread.share[1][:, None] - 0.5 * squares + pulled - spread.volume[1]
+
+
+def _prior_curve(spread: _Spread, centre: tuple[Array, Array, Array], weights: Array, away: Array) -> Array:
+    """The second derivatives of `_log_prior`, summed by weights (class, draw): of draws, moments alone are asked."""
+    exact, moved = spread.exact, centre[1]
+    share = jnp.sum(weights, 1)
+    first = jnp.einsum("ck,cki->ci", weights, away)
+    second = jnp.einsum("ck,cki,ckj->ij", weights, away, away)
+    found = jnp.einsum("c,cxy->xy", share, spread.share[2]) - 0.5 * jnp.einsum("ij,ijxy->xy", second, exact[2])
+    found = found - jnp.sum(share) * spread.volume[2]
+    crossed = jnp.einsum("ci,ijx,cjy->xy", first, exact[1], moved)
+    found = found + crossed + crossed.T - jnp.einsum("c,cix,ij,cjy->xy", share, moved, exact[0], moved)
+    return found + jnp.einsum("ci,ij,cjxy->xy", first, exact[0], centre[2])
 
 
 def _log_density(statement: Statement, x: Array, numbers: Numbers, cloud: Cloud) -> Array:
@@ -229,43 +280,56 @@ def _scores(statement: Statement, x: Array, cloud: Cloud) -> tuple[Array, Array]
 
 
 def _curves(statement: Statement, x: Array, cloud: Cloud) -> tuple[Array, Array, Array]:
+    return jax.tree.map(lambda v: v[:, 0], _curves_at(statement, x, cloud, jnp.zeros((len(cloud.phi), 1, 1))))
+
+
+def _curves_at(statement: Statement, x: Array, cloud: Cloud, shifts: Array) -> tuple[Array, Array, Array]:
     """Second derivatives of the logarithm of a sum: of its terms, by their weights, and how these differ.
 
     Measurements depend on few of the numbers, and what is expected of coordinates on their moments alone; so this
-    costs about what a gradient a number does.
+    costs about what a gradient does.
     """
     told = np.array([statement.estimated.index(n) for n in statement.told], int)
+    spread = _spread(statement, x)
 
-    def one(own: Cloud) -> tuple[Array, Array, Array]:
+    def of_patient(own: Cloud, shift: Array) -> tuple[Array, Array, Array]:
         row = jax.tree.map(lambda v: v[None], own)
+        centre = _differentiate(lambda y: statement.means(statement.numbers(y), own.signals), x)
 
         def base(part: Array) -> Array:
             y = x.at[told].set(part)
             return _log_base(statement, y, statement.numbers(y), row)[0]
 
-        def prior(y: Array) -> Array:
-            return _log_prior(statement, statement.numbers(y), row)[0]
+        measured = base(x[told])
+        along = jax.jacfwd(base)(x[told]) if len(told) else None
 
-        logs = base(x[told]) + prior(x)
-        value = jax.scipy.special.logsumexp(logs)
-        weights = jnp.exp(logs - value)  # (class, draw)
-        each = jax.jacfwd(prior)(x)
-        if len(told):
-            each = each.at[..., told].add(jax.jacfwd(base)(x[told]))
-        slope = jnp.einsum("ck,cki->i", weights, each)
-        curve = jnp.einsum("ck,cki,ckj->ij", weights, each, each) - jnp.outer(slope, slope)
-        middle = _centres(statement, statement.numbers(x), row)[0]
-        away = own.phi[None] - middle[:, None]
-        moments = middle, jnp.einsum("ck,cki->ci", weights, away), jnp.einsum("ck,cki,ckj->ij", weights, away, away)
-        share = jnp.sum(weights, 1)
-        curve = curve + jax.hessian(lambda y: _expected_prior(statement, y, row, share, moments))(x)
-        if len(told):
-            by_draw = jnp.sum(weights, 0)
-            more = jax.hessian(lambda part: jnp.sum(by_draw * jnp.where(own.solved, base(part), 0.0)))(x[told])
-            curve = curve.at[np.ix_(told, told)].add(more)
-        return value, slope, curve
+        def at(moved: Array) -> tuple[Array, Array, Array]:
+            away = own.phi - moved - centre[0][:, None]  # (class, draw, coordinate)
+            squares = jnp.einsum("cki,ij,ckj->ck", away, spread.exact[0], away)
+            logs = measured + spread.share[0][:, None] - 0.5 * squares - spread.volume[0]
+            value = jax.scipy.special.logsumexp(logs)
+            weights = jnp.exp(logs - value)
+            each = _prior_slopes(spread, centre, away)
+            if along is not None:
+                each = each.at[..., told].add(along)
+            slope = jnp.einsum("ck,ckx->x", weights, each)
+            curve = jnp.einsum("ck,ckx,cky->xy", weights, each, each) - jnp.outer(slope, slope)
+            curve = curve + _prior_curve(spread, centre, weights, away)
+            if along is not None:
+                by_draw = jnp.sum(weights, 0)
+                more = jax.hessian(lambda part: jnp.sum(by_draw * jnp.where(own.solved, base(part), 0.0)))(x[told])
+                curve = curve.at[np.ix_(told, told)].add(more)
+            return value, slope, curve
 
-    return jax.vmap(one)(cloud)
+        return jax.vmap(at)(shift)
+
+    return jax.vmap(of_patient)(cloud, shifts)
+
+
+def _values_at(statement: Statement, x: Array, cloud: Cloud, shifts: Array) -> tuple[Array, Array]:
+    """`_values` where coordinates are centred further on (patient, node); what measurements say is asked once."""
+    move = lambda shift: _values(statement, x, cloud._replace(phi=cloud.phi - shift[:, None]))  # noqa: E731
+    return jax.vmap(move, in_axes=1, out_axes=1)(shifts)
 
 
 def _log_weights(statement: Statement, x: Array, cloud: Cloud) -> Array:

@@ -39,7 +39,7 @@ class People:
         if not self.sky.sites:
             return plain
         whole = likelihood_of(self.sky, self.top.cloud, self.top.origin)
-        return whole.moved_by(np.einsum("qs,qsi->si", whole.weights(self.top.x), whole.places))  # type: ignore[union-attr]
+        return whole.moved_by(np.einsum("sq,sqi->si", whole.weights(self.top.x), whole.deviations))  # type: ignore[union-attr]
 
     @property
     def classes(self) -> np.ndarray:
