@@ -169,7 +169,7 @@ def _keep(target: Target, summed: tuple[str, ...], features: dict[str, Any], dat
             z, log_sd = target.noise(name).standardise(seen)
             real = data.read[name].real[:, None]
             count = jnp.broadcast_to(jnp.sum(real, -1), z.shape[:2]).astype(z.dtype)
-            found["sums"][name] = Sums(count, jnp.sum(jnp.where(real, z * z, 0), -1), jnp.sum(real * log_sd, -1))
+            found["sums"][name] = Sums(count, jnp.sum(jnp.where(real, z * z, 0), -1), jnp.sum(jnp.where(real, log_sd, 0), -1))
             continue
         asked = {n: v for n, v in features["true"][name].items() if n == name or n == target.noise(name).asks}
         found["true"][name] = asked

@@ -16,8 +16,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from twin.files.schema import examine
 from twin.errors import TwinErrors
+from twin.files.schema import examine
 from twin.library import as_model
 from twin.model import DiseaseModel
 from twin.patient import BoundPatient, Patient

@@ -11,8 +11,8 @@ from twin.model import DiseaseModel
 from twin.result.twin import Twin
 
 from ..method.pareto import resample
-from .cloud import Sky, numbers_of
 from .climb import Top, likelihood_of
+from .cloud import Sky, numbers_of
 from .marginal import Marginal
 from .statement import Statement
 

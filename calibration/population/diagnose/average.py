@@ -136,8 +136,8 @@ def foretell(posterior: Posterior, times: Mapping[str, Sequence[float]], seed: i
                 raise TwinError(f"forecast: no observable '{name}'; {suggest(name, model.observables())}")
             if min(several) <= last:
                 raise TwinError(
-                    f"forecast of '{name}' at {min(several):g}: patient '{one.id}' was measured until {last:g}; ask for "
-                    "later times"
+                    f"forecast of '{name}' at {min(several):g}: patient '{one.id}' was measured until {last:g}; ask "
+                    "for later times"
                 )
         more = [Measured(name, float(t), 1.0) for name, several in times.items() for t in several]
         seen = tuple(sorted((*one.observations, *more), key=lambda o: o.time))

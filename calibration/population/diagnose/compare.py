@@ -1,14 +1,14 @@
-"""Fits of several models to the same patients: information criteria, likelihood ratios, what predicts a patient left out.
+"""Fits of several models to the same patients: information criteria, likelihood ratios, patients left out.
 
-Of two models whose patients' numbers are the same, draws of either serve both, so most of their noise cancels in the
-difference of their likelihoods.
+Clouds of two fits come of the same seeds, and where patients' numbers mean the same in both models, draws of either
+serve both: so most of their noise cancels in the difference of the likelihoods.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -33,7 +33,6 @@ class Difference:
 
     value: float
     error: float
-    common: bool  # by common draws
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,9 +51,9 @@ class Ratio:
 def compare(fits: Mapping[str, PopulationFit]) -> xr.Dataset:
     """Criteria of each fit (model), smaller is better, and `elpd`, larger is better.
 
-    `difference` is -2 log likelihood less the first fit's, with the Monte-Carlo error of that. `elpd` is the log density
-    of every patient's data, predicted from a fit to all others; `elpd_difference` that less the best's, with the standard
-    error that patients' differences give.
+    `difference` is -2 log likelihood less the first fit's, with the Monte-Carlo error of that. `elpd` is the log
+    density of every patient's data, predicted from a fit to all others; `elpd_difference` that less the best's, with
+    the standard error that patients' differences give.
     """
     check_patients(fits)
     several, first = list(fits.values()), next(iter(fits.values()))
@@ -122,32 +121,31 @@ def mixed_p_value(statistic: float, degrees: int, zeros: int) -> float:
 
 
 def deviance_difference(first: PopulationFit, second: PopulationFit) -> Difference:
-    """-2 log likelihood of the second fit less the first's, on common draws where there are any."""
+    """-2 log likelihood of the second fit less the first's: cloud by cloud, which were made of the same seeds, or over
+    the same draws where these serve both, whichever has less noise.
+    """
     if first is second:
-        return Difference(0.0, 0.0, True)
-    plain = second.minus_two_ll - first.minus_two_ll
-    if (first.top.grid and second.top.grid) or not _are_alike(first, second):
-        return Difference(plain, math.hypot(first.minus_two_ll_error, second.minus_two_ll_error), False)
-    each = [_differ_over(one, first, second) for one in (first, second) if not one.top.grid]
-    value = float(np.mean([value for value, _ in each]))
-    return Difference(value, float(np.sqrt(sum(error**2 for _, error in each))) / len(each), True)
+        return Difference(0.0, 0.0)
+    both, alike = (first, second), _are_alike(first, second)
+    clouds = [one.top.clouds for one in both]
+    if all(one.top.grid for one in both) or len(clouds[0]) != len(clouds[1]):
+        error = math.hypot(*(one.minus_two_ll_error for one in both))
+        return Difference(second.minus_two_ll - first.minus_two_ll, error)
+    ways = [clouds, *([one, one] for one in clouds if alike)]
+    return min((_differ_over(way, both) for way in ways), key=lambda one: one.error)
 
 
-def _differ_over(whose: PopulationFit, first: PopulationFit, second: PopulationFit) -> tuple[float, float]:
-    """The difference over the draws of one of two fits; its standard error by how clouds disagree."""
-    logs, shifts, errors = [], [], []
-    clouds, count = whose.top.clouds, len(whose.top.clouds)
-    for fit in (first, second):
-        each = np.stack([
-            likelihood_of(fit.sky, _under(fit, cloud), fit.top.origin).values(fit.x) for cloud in clouds
-        ])  # fmt: skip
-        total = np.logaddexp.reduce(each, axis=0) - math.log(count)
-        ratios = np.exp(each - total)
+def _differ_over(clouds: Sequence[Sequence[Cloud]], fits: Sequence[PopulationFit]) -> Difference:
+    """The difference over clouds of the one and of the other; its error by how pairs of clouds disagree."""
+    logs, shifts, ratios = [], [], []
+    for own, fit in zip(clouds, fits, strict=True):
+        each = np.stack([likelihood_of(fit.sky, _under(fit, one), fit.top.origin).values(fit.x) for one in own])
+        total = np.logaddexp.reduce(each, axis=0) - math.log(len(own))
+        ratios.append(np.exp(each - total))
         logs.append(total.sum())
-        shifts.append(ratios.var(0, ddof=1).sum() / count)  # noise makes a log likelihood too small by half of this
-        errors.append(ratios)
-    apart = (errors[1] - errors[0]).var(0, ddof=1).sum() / count
-    return float(-2 * (logs[1] - logs[0]) - (shifts[1] - shifts[0])), float(2 * np.sqrt(apart))
+        shifts.append(ratios[-1].var(0, ddof=1).sum() / len(own))  # noise lowers a log likelihood by half of this
+    apart = (ratios[1] - ratios[0]).var(0, ddof=1).sum() / len(clouds[0])
+    return Difference(float(-2 * (logs[1] - logs[0]) - (shifts[1] - shifts[0])), float(2 * np.sqrt(apart)))
 
 
 def _under(fit: PopulationFit, cloud: Cloud) -> Cloud:

@@ -66,8 +66,8 @@ class Diagnosis:
 
     @functools.cached_property
     def influence(self) -> xr.Dataset:
-        """What leaving each patient out changes: every estimate, in its standard errors (patient, number); the whole fit
-        (`displacement`, as a chi-square; `cook` by number of estimates); the density of the patient's data.
+        """What leaving each patient out changes: every estimate, in its standard errors (patient, number); the whole
+        fit (`displacement`, as a chi-square; `cook` by number of estimates); the density of the patient's data.
         """
         found, names = self.leave_out(), names_of(self.sky.statement)
         along = slopes(self.sky.statement, self.top.x)
@@ -77,7 +77,8 @@ class Diagnosis:
             {
                 "moved": (("patient", "number"), moved), "displacement": ("patient", found.displacement),
                 "cook": ("patient", found.displacement / len(names)), "log_likelihood": ("patient", found.own),
-                "elpd": ("patient", found.elpd), "exact": ("patient", found.exact), "covered": ("patient", found.covered),
+                "elpd": ("patient", found.elpd), "exact": ("patient", found.exact),
+                "covered": ("patient", found.covered),
             },
             {"patient": list(found.patients), "number": names},
         )  # fmt: skip

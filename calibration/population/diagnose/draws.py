@@ -1,4 +1,4 @@
-"""Draws of the patients of a fit as the standard normal numbers that a target takes: of the population, of each patient."""
+"""Draws of the patients of a fit as standard normal numbers that a target takes: of the population, of each patient."""
 
 from __future__ import annotations
 

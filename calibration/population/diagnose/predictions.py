@@ -63,9 +63,7 @@ class Predictions:
             )  # fmt: skip
         ends = np.cumsum([one.shape[1] for one in places.values()])[:-1]
         split = jax.tree.map(lambda x: dict(zip(places, np.split(x, ends, axis=1), strict=True)), found)
-        return {
-            kind: {n: {word: split[n][word][kind] for word in split[n]} for n in self.names} for kind in places
-        }
+        return {kind: {n: {word: split[n][word][kind] for word in split[n]} for n in self.names} for kind in places}
 
     def true(self, name: str, kind: str) -> np.ndarray:
         """The course of an observable where it was measured, of people of a kind: typical, middle, own."""

@@ -43,7 +43,8 @@ def residuals(predictions: Predictions) -> xr.Dataset:
             "patient": np.array([target.patients[i].id for i in who], object),
             "observable": np.full(len(who), name, object), "time": pick(read.time), "value": pick(read.value),
             "bound": pick(read.bound), "lower_limit": pick(lower), "upper_limit": pick(upper),
-            "typical": pick(predictions.true(name, "typical")[:, 0]), "own": pick(predictions.true(name, "middle")[:, 0]),
+            "typical": pick(predictions.true(name, "typical")[:, 0]),
+            "own": pick(predictions.true(name, "middle")[:, 0]),
             "own_low": pick(own[0]), "own_high": pick(own[1]), "low": pick(again[0]), "high": pick(again[1]),
             "population_low": pick(new[0]), "population_high": pick(new[1]),
             "iwres": pick(nothing if z is None else np.where(read.bound == 0, z[:, 0], np.nan)),
@@ -77,7 +78,7 @@ def conditional_residuals(predictions: Predictions) -> dict[str, np.ndarray]:
         for name, one in linear.items():
             if one is None:
                 continue
-            mean, sds, slopes = one
+            _, sds, slopes = one
             z = predictions.residuals(name)
             keep = kept[name] = reads[name].real[i] & (reads[name].bound[i] == 0)
             # what was measured less what the linearised course of a typical person is

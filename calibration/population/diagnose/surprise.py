@@ -21,8 +21,8 @@ from twin.model import LogNormal
 from twin.model.noise import Seen
 from twin.types import Array
 
-from ..cloud import Cloud, Sky, numbers_of
 from ..climb import Top
+from ..cloud import Cloud, Sky, numbers_of
 from ..marginal import Marginal, _moved, _person
 from ..people import People
 from ..report import names_of, slopes
@@ -37,7 +37,7 @@ _MOST = 4  # patients who are left out, one after the other
 
 @dataclasses.dataclass(frozen=True)
 class Surprise:
-    """A patient who does not go with the others, and why; `p_value` for all patients and numbers that were looked at."""
+    """A patient who does not go with the others, and why; `p_value` is for all that was looked at."""
 
     patient: str
     reason: str
@@ -143,7 +143,9 @@ class _Look:
         whose = np.array([patient])
         weights = _weigh(self.sky.statement, x, self.top.cloud.rows(whose))
         p, size, count = _misfits(self.sky.statement, x, self.top.cloud, weights, whose)
-        told = f"measurements are {size[0]:.1f} standard errors from their own course, in the square mean of {count[0]:.0f}"
+        told = (
+            f"measurements are {size[0]:.1f} standard errors (root mean square of {count[0]:.0f}) from their own course"
+        )
         return told + "; see whether each is right", float(min(p[0] * len(self.sky.target), 1.0))
 
     def _influence(self, patient: int, x: np.ndarray, covered: bool) -> tuple[str, float]:

@@ -31,6 +31,7 @@ class _Part:
     value: np.ndarray  # infinite beyond a limit
     new: np.ndarray
     scale: np.ndarray  # what is predicted of each
+    limits: np.ndarray  # lower and upper (2, measurement)
 
 
 def vpc(
@@ -47,7 +48,7 @@ def vpc(
 
     Returns:
         One row a bin: observable, stratum, time (the median), count; seen_5, low_5, middle_5, high_5 and so on, which
-        are not a number below what could be read; and seen, low, middle, high of the share `below` and `above` limits.
+        are not a number below what could be read; and seen, low, middle, high of the share `below` and `above` limits, and where these are (`limit_below`).
     """
     strata = _strata(predictions, by)
     rows = []
@@ -88,8 +89,9 @@ def _collect(predictions: Predictions, name: str, who: np.ndarray, after_dose: b
     value = np.where(read.bound == 0, read.value, np.where(read.bound < 0, -np.inf, np.inf))
     time = _since_dose(predictions, read.time) if after_dose else read.time
     return _Part(
-        time[kept], value[kept], np.moveaxis(new, 1, -1)[kept].T, predictions.true(name, "typical")[:, 0][kept]
-    )
+        time[kept], value[kept], np.moveaxis(new, 1, -1)[kept].T, predictions.true(name, "typical")[:, 0][kept],
+        np.stack([lower[kept], upper[kept]]),
+    )  # fmt: skip
 
 
 def _since_dose(predictions: Predictions, time: np.ndarray) -> np.ndarray:
@@ -120,6 +122,7 @@ def _table(part: _Part, bins: int | Sequence[float], corrected: bool) -> list[di
             row |= _four(str(percent), [float(v) if np.isfinite(v) else float("nan") for v in said])
         for word, beyond in (("below", -np.inf), ("above", np.inf)):
             shares = np.mean(new == beyond, axis=1)
+            row[f"limit_{word}"] = _middle(part.limits[int(word == "above")][mine])
             row |= _four(word, [float(np.mean(value == beyond)), *np.quantile(shares, _INTERVAL).tolist()])
         rows.append(row)
     return rows
@@ -127,6 +130,11 @@ def _table(part: _Part, bins: int | Sequence[float], corrected: bool) -> list[di
 
 def _four(word: str, said: Sequence[float]) -> dict[str, float]:
     return dict(zip((f"{kind}_{word}" for kind in ("seen", "low", "middle", "high")), said, strict=True))
+
+
+def _middle(limits: np.ndarray) -> float:
+    """Of those that there are."""
+    return float(np.median(limits[np.isfinite(limits)])) if np.isfinite(limits).any() else float("nan")
 
 
 def _bin(time: np.ndarray, bins: int | Sequence[float]) -> np.ndarray:
