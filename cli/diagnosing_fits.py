@@ -5,9 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-TABLES = ("residuals.csv", "predictive_check.csv", "influence.csv")
-FIGURES = ("residuals.png", "predictive_check.png", "influence.png")
-
 
 def diagnose_fit(fit: Any, folder: Path) -> tuple[str, tuple[str, ...]]:
     """Writes the tables and figures of a `PopulationFit` into a folder; what there is to say, and the files' names."""
@@ -17,16 +14,19 @@ def diagnose_fit(fit: Any, folder: Path) -> tuple[str, tuple[str, ...]]:
     from .report.fit_diagnosis_text import to_text
 
     found, model = fit.diagnose(), fit.statement.model
-    checks = [found.vpc(), found.vpc(corrected=True)]
-    _write(found.residuals, folder / TABLES[0])
-    _write(checks[1], folder / TABLES[1])
-    _write(_with_names(found.influence), folder / TABLES[2])
+    _write(found.residuals, folder / "residuals.csv")
+    _write(_with_names(found.influence), folder / "influence.csv")
     how = {"time_unit": model.time_unit, "units": {n: o.unit for n, o in model.observables().items()}}
-    figure.draw_residuals(found.residuals, folder / FIGURES[0], **how)
-    figure.draw_vpc(checks, found.residuals, folder / FIGURES[1], **how)
-    figure.draw_influence(found.influence, folder / FIGURES[2])
+    figure.draw_influence(found.influence, folder / "influence.png")
+    files = ["residuals.csv", "influence.csv", "influence.png"]
+    if found.predictions.numbers:
+        checks = [found.vpc(), found.vpc(corrected=True)]
+        _write(checks[1], folder / "predictive_check.csv")
+        figure.draw_residuals(found.residuals, folder / "residuals.png", **how)
+        figure.draw_vpc(checks, found.residuals, folder / "predictive_check.png", **how)
+        files += ["predictive_check.csv", "residuals.png", "predictive_check.png"]
     pages = figure.draw_people(found.residuals, solve_courses(found.predictions), folder, **how)
-    return to_text(found), (*TABLES, *FIGURES, *(page.name for page in pages))
+    return to_text(found), (*files, *(page.name for page in pages))
 
 
 def _with_names(influence: Any) -> Any:

@@ -47,6 +47,9 @@ def _shrinkage(diagnosis: Any) -> Iterator[str]:
 
 def _checks(diagnosis: Any) -> Iterator[str]:
     """How often the data's percentiles lie where 95 % of replicates' do."""
+    if not diagnosis.predictions.numbers:
+        yield "no predictive check: no numbers were measured"
+        return
     check = diagnosis.vpc(corrected=True)
     yield "predictive check, corrected for predictions: the data's percentiles within 95 % of replicated data sets"
     for name in dict.fromkeys(check["observable"].values):

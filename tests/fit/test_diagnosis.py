@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 
 import numpy as np
@@ -19,6 +20,7 @@ from calibration.population.diagnose.surprise import surprising_patients
 from calibration.population.diagnose.vpc import vpc
 from calibration.population.fit import fit_population
 from calibration.target import Read
+from cli.diagnosing_fits import diagnose_fit
 from twin.errors import TwinError
 from twin.patient import Measured
 
@@ -334,3 +336,14 @@ def test_common_draws_cancel_noise(shared_data):
     apart = np.hypot(*(one.minus_two_ll_error for one in drawn))
     assert found.error < 0.5 * apart
     assert found.value == pytest.approx(exactly, abs=4 * found.error)
+
+
+def test_the_command_writes_tables_figures_and_names_rats(rats, tmp_path):
+    """Rat 9, far lightest in growth, and rat 3, off its line, move the fit most."""
+    text, files = diagnose_fit(rats, tmp_path)
+    assert {one.name for one in tmp_path.iterdir()} == set(files)
+    assert "measured                     150" in text
+    assert "log density of patients left out: -558.0" in text
+    table = list(csv.DictReader((tmp_path / "influence.csv").open()))
+    assert [row["patient"] for row in sorted(table, key=lambda r: -float(r["cook"]))[:2]] == ["3", "9"]
+    assert len(list(csv.DictReader((tmp_path / "residuals.csv").open()))) == 150

@@ -161,7 +161,7 @@ def _are_alike(first: PopulationFit, second: PopulationFit) -> bool:
         return False
     some = np.arange(min(8, len(first.sky.target)))
     draws = first.top.clouds[0].rows(some)
-    u = to_standard(second.sky, second.x, _padded(draws.phi, len(second.sky.target)))[some]
+    u = to_standard(second.sky, second.x, _pad(draws.phi, len(second.sky.target)))[some]
     again = second.sky.solve(second.x, u, draws.log_base, some)
     pairs = [(draws.sums[n].squares, again.sums[n].squares) for n in draws.sums]
     pairs += [(draws.true[n][m], again.true[n][m]) for n in draws.true for m in draws.true[n]]
@@ -171,6 +171,6 @@ def _are_alike(first: PopulationFit, second: PopulationFit) -> bool:
     )
 
 
-def _padded(phi: np.ndarray, count: int) -> np.ndarray:
+def _pad(phi: np.ndarray, count: int) -> np.ndarray:
     """With the last row again, for patients who are not asked."""
     return np.concatenate([phi, np.repeat(phi[-1:], count - len(phi), axis=0)])

@@ -17,7 +17,7 @@ from ..maximise import maximise, take_step
 from ..people import People
 
 _ROOM = 3.0  # the longest first step, on the vector's scale
-_SMALL = 0.1  # displacement: below it one step finds the others' log likelihood within a tenth of what it changes
+_SMALL = 0.3  # displacement: below it one step tells the change of the patient's log density within a tenth
 _SETTLED = 1e-6  # of log density: within 0.002 standard errors of the maximum
 _KEPT = 0.3  # of effective draws: with fewer, clouds no longer count where the estimates have gone
 

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from twin.errors import TwinError
+from twin.model.noise import Noise
 
 from ...check.replicates import replicates
 from ...target import Target
@@ -39,6 +40,11 @@ class Predictions:
     @property
     def names(self) -> tuple[str, ...]:
         return self.target.seen
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Those whose measurements are numbers; classes and events have no percentiles."""
+        return tuple(n for n in self.names if type(self.target.noise(n)).cumulative is not Noise.cumulative)
 
     @functools.cached_property
     def places(self) -> dict[str, np.ndarray]:

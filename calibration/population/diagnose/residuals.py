@@ -96,9 +96,9 @@ def conditional_residuals(predictions: Predictions) -> dict[str, np.ndarray]:
 
 
 def distribution_errors(predictions: Predictions) -> dict[str, np.ndarray]:
-    """NPDE (patient, measurement)."""
-    reads, names = predictions.target.data.read, predictions.names
-    found = {n: np.full(reads[n].value.shape, np.nan) for n in names}
+    """NPDE (patient, measurement); not a number of classes and events."""
+    reads, names = predictions.target.data.read, predictions.numbers
+    found = {n: np.full(reads[n].value.shape, np.nan) for n in predictions.names}
     generators = [np.random.default_rng(seed) for seed in predictions.sky.seeds(predictions.seed, 5004)]
     for i, generator in enumerate(generators):
         kept = {n: reads[n].real[i] for n in names}
@@ -106,6 +106,8 @@ def distribution_errors(predictions: Predictions) -> dict[str, np.ndarray]:
             _draw_beyond(reads[n], predictions.replicates[n][i][:, kept[n]], i, kept[n], generator)
             for n in names if kept[n].any()
         ]  # fmt: skip
+        if not any(one.any() for one in kept.values()):
+            continue
         scores = npde(np.concatenate([v for v, _ in both]), np.concatenate([a for _, a in both], axis=1), generator)
         for name, keep in kept.items():
             found[name][i, keep], scores = scores[: keep.sum()], scores[keep.sum() :]

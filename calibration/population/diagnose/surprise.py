@@ -32,6 +32,7 @@ from .leaving_out import Without
 LEVEL = 0.01  # one right fit in a hundred names somebody
 _ROOM = 10.0  # times LEVEL: a closer look is worth it
 _OVER = 2.0  # times that a step of Newton's tells too much of a patient's influence
+_TOLD = 0.5  # of a number's variance between patients, at least, that a patient's data resolve
 _MOST = 4  # patients who are left out, one after the other
 
 
@@ -163,11 +164,14 @@ class _Look:
 
 
 def _distances(statement: Statement, x: np.ndarray, away: np.ndarray, covariances: np.ndarray) -> np.ndarray:
-    """Deviations' means over what these vary by between patients: by less than deviations, where data say little."""
+    """Deviations' means over what these vary by between patients: by less than deviations, where data say less.
+
+    Where data say next to nothing, means are as far from normal as data are: they are not looked at.
+    """
     total = np.diagonal(np.asarray(statement.covariance(numbers_of(statement, x), sites=True)))
     own = np.diagonal(covariances, axis1=1, axis2=2)
     left = total - own
-    return np.where(left > 1e-3 * total, away / np.sqrt(np.maximum(left, 1e-300)), 0.0)
+    return np.where(left > _TOLD * total, away / np.sqrt(np.maximum(left, 1e-300)), 0.0)
 
 
 def _weigh(statement: Statement, x: np.ndarray, cloud: Cloud) -> np.ndarray:

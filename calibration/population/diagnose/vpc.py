@@ -48,15 +48,20 @@ def vpc(
 
     Returns:
         One row a bin: observable, stratum, time (the median), count; seen_5, low_5, middle_5, high_5 and so on, which
-        are not a number below what could be read; and seen, low, middle, high of the share `below` and `above` limits, and where these are (`limit_below`).
+        are not a number below what could be read; and seen, low, middle, high of the share `below` and `above` limits,
+        and where these are (`limit_below`, `limit_above`).
     """
     strata = _strata(predictions, by)
     rows = []
-    for name in predictions.names:
+    for name in predictions.numbers:
         for stratum, who in strata.items():
             part = _collect(predictions, name, who, after_dose)
             if part.time.size:
                 rows += [{"observable": name, "stratum": stratum, **row} for row in _table(part, bins, corrected)]
+    if not rows:
+        raise TwinError(
+            "predictive check: of these patients no numbers were measured, whose percentiles could be checked"
+        )
     columns = {word: np.array([row[word] for row in rows]) for word in rows[0]}
     columns |= {word: columns[word].astype(object) for word in ("observable", "stratum")}
     return xr.Dataset({word: ("bin", values) for word, values in columns.items()}, {}, {"corrected": int(corrected)})
