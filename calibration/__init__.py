@@ -14,6 +14,11 @@ from .check.sbc import sbc
 from .feedback import choose_dose
 from .fit import calibrate
 from .ladder import METHODS
+from .population.answer import run_fit
+from .population.diagnose.average import Average, average
+from .population.diagnose.compare import compare, likelihood_ratio
+from .population.fit import PopulationFit, fit_population
+from .population.store import load_fit
 from .posterior import Posterior
 from .prior import Prior
 from .replay import Replay, replay
@@ -21,6 +26,7 @@ from .target import Target
 from .update import update
 
 __all__ = [
-    "METHODS", "Answer", "Posterior", "Prior", "Replay", "Target", "calibrate", "checks", "choose_dose", "forecast",
-    "replay", "run_scenario", "sbc", "update", "vpc",
+    "METHODS", "Answer", "Average", "PopulationFit", "Posterior", "Prior", "Replay", "Target", "average", "calibrate",
+    "checks", "choose_dose", "compare", "fit_population", "forecast", "likelihood_ratio", "load_fit", "replay", "run_fit",
+    "run_scenario", "sbc", "update", "vpc",
 ]  # fmt: skip

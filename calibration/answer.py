@@ -64,6 +64,7 @@ def run_scenario(
         The posterior of its patients, the result, and the rows of its summary.
     """
     loaded = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
+    loaded.require_regimens()
     loaded, found, held, doubts = _draws_of(loaded.but(**changes), posterior)
     people = loaded.people()
     own: dict[str, Any] = people.own() if people is not None else _own(held)

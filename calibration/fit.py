@@ -62,7 +62,7 @@ def calibrate(
     if censored not in CENSORED:
         raise TwinError(f"unknown treatment of censored values '{censored}'; {suggest(censored, CENSORED)}")
     people = bind_patients(model, patients)
-    taken = people if censored == "m3" else [_without_censored(p) for p in people]
+    taken = people if censored == "m3" else [without_censored(p) for p in people]
     with jax.enable_x64(True):
         target = Target(model, taken, Prior.of(model, priors), solver=solver, rtol=rtol, atol=atol)
         found = climb(target, method=method, draws=draws, seed=seed)
@@ -70,5 +70,6 @@ def calibrate(
     return found.with_stats(left_out=np.array(left, float))
 
 
-def _without_censored(patient: BoundPatient) -> BoundPatient:
+def without_censored(patient: BoundPatient) -> BoundPatient:
+    """The patient without values that are known to lie beyond a limit."""
     return dataclasses.replace(patient, observations=tuple(o for o in patient.observations if o.bound == 0))

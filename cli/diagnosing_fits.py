@@ -3,7 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .result_folder import choose, replacing, writing
+
+if TYPE_CHECKING:
+    from twin.scenario import Scenario
+
+_FILES = (
+    "residuals.csv", "influence.csv", "predictive_check.csv", "residuals.png", "influence.png", "predictive_check.png",
+    "patients",
+)  # fmt: skip
+
+
+def diagnose_scenario(scenario: Scenario, path: str, *, out: Path) -> None:
+    """Fits a scenario's population, prints what the checks show, and stores them."""
+    from calibration import run_fit
+
+    from .report.fit_text import to_text
+
+    fit, folder = run_fit(scenario), choose([path], out)[path]
+    with replacing(folder, scenario, owns=_FILES) as part, writing(folder):
+        said, files = diagnose_fit(fit, part)
+    click.echo(f"{to_text(fit.to_tree(), 'R')}\n\n{said}\n\n{folder}: {', '.join(files)}")
 
 
 def diagnose_fit(fit: Any, folder: Path) -> tuple[str, tuple[str, ...]]:
@@ -25,8 +49,9 @@ def diagnose_fit(fit: Any, folder: Path) -> tuple[str, tuple[str, ...]]:
         figure.draw_residuals(found.residuals, folder / "residuals.png", **how)
         figure.draw_vpc(checks, found.residuals, folder / "predictive_check.png", **how)
         files += ["predictive_check.csv", "residuals.png", "predictive_check.png"]
-    pages = figure.draw_people(found.residuals, solve_courses(found.predictions), folder, **how)
-    return to_text(found), (*files, *(page.name for page in pages))
+    (folder / "patients").mkdir()
+    figure.draw_people(found.residuals, solve_courses(found.predictions), folder / "patients", **how)
+    return to_text(found), (*files, "patients")
 
 
 def _with_names(influence: Any) -> Any:

@@ -14,6 +14,7 @@ import click
 COMMANDS = {
     "simulate": "Run scenarios: outcome table, figure and dataset, one result folder each.",
     "calibrate": "Fit patients to their observations: posteriors, and whether to trust them.",
+    "fit": "Fit a population to many patients: estimates with errors, and whether to trust them.",
     "sampling": "Choose when to measure: the times that tell most about patients or a population.",
     "optimise": "Choose a treatment: the best of what can be given, judged on draws that did not choose it.",
     "trial": "Simulate trials: power, error, size and duration of a design, each with its standard error.",

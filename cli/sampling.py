@@ -30,6 +30,7 @@ def sample_all(
 
     def work(scenario: Scenario, folder: Path) -> str:
         scenario.require_patients("to be measured")
+        scenario.require_regimens()
         if scenario.file.sampling is None:
             raise TwinError("does not ask when to measure; add 'sampling: {measure: ..., windows: ..., choose: 2}'")
         return _choose(scenario.but(**instead), folder, posterior)

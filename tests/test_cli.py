@@ -188,7 +188,8 @@ def test_an_unknown_command_gets_a_suggestion(capsys):
 def test_schema_is_json(capsys):
     scenario = json.loads(run(["schema"], capsys)[1])
     patient = json.loads(run(["schema", "--patient"], capsys)[1])
-    assert set(scenario["required"]) == {"model", "regimens"}
+    assert set(scenario["required"]) == {"model"}
+    assert scenario["anyOf"] == [{"required": ["regimens"]}, {"required": ["fit"]}]
     assert scenario["oneOf"] == [{"required": ["patients"]}, {"required": ["population"]}]
     assert "observations" in patient["properties"]
 

@@ -47,6 +47,7 @@ RUN_PAGES = (
     "trials",
     "benefit",
     "nca",
+    "fit",
 )
 RUN = ["README.md", *(f"docs/{n}.md" for n in RUN_PAGES)]
 
@@ -107,7 +108,7 @@ def keys(schema: Any) -> Iterator[str]:
 def test_every_key_is_described(schema):
     known = set(keys(json_schema(schema)))
     assert len(known) > 10
-    pages = ("scenarios", "feedback", "sampling", "optimise", "populations", "trials", "benefit", "occasions")
+    pages = ("scenarios", "feedback", "sampling", "optimise", "populations", "trials", "benefit", "occasions", "fit")
     words = {word for page in pages for word in named(DOCS / f"{page}.md")}
     words |= {word.strip(":") for word in words}
     assert known <= words, f"none of the pages {', '.join(pages)} describes {sorted(known - words)}"
@@ -268,6 +269,7 @@ REST = {"model": "warfarin", "patients": [{"id": "ana"}], "regimens": {"usual": 
             "populations",
             "trials",
             "benefit",
+            "fit",
         )
     ],
 )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from calibration.answer import optimise_scenario, run_benefit, run_scenario, run_trial
+    from calibration.population.answer import run_fit
 
     from .api.benefit import who_benefits
     from .api.export import export_population
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from .result.contrast import contrast
     from .result.dataset import load as load_result
     from .result.dataset import save as save_result
+    from .result.population import load_population
     from .result.summary import summarise
     from .result.twin import Twin, load_twin
     from .run.processor import fast_cpu
@@ -57,6 +59,7 @@ __all__ = [
     "information",
     "load_model",
     "load_patient",
+    "load_population",
     "load_result",
     "load_scenario",
     "load_twin",
@@ -67,6 +70,7 @@ __all__ = [
     "optimise_scenario",
     "renew",
     "run_benefit",
+    "run_fit",
     "run_scenario",
     "run_trial",
     "save_result",
@@ -100,6 +104,7 @@ _HOME = {
     "information": "api.sampling",
     "load_model": "library",
     "load_patient": "patient",
+    "load_population": "result.population",
     "load_result": "result.dataset",
     "load_scenario": "scenario",
     "load_twin": "result.twin",
@@ -110,6 +115,7 @@ _HOME = {
     "optimise_scenario": "calibration.answer",
     "renew": "model.extension",
     "run_benefit": "calibration.answer",
+    "run_fit": "calibration.population.answer",
     "run_scenario": "calibration.answer",
     "run_trial": "calibration.answer",
     "save_result": "result.dataset",

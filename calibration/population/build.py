@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Sequence
 
 import jax
@@ -17,6 +16,7 @@ from twin.scenario.fit_entry import FitEntry
 from ..prior import Prior
 from ..target import Target
 from .cloud import Sky
+from .compile import careful
 from .statement import Coordinate, Level, Numbers, Statement
 
 _SAME = 1e-9  # relative: a parameter that moves less than this does not depend on a value
@@ -162,6 +162,9 @@ def _site(model: DiseaseModel, entry: FitEntry, effects: tuple[str, ...]) -> Lev
 
 def sites_of(model: DiseaseModel, people: Sequence[BoundPatient], entry: FitEntry) -> tuple[float, ...]:
     """Which site each patient belongs to; nothing where a fit has no sites."""
+    for one in people if entry.sites else ():
+        if entry.sites.by in one.assumed:
+            raise TwinError(f"patient '{one.id}': '{entry.sites.by}' is not given, and says the site; give it")
     return tuple(one.covariates[entry.sites.by] for one in people) if entry.sites else ()
 
 
@@ -218,20 +221,21 @@ def _find_dependence(
     with jax.enable_x64(True):
         slopes = jax.tree.map(np.asarray, _slopes_of(statement, rows))
     sizes = {n for name in target.seen for n in target.noise(name).parameters}
-    errors = sizes - {n for name in target.seen for n in target.noise(name).drives}
+    beside = sizes - {n for name in target.seen for n in target.noise(name).drives}
+    beside |= {n for several in statement.model.covariate_effects.values() for n in several}
     first = np.r_[True, owner[1:] != owner[:-1]]
     start = np.maximum.accumulate(np.where(first, np.arange(len(owner)), 0))
     found, told = [], []
     for j, name in enumerate(statement.estimated):
         told += [name] if any(np.any(np.abs(slopes[n][:, j]) > _SAME) for n in sizes) else []
-        plain = {n: v[:, j] for n, v in slopes.items() if n not in statement.effects and n not in errors}
+        plain = {n: v[:, j] for n, v in slopes.items() if n not in statement.effects and n not in beside}
         apart = [v[:, j] - v[start, j] for n, v in slopes.items() if n in statement.effects]
         if any(np.any(np.abs(v) > _SAME) for v in plain.values()) or any(np.any(np.abs(v) > _SAME) for v in apart):
             found.append(name)
     return tuple(found), tuple(n for n in statement.estimated if n in {*found, *told})
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@careful
 def _slopes_of(statement: Statement, rows: jax.Array) -> dict[str, jax.Array]:
     """How a typical person's parameters move with the estimated values (row, value), effects on their normal scale."""
     declared = statement.model.parameters()

@@ -23,6 +23,7 @@ from .shape import Places, adapt, find_places, grid_cloud, guess_around, scatter
 from .sites import SiteMarginal
 
 LogPrior = Callable[[np.ndarray], tuple[float, np.ndarray, np.ndarray]]
+Progress = Callable[[int, float], None]  # rounds so far, and how far the last moved (standard errors)
 Likelihood = Marginal | SiteMarginal
 NODES = {1: 31, 2: 15, 3: 9, 4: 7}  # Gauss-Hermite nodes a coordinate, by how many coordinates there are
 POOLED = 4  # clouds that are pooled at first
@@ -30,7 +31,7 @@ _MOST = 16  # times as many draws, at most, as are asked for
 _STILL = 0.05  # of a standard error: how far noise may move an estimate
 _EXACT = 1e-4  # the same with nodes, which have no noise
 _NEAR = 0.5  # standard errors: pooled clouds must have been made no further than this from their maximum
-_ROUNDS = 30
+_ROUNDS = 20
 _KEPT = 0.3  # of the effective draws where a cloud was made: with fewer, it is made anew
 _ROOM = 0.3  # on the vector's scale: how far values without effects may go from where they were solved
 _FARTHEST = 1.0  # and any number in one round
@@ -76,7 +77,7 @@ class Top:
 
 def climb(
     sky: Sky, x: np.ndarray, *, draws: int, seed: int, grid: bool | None = None, log_prior: LogPrior | None = None,
-    before: Places | None = None,
+    before: Places | None = None, progress: Progress | None = None,
 ) -> Top:  # fmt: skip
     """The population of highest likelihood (or posterior, with a `log_prior`) from `x`.
 
@@ -95,6 +96,8 @@ def climb(
         found = _maximise(likelihood_of(sky, cloud, x), x, log_prior, sky)
         moved = away(found, x)
         rounds.append(Round(cloud.draws, found.value, moved, _fewest(sky, cloud, x)))
+        if progress is not None:
+            progress(len(rounds), moved)
         origin, x = x, found.x
         still = found.settled and moved < (_EXACT if nodes else _NEAR)
         if still:
@@ -102,7 +105,7 @@ def climb(
     assert places is not None
     noise = np.zeros(len(x))
     top = Top(found, (cloud,), places, None, origin, tuple(rounds), still, nodes, noise, log_prior)
-    return top if nodes or not still else _pool(sky, top, draws=draws, seed=seed, generators=generators)
+    return top if nodes or not still else _pool(sky, top, draws=draws, seed=seed, generators=generators, told=progress)
 
 
 def is_gridded(sky: Sky, places: Places) -> bool:
@@ -118,7 +121,9 @@ def nodes_of(sky: Sky) -> int:
     return NODES[size]
 
 
-def _pool(sky: Sky, top: Top, *, draws: int, seed: int, generators: list[np.random.Generator]) -> Top:
+def _pool(
+    sky: Sky, top: Top, *, draws: int, seed: int, generators: list[np.random.Generator], told: Progress | None
+) -> Top:  # fmt: skip
     """Clouds around one place until their noise is a small share of a standard error."""
     each = max(SLICE, -(-draws // POOLED // SLICE) * SLICE)
     clouds: list[Cloud] = []
@@ -136,6 +141,8 @@ def _pool(sky: Sky, top: Top, *, draws: int, seed: int, generators: list[np.rand
         moved, x = away(found, origin), found.x
         noise = noise_of(sky, clouds, origin, found)
         rounds.append(Round(each * len(clouds), found.value, moved, _fewest(sky, pool(clouds), x)))
+        if told is not None:
+            told(len(rounds), moved)
         near = found.settled and moved < _NEAR
         still = near and bool(np.max(noise / errors_of(found)) < _STILL)
         if not near and not still and turn < _ROUNDS + _MOST * POOLED:

@@ -21,6 +21,7 @@ from twin.types import Array
 
 from ..method.importance import DEGREES, Guess
 from ..target import Belief, Data, Read, Target
+from .compile import careful
 from .statement import Numbers, Statement
 
 SLICE = 128  # draws go through programs in rows of so many, so that any number of them shares these
@@ -148,12 +149,12 @@ def numbers_of(statement: Statement, x: np.ndarray) -> Numbers:
         return jax.tree.map(np.asarray, _numbers(statement, jnp.asarray(x)))
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@careful
 def _numbers(statement: Statement, x: Array) -> Numbers:
     return statement.numbers(x)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@careful
 def means_of(statement: Statement, x: Array, signals: Array) -> Array:
     numbers = statement.numbers(x)
     return jax.vmap(lambda row: statement.means(numbers, row))(signals)

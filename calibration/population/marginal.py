@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from twin.model.noise import Seen
+from twin.run.processor import compiler_options
 from twin.types import Array
 
 from ..parallel import Once, in_parts
@@ -138,7 +139,7 @@ def _combine(people: int, value: np.ndarray, slope: np.ndarray, curve: np.ndarra
 @functools.lru_cache(maxsize=64)
 def program(function: Callable[..., Any], statement: Statement) -> Once:
     """The compiled form of a function of (statement, x, cloud); equal statements share it."""
-    return Once(jax.jit(functools.partial(function, statement)))
+    return Once(jax.jit(functools.partial(function, statement), compiler_options=compiler_options(careful=True)))
 
 
 def log_weights(statement: Statement, x: Array, cloud: Cloud) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 
+import jax
 import numpy as np
 
 from twin.model import DiseaseModel
@@ -72,10 +73,15 @@ class People:
     @property
     def shrinkage(self) -> dict[str, float]:
         """1 - sd of patients' mean deviations over the population's sd, by coordinate's parameter."""
+        found = 1 - self.means.std(0, ddof=1) / self.sds
+        return {one.parameter: float(value) for one, value in zip(self.sky.statement.coordinates, found, strict=True)}
+
+    @property
+    def sds(self) -> np.ndarray:
+        """The population's standard deviation of each coordinate, between sites and occasions, too."""
         statement = self.sky.statement
-        sds = np.sqrt(np.diagonal(statement.covariance(numbers_of(statement, self.top.x), sites=True)))
-        found = 1 - self.means.std(0, ddof=1) / sds
-        return {one.parameter: float(value) for one, value in zip(statement.coordinates, found, strict=True)}
+        with jax.enable_x64(True):
+            return np.sqrt(np.diagonal(statement.covariance(numbers_of(statement, self.top.x), sites=True)))
 
     def draw(self, count: int, seed: int) -> np.ndarray:
         """Equally likely deviations of each coordinate (patient, draw, coordinate)."""
@@ -107,10 +113,12 @@ def split_occasions(statement: Statement, x: np.ndarray, moved: np.ndarray, seed
     size, count = len(effects), len(coordinates)
     prior = np.zeros((size + count, size + count))  # of patients' deviations, then of every coordinate's own
     prior[:size, :size] = numbers.omega + numbers.site
-    both = statement.covariance(numbers) - numbers.omega[np.ix_(*[[c.effect for c in coordinates]] * 2)]
+    with jax.enable_x64(True):
+        coordinate = np.asarray(statement.covariance(numbers))
+    both = coordinate - numbers.omega[np.ix_(*[[c.effect for c in coordinates]] * 2)]
     prior[size:, size:] = both
     sums = np.concatenate([np.eye(size)[[c.effect for c in coordinates]], np.eye(count)], axis=1)
-    gain = prior @ sums.T @ np.linalg.inv(sums @ prior @ sums.T)
+    gain = prior @ sums.T @ np.linalg.pinv(sums @ prior @ sums.T, hermitian=True)  # a variance may be next to 0
     values, vectors = np.linalg.eigh(prior)
     z = np.random.default_rng([seed, 1]).standard_normal((*moved.shape[:2], size + count))
     before = z @ (vectors * np.sqrt(np.maximum(values, 0.0))).T

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 from typing import Any
 
@@ -15,6 +14,7 @@ from twin.errors import TwinError, suggest
 from twin.scenario.fit_entry import NumberPriorEntry, PopulationPriors
 from twin.types import Array
 
+from .compile import careful
 from .statement import Statement
 
 
@@ -72,7 +72,7 @@ class PopulationPrior:
         return found
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@careful
 def _derivatives(prior: PopulationPrior, x: Array) -> tuple[Array, Array, Array]:
     density = prior.log_density
     return density(x), jax.grad(density)(x), jax.hessian(density)(x)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from twin.types import Array
 
+from .compile import careful
 from .statement import Level, Statement
 
 
 def say(statement: Statement, x: np.ndarray) -> dict[str, float]:
     """Every estimated number by its name."""
     with jax.enable_x64(True):
-        found = np.asarray(_said(statement, jnp.asarray(x, float)))
+        found = np.asarray(_call(statement, jnp.asarray(x, float)))
     return dict(zip(names_of(statement), found.tolist(), strict=True))
 
 
@@ -41,7 +40,6 @@ def _levels(statement: Statement) -> list[tuple[str, Level]]:
     return [("", statement.between), ("occasion ", statement.occasion), ("site ", statement.site)]
 
 
-@functools.partial(jax.jit, static_argnums=0)
 def _said(statement: Statement, x: Array) -> Array:
     numbers = statement.numbers(x)
     found = [numbers.typical[name] for name in statement.estimated]
@@ -60,6 +58,9 @@ def _said(statement: Statement, x: Array) -> Array:
     return jnp.stack([jnp.asarray(v) for v in found])
 
 
-@functools.partial(jax.jit, static_argnums=0)
+_call = careful(_said)
+
+
+@careful
 def _moved(statement: Statement, x: Array) -> Array:
     return jax.jacfwd(lambda y: _said(statement, y))(x)

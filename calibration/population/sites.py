@@ -7,7 +7,6 @@ again at every node of a quadrature over it, and nothing is solved.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy as np
 from twin.types import Array
 
 from .cloud import means_of, nodes, numbers_of
+from .compile import careful
 from .marginal import Marginal, Worth
 from .statement import Statement
 
@@ -116,7 +116,7 @@ class SiteMarginal:
         return value + self.logs.T, slope, curve
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@careful
 def _log_deviation(statement: Statement, x: Array, places: Array) -> Any:
     own = np.array(statement.site.effects)
 

@@ -197,7 +197,7 @@ def draw_people(
 
 
 def _pages(folder: Path, name: str, count: int, *, alone: bool) -> Iterator[tuple[range, Path]]:
-    word = "patients" if alone else f"patients_{name}"
+    word = "page" if alone else name
     for k, first in enumerate(range(0, count, MOST_PATIENTS), 1):
         yield range(first, min(first + MOST_PATIENTS, count)), folder / f"{word}_{k}.png"
 

@@ -16,6 +16,7 @@ from ..regimen.feedback.file import FeedbackEntries, HabitsEntry
 from ..sampling.file import SamplingEntry
 from ..settings import MOST_DRAWS, SOLVERS
 from ..trials.file import TrialEntry
+from .fit_entry import FitEntry
 from .occasions_entry import EffectEntry, OccasionsEntry
 from .optimise_entry import OptimiseEntry
 from .outcome_entry import OutcomeEntry
@@ -157,7 +158,12 @@ def _or_installed(schema: dict[str, Any]) -> None:
 class ScenarioFile(Closed):
     """A question about treatment: one model, who, which regimens, and what to look at."""
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["patients"]}, {"required": ["population"]}]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"required": ["patients"]}, {"required": ["population"]}],
+            "anyOf": [{"required": ["regimens"]}, {"required": ["fit"]}],
+        }
+    )
     model: Name = Field(description="The disease model; `twin models` lists them", json_schema_extra=_or_installed)
     patients: list[PatientEntry] | None = Field(
         None,
@@ -169,7 +175,9 @@ class ScenarioFile(Closed):
         None, description="Who could be treated, instead of patients: persons drawn from distributions, tables or twins"
     )
     regimens: dict[Name, RegimenEntry] = Field(
-        min_length=1, description="The options, by name: text such as '5 mg q24h x14', a list of doses, or nothing"
+        default_factory=dict,
+        min_length=1,
+        description="The options, by name: text such as '5 mg q24h x14', a list of doses, or nothing; a fit needs none",
     )
     title: Text | None = Field(None, description="A heading for reports")
     question: Text | None = Field(None, description="What is asked, in words")
@@ -194,6 +202,10 @@ class ScenarioFile(Closed):
     )
     occasions: OccasionsEntry | None = Field(
         None, description="Parameters that differ between a patient's occasions (inter-occasion variability)"
+    )
+    fit: FitEntry | None = Field(None, description="A population to estimate: what `twin fit` does")
+    prior: Text | None = Field(
+        None, description="A fitted population instead of the model's own: the folder of a fit, or a population.json"
     )
     calibration: Calibration | None = Field(None, description="How patients' observations are used; by default, auto")
     sampling: SamplingEntry | None = Field(None, description="When to measure: what `twin sampling` is asked")

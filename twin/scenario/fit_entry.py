@@ -17,6 +17,9 @@ class SitesEntry(Closed):
     by: Name = Field(description="The covariate that says which a patient belongs to")
     of: list[Name] = Field(min_length=1, description="Parameters that deviate by site")
     correlated: bool = Field(False, description="Whether these deviations correlate")
+    levels: list[Name] | None = Field(
+        None, min_length=2, description="The sites' names, where they are words and the model does not know `by`"
+    )
 
 
 class MixtureEntry(Closed):

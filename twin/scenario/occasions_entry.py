@@ -15,12 +15,12 @@ from ..files.schema import Closed, Name, Number, Quantity
 from ..model.extension import MOST, extend
 from ..patient.bound import divide, place_occasions
 from ..quantity import Span, parse_span
+from ..regimen import Regimen
 from ..regimen.schedule import span_of, write_out
 
 if TYPE_CHECKING:
     from ..model import DiseaseModel
     from ..patient import BoundPatient
-    from ..regimen import Regimen
 
 _RULES = ("every", "starts", "each")
 
@@ -88,8 +88,11 @@ class Occasions:
         if sum(getattr(entry, rule) is not None for rule in _RULES) > 1:
             raise TwinError(f"{', '.join(_RULES)}: several are given; keep one")
         histories = [patient.doses for patient in patients] or [()]
-        spans = [span_of(arm.after(now or 0.0, model.time_unit), h, model.time_unit) for arm in arms for h in histories]
-        end = max([*(last for _, last in spans), *times, model.horizon]) if until is None else until
+        ahead = [arm.after(now or 0.0, model.time_unit) for arm in arms] or [Regimen()]
+        spans = [span_of(arm, history, model.time_unit) for arm in ahead for history in histories]
+        # Where nothing lies ahead, as when patients are only fitted, occasions end with what is known of them.
+        seen = [model.horizon] if arms else [o.time for one in patients for o in one.observations]
+        end = max([*(last for _, last in spans), *times, *seen]) if until is None else until
         return cls(entry, model.time_unit, now, end)
 
     def begins(self, patient: BoundPatient, model: DiseaseModel) -> tuple[float, ...]:

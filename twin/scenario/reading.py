@@ -28,6 +28,7 @@ from ..quantity import parse_quantity, parse_time
 from ..regimen import Regimen
 from ..settings import Settings, check_length
 from ..trials.reading import read_design
+from . import fit_reading
 from .file import MOST_TIMES, ScenarioFile, TimeGrid
 from .occasions_entry import Occasions, effects_of, with_occasions
 from .optimise_entry import Aim, build_aim
@@ -47,6 +48,7 @@ _NOT_OF_A_POPULATION = {
     "patients": "stands beside a population; a scenario is of patients or of a population, so leave one out",
     "draws": "a population says how many persons there are; leave 'draws' out, and write 'size' there",
     "calibration": "a population has no measurements to calibrate on; leave it out",
+    "fit": "is of patients with measurements; write some instead of the population",
     "sampling": "when to measure is asked of patients; write some instead of the population",
 }
 _PASSED_ON = ("draws", "seed", "solver", "dtype", "spread", "uncertainty", "noise")
@@ -73,6 +75,10 @@ class Reading:
         self.fingerprints = {"scenario": document.fingerprint}
         for problem in examined.problems:
             self.add(problem.at, document.sentence(problem.at, problem.message))
+
+    def _has_problem(self, *keys: str) -> bool:
+        """Whether the file's schema has found something wrong with one of these."""
+        return bool(set(keys) & {one.at[0] for one in self.examined.problems if one.at})
 
     @property
     def problems(self) -> list[str]:
@@ -103,6 +109,8 @@ class Reading:
         if compare and compare.reference not in self.file.regimens:
             hint = suggest(compare.reference, self.file.regimens)
             self.problem(("compare", "reference"), f"unknown regimen '{compare.reference}'; {hint}")
+        if not self.file.regimens and self.file.fit is None and not self._has_problem("regimens"):
+            self.problem(("regimens",), "is missing; add it")
         model = self.model()
         if model is None:
             return None
@@ -124,6 +132,7 @@ class Reading:
         if times:
             with self.at("times"):
                 check_length(times[-1], model.resolution, model.time_unit)
+        self.fit(model, patients)
         design = self.trial(model, regimens, outcomes, until)
         benefit = self.benefit(model, population, regimens, outcomes)
         self.replay(model)
@@ -156,7 +165,14 @@ class Reading:
             model = load_model(self.file.model)
         if model is None:
             return None
-        if self.file.covariate_effects:
+        if self.file.prior is not None:
+            model = self.prior(model, self.file.prior)
+            if model is None:
+                return None
+        if self.file.fit is not None and self.file.fit.sites is not None:
+            with self.at("fit", "sites"):
+                model = fit_reading.know_sites(model, self.file.fit.sites)
+        if self.file.covariate_effects and self.file.prior is None:
             with self.at("covariate_effects"):
                 model = extend(model, effects_of(self.file.covariate_effects))
         values: dict[str, float] = {}
@@ -167,6 +183,24 @@ class Reading:
                     raise TwinError(f"unknown parameter '{name}'; {suggest(name, model.parameters())}")
                 values[name] = parse_quantity(value, declared.unit)
         return model.with_values(**values) if values else model
+
+    def prior(self, model: DiseaseModel, said: str) -> DiseaseModel | None:
+        """The model with the population that was fitted before; None where there is none such."""
+        for key in ("covariate_effects", "occasions"):
+            if getattr(self.file, key):
+                self.problem((key,), "stands beside a prior, which has those it was fitted with; leave it out")
+        with self.at("prior"):
+            self.reach.check(said)
+            fitted = fit_reading.load_prior(self.folder / said, model)
+            self.fingerprints[said] = fit_reading.fingerprint(self.folder / said)
+            return fitted
+        return None
+
+    def fit(self, model: DiseaseModel, patients: Sequence[BoundPatient]) -> None:
+        """Checks what is to be estimated; nothing that is wrong elsewhere is said again."""
+        if self.file.fit is not None and self.file.patients is not None and not self.found:
+            for place, message in fit_reading.problems_of(self.file.fit, model, patients):
+                self.problem(("fit", *place), message)
 
     def occasions(
         self, model: DiseaseModel, patients: Sequence[BoundPatient], regimens: Mapping[str, Regimen],
@@ -189,9 +223,7 @@ class Reading:
         """The population, where a scenario has one instead of patients."""
         said = self.file.population
         if said is None:
-            if self.file.patients is None and not {"patients", "population"} & {
-                one.at[0] for one in self.examined.problems if one.at
-            }:
+            if self.file.patients is None and not self._has_problem("patients", "population"):
                 self.problem(("patients",), "is missing; add it, or a population")
             return None
         for key, why in _NOT_OF_A_POPULATION.items():
@@ -297,7 +329,7 @@ class Reading:
 
     def regimens(self, model: DiseaseModel) -> dict[str, Regimen]:
         found: dict[str, Regimen] = {}
-        written = self.file.model_dump(include={"regimens"}, exclude_unset=True, by_alias=True)["regimens"]
+        written = self.file.model_dump(include={"regimens"}, exclude_unset=True, by_alias=True).get("regimens", {})
         for name, said in written.items():
             try:
                 built = Regimen.build(said)

@@ -61,6 +61,7 @@ class Scenario:
     @property
     def question(self) -> dict[str, Any]:
         """What is asked of whom, without what draws have of their own."""
+        self.require_regimens()
         names = ("model", "patients", "regimens", "outcomes", "settings")
         return {name: getattr(self, name) for name in names}
 
@@ -82,6 +83,11 @@ class Scenario:
             raise TwinError(
                 f"{self.document.name}: has a population and no patients {for_what}; write patients instead"
             )
+
+    def require_regimens(self) -> None:
+        """Raises TwinError where there are none: a scenario that is only fitted."""
+        if not self.regimens:
+            raise TwinError(f"{self.document.name}: has no 'regimens:', so there is nothing to simulate; add some")
 
     def but(self, **changes: Any) -> Scenario:
         """The same with other settings, such as `draws=200`."""

@@ -43,6 +43,11 @@ class Noise:
         return None
 
     @property
+    def is_normal(self) -> bool:
+        """Whether a measurement's density is normal on some scale, and so has sqrt(2 pi) in it."""
+        return False
+
+    @property
     def asks(self) -> str | None:
         """Another observable that it needs to know, where there is one."""
         return None

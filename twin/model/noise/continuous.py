@@ -46,6 +46,10 @@ def following_errors(z: Array, known: Array, alike: Array, *, key: Array) -> Arr
 class _Gaussian(Noise):
     """Independent errors whose standard deviation depends on the true value."""
 
+    @property
+    def is_normal(self) -> bool:
+        return True
+
     @abstractmethod
     def sd(self, true: Scalar, p: Any) -> Scalar:
         """The standard deviation of a measurement of `true`."""
@@ -253,6 +257,10 @@ class Autocorrelated(Noise):
     @property
     def parameters(self) -> tuple[str, ...]:
         return (*self.base.parameters, self.memory)
+
+    @property
+    def is_normal(self) -> bool:
+        return self.base.is_normal
 
     def units(self, unit: str, time_unit: str) -> Mapping[str, str]:
         return {**self.base.units(unit, time_unit), self.memory: time_unit}
