@@ -27,6 +27,6 @@ from .update import update
 
 __all__ = [
     "METHODS", "Answer", "Average", "PopulationFit", "Posterior", "Prior", "Replay", "Target", "average", "calibrate",
-    "checks", "choose_dose", "compare", "fit_population", "forecast", "likelihood_ratio", "load_fit", "replay", "run_fit",
-    "run_scenario", "sbc", "update", "vpc",
+    "checks", "choose_dose", "compare", "fit_population", "forecast", "likelihood_ratio", "load_fit", "replay",
+    "run_fit", "run_scenario", "sbc", "update", "vpc",
 ]  # fmt: skip

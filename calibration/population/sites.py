@@ -7,6 +7,7 @@ again at every node of a quadrature over it, and nothing is solved.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from typing import Any
 
