@@ -15,6 +15,8 @@ from .feedback import choose_dose
 from .fit import calibrate
 from .ladder import METHODS
 from .population.answer import run_fit
+from .population.diagnose.average import Average, average
+from .population.diagnose.compare import compare, likelihood_ratio
 from .population.fit import PopulationFit, fit_population
 from .population.store import load_fit
 from .posterior import Posterior
@@ -24,6 +26,7 @@ from .target import Target
 from .update import update
 
 __all__ = [
-    "METHODS", "Answer", "PopulationFit", "Posterior", "Prior", "Replay", "Target", "calibrate", "checks",
-    "choose_dose", "fit_population", "forecast", "load_fit", "replay", "run_fit", "run_scenario", "sbc", "update", "vpc",
+    "METHODS", "Answer", "Average", "PopulationFit", "Posterior", "Prior", "Replay", "Target", "average", "calibrate",
+    "checks", "choose_dose", "compare", "fit_population", "forecast", "likelihood_ratio", "load_fit", "replay",
+    "run_fit", "run_scenario", "sbc", "update", "vpc",
 ]  # fmt: skip

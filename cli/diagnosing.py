@@ -13,6 +13,7 @@ from twin.errors import TwinError
 from twin.scenario import Scenario, load_scenario
 
 from . import calibrating
+from .diagnosing_fits import diagnose_scenario
 from .result_folder import choose, replacing, writing
 from .runtime import prepare_jax
 
@@ -31,6 +32,8 @@ def diagnose_one(
     from .report.diagnosis_figure import draw
 
     scenario = load_scenario(path, **permitted).but(**instead)
+    if scenario.file.fit is not None:
+        return diagnose_scenario(scenario, path, out=out)
     posterior, seed = calibrate_patients(scenario), scenario.settings.seed
     click.echo(calibrating.describe(posterior) + "\n")
     found = calibration.checks(posterior, seed=seed)

@@ -12,10 +12,10 @@ from typing import Any
 import jax
 import numpy as np
 import xarray as xr
-from scipy.special import ndtri
 
 from ..posterior import Posterior
 from ..target import Target
+from .npde import npde
 from .replicates import place_of, replicates
 
 _BINS = 20
@@ -43,7 +43,7 @@ def checks(posterior: Posterior, *, draws: int = 500, seed: int = 0) -> xr.Datas
             continue
         values = np.array([o.value for o, _ in read])
         among = np.stack([before[o.observable][i, :, k] for o, k in read], -1)
-        scores = _npde(values, among, generator)
+        scores = npde(values, among, generator)
         for (one, k), score in zip(read, scores, strict=True):
             new = after[one.observable][i, :, k]
             pit = (np.sum(new < one.value) + 0.5) / (len(new) + 1)
@@ -89,18 +89,3 @@ def vpc(target: Target, *, bins: int = 8, corrected: bool = False, simulations: 
         for column, values_of in zip(columns, np.array(table).T, strict=True):
             found[f"{name}_{column}"] = (f"{name}_bin", values_of)
     return xr.Dataset(found)
-
-
-# --- small pieces -------------------------------------------------------------------------------------
-
-
-def _npde(values: np.ndarray, among: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Normalised prediction distribution errors of one patient: values (n,) among replicates (draw, n)."""
-    mean = among.mean(0)
-    cover = np.cov(among, rowvar=False).reshape(len(values), len(values))
-    size = np.trace(cover) / len(values)
-    root = np.linalg.cholesky(cover + 1e-9 * size * np.eye(len(values)) + 1e-300 * np.eye(len(values)))
-    own = np.linalg.solve(root, values - mean)
-    others = np.linalg.solve(root, (among - mean).T)
-    share = (np.sum(others < own[:, None], axis=1) + generator.uniform(size=len(values))) / (among.shape[0] + 1)
-    return ndtri(share)

@@ -34,6 +34,7 @@ from .build import build_sky
 from .check import Checks, check, name_patients
 from .climb import Progress, Top, add_up, bend, climb, likelihood_of, nodes_of
 from .cloud import Sky
+from .diagnose.diagnosis import Diagnosis
 from .people import People
 from .priors import PopulationPrior, build_prior
 from .profile import Profile, profile
@@ -146,6 +147,10 @@ class PopulationFit:
         """The patients with draws of each, for `twin.simulate`."""
         verdict = tuple(self.checks.verdict for _ in self.sky.target.patients)
         return self.people.twin(self.model, draws, self.seed, verdict=verdict)
+
+    def diagnose(self, count: int = 1000) -> Diagnosis:
+        """Predictions, residuals, predictive checks by `count` replicated data sets, and what each patient changes."""
+        return Diagnosis(self.sky, self.top, self.seed, count)
 
     def to_tree(self) -> xr.DataTree:
         """Everything about the fit but its draws, as labelled data."""

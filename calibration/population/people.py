@@ -28,14 +28,14 @@ class People:
     @functools.cached_property
     def weights(self) -> np.ndarray:
         """Of each class and draw, normalised (patient, class, draw)."""
-        logs = self._marginal.log_weights(self.top.x)
+        logs = self.marginal.log_weights(self.top.x)
         top = logs.max((1, 2), keepdims=True)
         weights = np.exp(logs - top)
         return weights / weights.sum((1, 2), keepdims=True)
 
     @functools.cached_property
-    def _marginal(self) -> Marginal:
-        """Sites' deviations at their expectation."""
+    def marginal(self) -> Marginal:
+        """The patients' likelihoods; sites' deviations stay at their expectation."""
         plain = Marginal(self.sky.statement, self.top.cloud)
         if not self.sky.sites:
             return plain

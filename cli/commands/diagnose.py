@@ -30,6 +30,9 @@ def diagnose(path: str, out: Path, replicates: int | None, **given: Any) -> None
     Where each measurement lies among replicates of the posterior and (NPDE) of the population; how well the later half
     of each patient's measurements is predicted from the earlier; with --sbc, whether the truth ranks evenly among the
     draws of patients simulated like the first. Writes checks.csv and diagnose.png.
+
+    Of a scenario with 'fit', the population fit: residuals, predictive checks, patients who move it or do not go with
+    the others. Writes residuals, influence and predictive_check as .csv and .png, and patients/.
     """
     from ..diagnosing import diagnose_one
 

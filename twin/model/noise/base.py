@@ -77,6 +77,10 @@ class Noise:
         """Mean and standard deviation of a measurement on the scale on which its error is normal, by itself."""
         raise TwinError(f"a measurement ({self.describe()}) is not normal and independent on any scale")
 
+    def residual(self, seen: Seen) -> Array:
+        """How many standard deviations each measurement is from what is true, where errors are about normal."""
+        raise TwinError(f"a measurement ({self.describe()}) has no error in standard deviations")
+
     def continue_from(self, seen: Seen, known: Array, *, key: Array) -> Array:
         """One measured series (time,) that goes on from what is `known` (time,): these stay as they were read."""
         return jnp.where(known, seen.measured, self.sample(seen.true, seen.times, seen.p, key=key))

@@ -66,6 +66,9 @@ class _Gaussian(Noise):
         sd = jnp.maximum(self.sd(seen.true, seen.p), TINY)
         return (seen.measured - seen.true) / sd, jnp.log(sd)
 
+    def residual(self, seen: Seen) -> Array:
+        return self.standardise(seen)[0]
+
     def normal_form(self, true: Array, p: Any) -> tuple[Scalar, Scalar]:
         return true, self.sd(true, p)
 
@@ -219,6 +222,9 @@ class StudentT(Noise):
     def sample(self, true: Array, times: Array, p: Any, *, key: Array) -> Array:
         return true + self.base.sd(true, p) * jax.random.t(key, self.degrees, true.shape, true.dtype)
 
+    def residual(self, seen: Seen) -> Array:
+        return self.base.standardise(seen)[0]
+
     def log_density(self, seen: Seen) -> Array:
         z, log_scale = self.base.standardise(seen)
         n = self.degrees
@@ -268,6 +274,9 @@ class Autocorrelated(Noise):
         z, _ = self.base.standardise(seen)
         errors = following_errors(z, known & (seen.bound == 0), alike, key=key)
         return jnp.where(known, seen.measured, self.base.measure(seen.true, errors, seen.p))
+
+    def residual(self, seen: Seen) -> Array:
+        return self._conditional_errors(seen)[0]
 
     def log_density(self, seen: Seen) -> Array:
         z, log_sd = self._conditional_errors(seen)
