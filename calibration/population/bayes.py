@@ -68,10 +68,10 @@ def sample_population(
         clouds += fresh + cover.make(vectors.x[:1], 2 * len(clouds))
         middle, covariance = np.median(vectors.x, axis=0), np.cov(vectors.x.T).reshape(covariance.shape)
     middle = np.median(vectors.x, axis=0)
-    curves = likelihood.curves(middle)
+    curvatures = likelihood.curvatures(middle)
     more = density(middle)
-    maximum = Maximum(middle, float(curves[0].sum()) + more[0], curves[1].sum(0) + more[1],
-                      curves[2].sum(0) + more[2], True, 0)  # fmt: skip
+    maximum = Maximum(middle, float(curvatures[0].sum()) + more[0], curvatures[1].sum(0) + more[1],
+                      curvatures[2].sum(0) + more[2], True, 0)  # fmt: skip
     noise = np.sqrt(vectors.x.var(0, ddof=1) / max(vectors.figures["effective"], 1.0))
     found = dataclasses.replace(
         top,
@@ -101,9 +101,9 @@ def widen(statement: Statement, x: np.ndarray, covariance: np.ndarray) -> np.nda
 
 def _spread(statement: Statement, maximum: Maximum) -> np.ndarray:
     """The covariance of a normal posterior; no direction is wider than curvature along one number makes likely."""
-    sds = 1 / np.sqrt(np.maximum(np.abs(np.diagonal(maximum.curve)), 1e-8))
+    sds = 1 / np.sqrt(np.maximum(np.abs(np.diagonal(maximum.curvature)), 1e-8))
     sds[statement.diagonal] = np.minimum(sds[statement.diagonal], _WIDEST)
-    values, vectors = np.linalg.eigh(-maximum.curve * np.outer(sds, sds))
+    values, vectors = np.linalg.eigh(-maximum.curvature * np.outer(sds, sds))
     return (vectors / np.maximum(np.abs(values), 0.02)) @ vectors.T * np.outer(sds, sds)
 
 

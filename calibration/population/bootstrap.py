@@ -34,9 +34,9 @@ def bootstrap(sky: Sky, top: Top, count: int, seed: int, *, by: str | None = Non
     """
     likelihood = likelihood_of(sky, top.cloud, top.origin)
     weights = draw_weights(_groups(sky, len(likelihood), by), count, seed)
-    curves = likelihood.curves(top.x)
+    curvatures = likelihood.curvatures(top.x)
     many = Many.of(likelihood)
-    ends = climb_many(many, weights, top.x, curves, top.log_prior)
+    ends = climb_many(many, weights, top.x, curvatures, top.log_prior)
     covered = _check_cover(many, ends.x, weights if not sky.sites else None, top.x)
     small = _has_small(sky.statement, ends.x, top.x)
     figures = {
@@ -84,7 +84,7 @@ class Ends:
 
 
 def climb_many(
-    many: Many, weights: np.ndarray, x: np.ndarray, curves: tuple[np.ndarray, ...], log_prior: LogPrior | None
+    many: Many, weights: np.ndarray, x: np.ndarray, curvatures: tuple[np.ndarray, ...], log_prior: LogPrior | None
 ) -> Ends:  # fmt: skip
     """The maximum of each weighted sum of log likelihoods, from `x`, where all derivatives are at hand."""
 
@@ -98,8 +98,8 @@ def climb_many(
 
     prior = log_prior(x) if log_prior else (0.0, np.zeros(len(x)), np.zeros((len(x), len(x))))
     place = np.tile(x, (len(weights), 1))
-    value, slope = weights @ curves[0] + prior[0], weights @ curves[1] + prior[1]
-    inverse = _invert(-(np.einsum("bu,uij->bij", weights, curves[2]) + prior[2]))
+    value, slope = weights @ curvatures[0] + prior[0], weights @ curvatures[1] + prior[1]
+    inverse = _invert(-(np.einsum("bu,uij->bij", weights, curvatures[2]) + prior[2]))
     radius, live = np.full(len(weights), _RADIUS), np.ones(len(weights), bool)
     for _ in range(_TURNS):
         step = np.einsum("bij,bj->bi", inverse, slope)

@@ -41,8 +41,8 @@ class Density:
     def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         """With derivatives, as maximisation asks."""
         with jax.enable_x64(True):
-            value, slope, curve = _derivatives(self, jnp.asarray(x, float))
-        return float(value), np.asarray(slope), np.asarray(curve)
+            value, slope, curvature = _derivatives(self, jnp.asarray(x, float))
+        return float(value), np.asarray(slope), np.asarray(curvature)
 
     def log_density(self, x: Array) -> Array:
         as_matrix = self.prior is not None and self.prior.degrees is not None

@@ -173,11 +173,11 @@ def places_along(sky: Sky) -> np.ndarray:
     return np.array([sky.statement.estimated.index(n) for n in sky.statement.along], int)
 
 
-def bend(sky: Sky, top: Top, curve: np.ndarray) -> np.ndarray:
+def bend(sky: Sky, top: Top, curvature: np.ndarray) -> np.ndarray:
     """The curvature, where slopes alone know a course: along values without effects from scores of courses on both
     sides.
     """
-    found, step = curve.copy(), _ASIDE * errors_of(dataclasses.replace(top.maximum, curve=curve))
+    found, step = curvature.copy(), _ASIDE * errors_of(dataclasses.replace(top.maximum, curvature=curvature))
     for j in places_along(sky):
         sides = []
         for sign in (1.0, -1.0):
@@ -201,14 +201,14 @@ def noise_of(sky: Sky, clouds: Sequence[Cloud], origin: np.ndarray, found: Maxim
     apart = [likelihood_of(sky, one, origin).scores(found.x)[1].sum(0) - whole for one in clouds]
     free = np.flatnonzero(~found.pinned)
     steps = np.zeros((len(clouds), len(found.x)))
-    steps[:, free] = np.linalg.solve(-found.curve[np.ix_(free, free)], np.array(apart)[:, free].T).T
+    steps[:, free] = np.linalg.solve(-found.curvature[np.ix_(free, free)], np.array(apart)[:, free].T).T
     return np.sqrt(np.sum(steps**2, axis=0) / (len(clouds) * (len(clouds) - 1)))
 
 
 def errors_of(found: Maximum) -> np.ndarray:
     """Standard errors by the curvature, where it bends downwards; without end of what is at its floor."""
     free = np.flatnonzero(~found.pinned)
-    values, vectors = np.linalg.eigh(-found.curve[np.ix_(free, free)])
+    values, vectors = np.linalg.eigh(-found.curvature[np.ix_(free, free)])
     errors = np.full(len(found.x), np.inf)
     errors[free] = np.sqrt((vectors**2) @ (1 / np.maximum(values, 1e-8)))
     return errors
@@ -237,7 +237,7 @@ def _maximise(
         return bool(np.quantile(last["worth"].effective / worth, 0.1) > KEPT)
 
     return maximise(
-        lambda y: add_up(likelihood.curves(y), log_prior, y),
+        lambda y: add_up(likelihood.curvatures(y), log_prior, y),
         value,
         x,
         guard=guard,
@@ -250,11 +250,11 @@ def add_up(
     parts: tuple[np.ndarray, ...], log_prior: LogPrior | None, x: np.ndarray
 ) -> tuple[float, np.ndarray, np.ndarray]:
     """The sum over patients, and the prior."""
-    value, slope, curve = (part.sum(0) for part in parts)
+    value, slope, curvature = (part.sum(0) for part in parts)
     if log_prior is None:
-        return float(value), slope, curve
+        return float(value), slope, curvature
     more = log_prior(x)
-    return float(value) + more[0], slope + more[1], curve + more[2]
+    return float(value) + more[0], slope + more[1], curvature + more[2]
 
 
 def k_hats(sky: Sky, cloud: Cloud, x: np.ndarray) -> np.ndarray:

@@ -220,7 +220,7 @@ def _slopes(target: Target, statement: Statement, u: Array, data: Data) -> dict[
 
 
 def scatter(guess: Guess, uniform: np.ndarray) -> np.ndarray:
-    """Draws of a guess (patient, draw, unknown) from evenly spread numbers between 0 and 1 (patient, draw, unknown + 2).
+    """Draws of a guess (patient, draw, unknown) from numbers between 0 and 1 (patient, draw, unknown + 2).
 
     Parts of the guess get their shares of the draws, in order.
     """

@@ -213,9 +213,9 @@ def climb_and_check(
         covariances = covariances_of_draws(posterior.x)
     else:
         top, starts = _climb(sky, x, entry, seed, prior, progress)
-        curves = likelihood_of(sky, top.cloud, top.origin).curves(top.x)
-        curve = bend(sky, top, add_up(curves, prior, top.x)[2])
-        covariances = covariances_of(curve, curves[1], top.maximum.pinned)
+        curvatures = likelihood_of(sky, top.cloud, top.origin).curvatures(top.x)
+        curvature = bend(sky, top, add_up(curvatures, prior, top.x)[2])
+        covariances = covariances_of(curvature, curvatures[1], top.maximum.pinned)
     checks = check(sky, top, covariances, seed)
     doubts = [*(posterior.doubts if posterior else ())]
     if entry.walkers:

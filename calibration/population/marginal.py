@@ -77,9 +77,9 @@ class Marginal:
         """Log likelihoods and their gradients (patient, number)."""
         return _combine(len(self), *self._each(_scores, x))[:2]
 
-    def curves(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def curvatures(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Log likelihoods, gradients and second derivatives (patient, number, number)."""
-        return _combine(len(self), *self._each(_curves, x))
+        return _combine(len(self), *self._each(_curvatures, x))
 
     def log_weights(self, x: np.ndarray) -> np.ndarray:
         """What each draw adds to the likelihood, as logarithms (patient, class, draw)."""
@@ -91,19 +91,19 @@ class Marginal:
         return self._each(_log_densities, x).reshape(len(self), -1)
 
     def apply(self, function: Callable[..., Any], x: np.ndarray) -> Any:
-        """`function(statement, x, cloud)`, which finds arrays (patient, draw, ...), of all draws (patient, draw, ...)."""
+        """What `function(statement, x, cloud)` finds of all draws (patient, draw, ...)."""
         found = self._each(function, x)
         return jax.tree.map(lambda v: v.reshape(len(self), self.slices * SLICE, *v.shape[2:]), found)
 
     def worth_at(self, x: np.ndarray, shifts: np.ndarray) -> Worth:
-        """As `worth`, where coordinates are centred further on by `shifts` (patient, node, coordinate): (patient, node)."""
+        """As `worth` (patient, node), where coordinates are centred further on by `shifts` (..., coordinate)."""
         value, square = (self._by_slice(part) for part in self._each(_values_at, x, shifts))
         total = np.logaddexp.reduce(value, axis=1)
         return Worth(total, np.exp(2 * total - np.logaddexp.reduce(square, axis=1)))
 
-    def curves_at(self, x: np.ndarray, shifts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """As `curves` (patient, node, ...)."""
-        parts = [np.moveaxis(self._by_slice(part), 2, 1) for part in self._each(_curves_at, x, shifts)]
+    def curvatures_at(self, x: np.ndarray, shifts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """As `curvatures` (patient, node, ...)."""
+        parts = [np.moveaxis(self._by_slice(part), 2, 1) for part in self._each(_curvatures_at, x, shifts)]
         flat = [part.reshape(-1, *part.shape[3:]) for part in parts]
         found = _combine(len(self) * shifts.shape[1], *flat)
         return tuple(part.reshape(len(self), shifts.shape[1], *part.shape[1:]) for part in found)  # type: ignore[return-value]
@@ -123,15 +123,15 @@ class Marginal:
             return in_parts(work, len(rows.log_base), most=_PART)
 
 
-def _combine(people: int, value: np.ndarray, slope: np.ndarray, curve: np.ndarray | None = None) -> Any:
+def _combine(people: int, value: np.ndarray, slope: np.ndarray, curvature: np.ndarray | None = None) -> Any:
     """Derivatives of the logarithm of a sum from those of its parts' logarithms (row, ...), by patient."""
     value, slope = value.reshape(people, -1), slope.reshape(people, -1, slope.shape[-1])
     total = np.logaddexp.reduce(value, axis=1)
     share = np.exp(value - total[:, None])
     mean = np.einsum("pr,pri->pi", share, slope)
-    if curve is None:
+    if curvature is None:
         return total, mean
-    bend = np.einsum("pr,prij->pij", share, curve.reshape(people, -1, *curve.shape[1:]))
+    bend = np.einsum("pr,prij->pij", share, curvature.reshape(people, -1, *curvature.shape[1:]))
     bend += np.einsum("pr,pri,prj->pij", share, slope, slope) - mean[:, :, None] * mean[:, None]
     return total, mean, bend
 
@@ -205,7 +205,7 @@ def _prior_slopes(spread: _Spread, centre: tuple[Array, Array, Array], away: Arr
     return spread.share[1][:, None] - 0.5 * squares + pulled - spread.volume[1]
 
 
-def _prior_curve(spread: _Spread, centre: tuple[Array, Array, Array], weights: Array, away: Array) -> Array:
+def _prior_curvature(spread: _Spread, centre: tuple[Array, Array, Array], weights: Array, away: Array) -> Array:
     """The second derivatives of `_log_prior`, summed by weights (class, draw): of draws, moments alone are asked."""
     exact, moved = spread.exact, centre[1]
     share = jnp.sum(weights, 1)
@@ -221,17 +221,18 @@ def _prior_curve(spread: _Spread, centre: tuple[Array, Array, Array], weights: A
 def _log_density(statement: Statement, x: Array, numbers: Numbers, cloud: Cloud) -> Array:
     """Of the measurements, given each draw (patient, draw)."""
     total: Any = jnp.zeros(cloud.log_base.shape, x.dtype)
-    observables, person = statement.model.observables(), _person(statement, numbers, cloud)
+    observables, person = statement.model.observables(), person_of(statement, numbers, cloud)
     for name, sums in cloud.sums.items():
         noise = observables[name].noise
-        assert noise is not None and noise.scale is not None
+        assert noise is not None
+        assert noise.scale is not None
         sd = getattr(person, noise.scale)[..., 0]
         count = sums.number * (0.5 * math.log(2 * math.pi) + jnp.log(sd))
         total = total - 0.5 * sums.squares / sd**2 - sums.logs - count
     for name, true in cloud.true.items():
         noise, read = observables[name].noise, cloud.read[name]
         assert noise is not None
-        moved = _move_along(statement, x, cloud, name, true)
+        moved = move_along(statement, x, cloud, name, true)
         seen = Seen(
             *(jnp.asarray(v)[:, None] for v in (read.value, read.bound)), moved[name],
             jnp.asarray(read.time)[:, None], person, moved,
@@ -240,7 +241,7 @@ def _log_density(statement: Statement, x: Array, numbers: Numbers, cloud: Cloud)
     return total
 
 
-def _person(statement: Statement, numbers: Numbers, cloud: Cloud) -> Any:
+def person_of(statement: Statement, numbers: Numbers, cloud: Cloud) -> Any:
     """What errors depend on: typical parameters at the patients' covariates, and effects of the draws (.., .., 1)."""
     person = jax.vmap(lambda row: statement.typical_person(numbers, row))(cloud.signals)
     declared = statement.model.parameters()
@@ -256,7 +257,7 @@ def _person(statement: Statement, numbers: Numbers, cloud: Cloud) -> Any:
     return types.SimpleNamespace(**found)
 
 
-def _move_along(statement: Statement, x: Array, cloud: Cloud, name: str, true: dict[str, Array]) -> dict[str, Array]:
+def move_along(statement: Statement, x: Array, cloud: Cloud, name: str, true: dict[str, Array]) -> dict[str, Array]:
     """True values, moved along their slopes from where they were solved."""
     if name not in cloud.slopes:
         return true
@@ -280,11 +281,11 @@ def _scores(statement: Statement, x: Array, cloud: Cloud) -> tuple[Array, Array]
     return jax.vmap(lambda one: jax.value_and_grad(_by_patient(statement))(x, one))(cloud)
 
 
-def _curves(statement: Statement, x: Array, cloud: Cloud) -> tuple[Array, Array, Array]:
-    return jax.tree.map(lambda v: v[:, 0], _curves_at(statement, x, cloud, jnp.zeros((len(cloud.phi), 1, 1))))
+def _curvatures(statement: Statement, x: Array, cloud: Cloud) -> tuple[Array, Array, Array]:
+    return jax.tree.map(lambda v: v[:, 0], _curvatures_at(statement, x, cloud, jnp.zeros((len(cloud.phi), 1, 1))))
 
 
-def _curves_at(statement: Statement, x: Array, cloud: Cloud, shifts: Array) -> tuple[Array, Array, Array]:
+def _curvatures_at(statement: Statement, x: Array, cloud: Cloud, shifts: Array) -> tuple[Array, Array, Array]:
     """Second derivatives of the logarithm of a sum: of its terms, by their weights, and how these differ.
 
     Measurements depend on few of the numbers, and what is expected of coordinates on their moments alone; so this
@@ -314,13 +315,13 @@ def _curves_at(statement: Statement, x: Array, cloud: Cloud, shifts: Array) -> t
             if along is not None:
                 each = each.at[..., told].add(along)
             slope = jnp.einsum("ck,ckx->x", weights, each)
-            curve = jnp.einsum("ck,ckx,cky->xy", weights, each, each) - jnp.outer(slope, slope)
-            curve = curve + _prior_curve(spread, centre, weights, away)
+            curvature = jnp.einsum("ck,ckx,cky->xy", weights, each, each) - jnp.outer(slope, slope)
+            curvature = curvature + _prior_curvature(spread, centre, weights, away)
             if along is not None:
                 by_draw = jnp.sum(weights, 0)
                 more = jax.hessian(lambda part: jnp.sum(by_draw * jnp.where(own.solved, base(part), 0.0)))(x[told])
-                curve = curve.at[np.ix_(told, told)].add(more)
-            return value, slope, curve
+                curvature = curvature.at[np.ix_(told, told)].add(more)
+            return value, slope, curvature
 
         return jax.vmap(at)(shift)
 

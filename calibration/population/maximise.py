@@ -24,14 +24,14 @@ class Maximum:
     x: np.ndarray
     value: float
     slope: np.ndarray
-    curve: np.ndarray
+    curvature: np.ndarray
     settled: bool  # nothing was left to gain; otherwise the guard stopped it
     turns: int
     pinned: np.ndarray  # numbers at their floors, which the slope pushes further down
 
 
 def maximise(
-    curves: Callable[[np.ndarray], tuple[float, np.ndarray, np.ndarray]], value: Callable[[np.ndarray], float],
+    curvatures: Callable[[np.ndarray], tuple[float, np.ndarray, np.ndarray]], value: Callable[[np.ndarray], float],
     x: np.ndarray, *, radius: float = 1.0, guard: Callable[[np.ndarray], bool] = lambda x: True,
     settled: float = _SETTLED, stopped: float = _SMALLEST, floor: np.ndarray | float = -np.inf,
 ) -> Maximum:  # fmt: skip
@@ -39,14 +39,14 @@ def maximise(
     ends the climb where it leaves no room but a radius of `stopped`. No number falls below its `floor`.
     """
     x = np.maximum(x, floor)
-    here, slope, curve = curves(x)
+    here, slope, curvature = curvatures(x)
     for turn in range(1, _TURNS + 1):
         pinned = (x <= floor) & (slope <= _FLAT)
         free = np.flatnonzero(~pinned)
         step = np.zeros(len(x))
-        step[free], gain = take_step(slope[free], curve[np.ix_(free, free)], radius)
+        step[free], gain = take_step(slope[free], curvature[np.ix_(free, free)], radius)
         if gain < settled:
-            return Maximum(x, here, slope, curve, True, turn, pinned)
+            return Maximum(x, here, slope, curvature, True, turn, pinned)
         cut = np.maximum(x + step, floor) - x
         if not np.array_equal(cut, step):
             step, gain = cut, 0.0  # any gain will do: the quadratic's was for a step that cannot be taken
@@ -55,18 +55,18 @@ def maximise(
         if not (better and allowed):
             radius = 0.4 * min(radius, float(np.linalg.norm(step)))
             if radius < (stopped if better else _SMALLEST):
-                return Maximum(x, here, slope, curve, not better and gain < 1e3 * settled, turn, pinned)
+                return Maximum(x, here, slope, curvature, not better and gain < 1e3 * settled, turn, pinned)
             continue
         if tried - here > 0.7 * gain:
             radius = max(radius, 2.5 * float(np.linalg.norm(step)))
         x = x + step
-        here, slope, curve = curves(x)
-    return Maximum(x, here, slope, curve, False, _TURNS, (x <= floor) & (slope <= _FLAT))
+        here, slope, curvature = curvatures(x)
+    return Maximum(x, here, slope, curvature, False, _TURNS, (x <= floor) & (slope <= _FLAT))
 
 
-def take_step(slope: np.ndarray, curve: np.ndarray, radius: float) -> tuple[np.ndarray, float]:
+def take_step(slope: np.ndarray, curvature: np.ndarray, radius: float) -> tuple[np.ndarray, float]:
     """The step within a radius that a quadratic promises most of, and what it promises."""
-    values, vectors = np.linalg.eigh(-curve)
+    values, vectors = np.linalg.eigh(-curvature)
     bent = np.maximum(np.abs(values), 1e-8)
     along = vectors.T @ slope
 

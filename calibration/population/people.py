@@ -1,4 +1,4 @@
-"""The patients of a fit, each with draws of their own parameters: a cloud's, weighted by the population that was found."""
+"""The patients of a fit, each with draws of their own parameters: a cloud's, weighted by the population found."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class People:
 
 
 def split_occasions(statement: Statement, x: np.ndarray, moved: np.ndarray, seed: int) -> dict[str, np.ndarray]:
-    """Deviations by parameter (patient, draw): sums of a patient's and an occasion's are split as they are likely to be.
+    """Deviations by parameter (patient, draw): sums of a patient's and an occasion's are split as is likely.
 
     Both are normal, so what is drawn of them beforehand is moved by what is known of their sums.
     """

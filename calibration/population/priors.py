@@ -41,10 +41,10 @@ class PopulationPrior:
     half_cauchy: float | None = None
 
     def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-        """The log density of the numbers as they are named (the vector's own Jacobian is not in it), and derivatives."""
+        """The log density of the numbers as they are named (without the vector's Jacobian), and derivatives."""
         with jax.enable_x64(True):
-            value, slope, curve = _derivatives(self, jnp.asarray(x, float))
-        return float(value), np.asarray(slope), np.asarray(curve)
+            value, slope, curvature = _derivatives(self, jnp.asarray(x, float))
+        return float(value), np.asarray(slope), np.asarray(curvature)
 
     def log_density(self, x: Array) -> Array:
         """As `__call__` has it, without derivatives."""

@@ -64,7 +64,7 @@ def profile(sky: Sky, top: Top, covariances: Covariances, name: str, seed: int) 
     names = names_of(sky.statement)
     if name not in names:
         raise TwinError(f"profile: the fit estimates no '{name}'; {suggest(name, names)}")
-    covariance = covariances.matrices.get("R", _spread(top.maximum.curve))
+    covariance = covariances.matrices.get("R", _spread(top.maximum.curvature))
     with jax.enable_x64(True):
         walk = _Walk(sky, top, _Scale.of(sky.statement, name), covariance, seed)
         low, high = walk.find_end(-1), walk.find_end(1)
@@ -82,9 +82,9 @@ def profile(sky: Sky, top: Top, covariances: Covariances, name: str, seed: int) 
     )  # fmt: skip
 
 
-def _spread(curve: np.ndarray) -> np.ndarray:
+def _spread(curvature: np.ndarray) -> np.ndarray:
     """How far numbers may go where the likelihood is flat in some direction: how they are looked for, no more."""
-    values, vectors = np.linalg.eigh(-curve)
+    values, vectors = np.linalg.eigh(-curvature)
     return (vectors / np.maximum(np.abs(values), 1e-3)) @ vectors.T
 
 
@@ -118,8 +118,8 @@ class _Scale:
         return np.asarray(found)
 
     def derivatives(self, x: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-        value, slope, curve = _derivatives(self, jnp.asarray(x))
-        return float(value), np.asarray(slope), np.asarray(curve)
+        value, slope, curvature = _derivatives(self, jnp.asarray(x))
+        return float(value), np.asarray(slope), np.asarray(curvature)
 
 
 _UNBOUNDED = {
@@ -188,19 +188,19 @@ class _Walk:
         x = x + ahead * (held - number) / (along @ ahead)  # as the profile begins
         radius, before = _RADIUS, -math.inf
         for _ in range(_TURNS):
-            value, slope, curve = self._look(x)
+            value, slope, curvature = self._look(x)
             number, along, bent = self.scale.derivatives(x)
             worth = value - 2 * abs(along @ slope) / (along @ along) * abs(held - number)
             if worth < before - 1e-9 and radius > 1e-4:
                 x, radius = x - step, 0.4 * min(radius, float(np.linalg.norm(step)))  # noqa: F821
-                value, slope, curve = self._look(x)
+                value, slope, curvature = self._look(x)
                 number, along, bent = self.scale.derivatives(x)
             else:
                 before = worth
             back = along * (held - number) / (along @ along)
             level = np.linalg.svd(along[None])[2][1:].T  # directions that leave the number as it is
-            curve = curve - (along @ slope) / (along @ along) * bent
-            inside, gain = take_step(level.T @ (slope + curve @ back), level.T @ curve @ level, radius)
+            curvature = curvature - (along @ slope) / (along @ along) * bent
+            inside, gain = take_step(level.T @ (slope + curvature @ back), level.T @ curvature @ level, radius)
             step = back + level @ inside
             if gain < _SETTLED and abs(held - number) < _HELD:
                 break
@@ -208,7 +208,7 @@ class _Walk:
         return x, value
 
     def _look(self, x: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-        return add_up(self.likelihood.curves(x), self.top.log_prior, x)
+        return add_up(self.likelihood.curvatures(x), self.top.log_prior, x)
 
     def _is_covered(self, x: np.ndarray) -> bool:
         free = places_along(self.sky)

@@ -66,16 +66,16 @@ class SiteMarginal:
 
     def scores(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Log likelihoods and gradients (site, number)."""
-        return self.curves(x)[:2]
+        return self.curvatures(x)[:2]
 
-    def curves(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def curvatures(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Log likelihoods, gradients and second derivatives (site, number, number)."""
-        each, prior = self.marginal.curves_at(x, self._shifts), self._prior(x)
-        value, slope, curve = (self.add_up(one) + other for one, other in zip(each, prior, strict=True))
+        each, prior = self.marginal.curvatures_at(x, self._shifts), self._prior(x)
+        value, slope, curvature = (self.add_up(one) + other for one, other in zip(each, prior, strict=True))
         total = np.logaddexp.reduce(value, axis=1)
         share = np.exp(value - total[:, None])
         mean = np.einsum("sq,sqi->si", share, slope)
-        bend = np.einsum("sq,sqij->sij", share, curve) + np.einsum("sq,sqi,sqj->sij", share, slope, slope)
+        bend = np.einsum("sq,sqij->sij", share, curvature) + np.einsum("sq,sqi,sqj->sij", share, slope, slope)
         return total, mean, bend - mean[:, :, None] * mean[:, None]
 
     @property
@@ -113,8 +113,8 @@ class SiteMarginal:
     def _prior(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The log density of each node's deviation with its weight, and derivatives (site, node, ...)."""
         with jax.enable_x64(True):
-            value, slope, curve = (np.asarray(v) for v in _log_deviation(self.statement, x, self.deviations))
-        return value + self.logs.T, slope, curve
+            value, slope, curvature = (np.asarray(v) for v in _log_deviation(self.statement, x, self.deviations))
+        return value + self.logs.T, slope, curvature
 
 
 def log_deviation(statement: Statement, x: Array, place: Array) -> Array:
@@ -154,12 +154,12 @@ def _find_middles(marginal: Marginal, whose: np.ndarray, x: np.ndarray) -> tuple
         mean = np.einsum("pk,pki->pi", weights, pull)
         spread = np.einsum("pk,pki,pkj->pij", weights, pull, pull) - mean[:, :, None] * mean[:, None]
         slope = frame.add_up(mean) - place @ exact
-        curve = frame.add_up(to_effects.T @ inner @ to_effects - spread) + exact
-        step = np.linalg.solve(curve, slope[..., None])[..., 0]
+        curvature = frame.add_up(to_effects.T @ inner @ to_effects - spread) + exact
+        step = np.linalg.solve(curvature, slope[..., None])[..., 0]
         place = place + step
         if np.max(np.abs(step)) < 1e-8:
             break
-    return place, np.linalg.inv(curve)
+    return place, np.linalg.inv(curvature)
 
 
 def _centre(statement: Statement, x: np.ndarray, moved: Marginal) -> np.ndarray:

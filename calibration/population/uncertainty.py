@@ -41,26 +41,26 @@ class Covariances:
         return covariance / np.outer(sds, sds)
 
 
-def covariances_of(curve: np.ndarray, scores: np.ndarray, pinned: np.ndarray | None = None) -> Covariances:
+def covariances_of(curvature: np.ndarray, scores: np.ndarray, pinned: np.ndarray | None = None) -> Covariances:
     """By the curvature of the log likelihood (and prior), and scores of each patient (patient, number).
 
     What is `pinned` at its floor counts as known, with next to no variance, so that matrices have roots.
     """
-    free = np.arange(len(curve)) if pinned is None else np.flatnonzero(~pinned)
-    found = _covariances_of(curve[np.ix_(free, free)], scores[:, free])
+    free = np.arange(len(curvature)) if pinned is None else np.flatnonzero(~pinned)
+    found = _covariances_of(curvature[np.ix_(free, free)], scores[:, free])
     whole = {}
     for kind, matrix in found.matrices.items():
-        whole[kind] = _KNOWN * np.eye(len(curve))
+        whole[kind] = _KNOWN * np.eye(len(curvature))
         whole[kind][np.ix_(free, free)] = matrix
     return dataclasses.replace(found, matrices=whole)
 
 
-def _covariances_of(curve: np.ndarray, scores: np.ndarray) -> Covariances:
-    values = np.linalg.eigvalsh(-curve)
+def _covariances_of(curvature: np.ndarray, scores: np.ndarray) -> Covariances:
+    values = np.linalg.eigvalsh(-curvature)
     downward = bool(values[0] > 1e-10 * values[-1])
     found, condition = {}, np.inf
     if downward:
-        exact = np.linalg.inv(-curve)
+        exact = np.linalg.inv(-curvature)
         sds = np.sqrt(np.diagonal(exact))
         correlation = np.linalg.eigvalsh(exact / np.outer(sds, sds))
         condition = float(correlation[-1] / correlation[0])

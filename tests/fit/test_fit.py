@@ -21,7 +21,7 @@ from calibration.population.report import say
 from tests.fit import exact, loading, models, numbers
 from tests.fit.cases import CASES
 from twin.errors import TwinError
-from twin.model.extension import Column, add_columns
+from twin.model.extension import Column, add_columns, extend
 from twin.patient import Observation, Patient
 from twin.run.people import bind_patients
 from twin.scenario.fit_entry import FitEntry
@@ -226,10 +226,7 @@ def test_a_patient_without_measurements_says_nothing():
 
 
 def test_nodes_are_for_few_numbers():
-    people = [Patient(f"p{i}", doses="100 mg", observations=ROUNDS) for i in range(3)]
-    model = CASES["sites"].model()
+    people = [Patient(f"p{i}", doses="100 mg", observations=ROUNDS, occasions=[0.0]) for i in range(3)]
+    model = extend(CASES["sites"].model(), occasions={"clearance": {"cv": 0.1}, "volume": {"cv": 0.1}}, count=3)
     with pytest.raises(TwinError, match="nodes serve up to 4"):
-        from twin.model.extension import extend
-
-        many = extend(model, occasions={"clearance": {"cv": 0.1}, "volume": {"cv": 0.1}}, count=3)
-        fit_population(many, [dataclasses.replace(p, occasions=[0.0]) for p in people], method="nodes")
+        fit_population(model, people, method="nodes")

@@ -34,10 +34,9 @@ def _people(seed: int) -> list[Patient]:
         read = true * (1 + 0.1 * generator.standard_normal(len(TIMES)))
         covariates = {"weight": weight, "sex": "female" if female else "male"}
         covariates |= {name: float(np.exp(generator.normal(0, 0.3))) for name in NOTHING}
-        found.append(
-            Patient(f"{i:03}", covariates=covariates, doses=[DoseRecord("1000 mg", 0.0)],
-                    observations=[Observation("concentration", t, v) for t, v in zip(TIMES, read.tolist(), strict=True)])
-        )  # fmt: skip
+        seen = [Observation("concentration", t, v) for t, v in zip(TIMES, read.tolist(), strict=True)]
+        doses = [DoseRecord("1000 mg", 0.0)]
+        found.append(Patient(f"{i:03}", covariates=covariates, doses=doses, observations=seen))
     return found
 
 
@@ -104,9 +103,9 @@ def test_the_ranks_are_those_of_full_fits(people, fitted, found):
 
 
 def _quadratic(fitted, design: np.ndarray, parameter: str) -> Quadratic:
-    _, slope, curve = searching.likelihood_of(fitted.sky, fitted.top.cloud, fitted.top.origin).curves(fitted.x)
+    _, slope, curvature = searching.likelihood_of(fitted.sky, fitted.top.cloud, fitted.top.origin).curvatures(fitted.x)
     moved = np.full(design.shape[1], fitted.statement.estimated.index(parameter))
-    return Quadratic(slope, curve, design, moved, searching.places_of_typical(fitted.statement))
+    return Quadratic(slope, curvature, design, moved, searching.places_of_typical(fitted.statement))
 
 
 def test_forward_steps_take_the_better_of_two_that_say_the_same():

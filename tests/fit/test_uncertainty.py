@@ -159,7 +159,7 @@ def test_bootstrap_samples_are_fits_of_repeated_patients(fit, data):
     """Each is the maximum of the closed form with its weights: 2e-3 of -2 log likelihood from the highest."""
     weights = draw_weights(np.zeros(PEOPLE, int), 6, 1)
     likelihood = likelihood_of(fit.sky, fit.top.cloud, fit.top.origin)
-    ends = climb_many(Many.of(likelihood), weights, fit.x, likelihood.curves(fit.x), None)
+    ends = climb_many(Many.of(likelihood), weights, fit.x, likelihood.curvatures(fit.x), None)
     assert ends.settled.all()
     for w, x in zip(weights, ends.x, strict=True):
         y = np.repeat(data, w.astype(int), axis=0)

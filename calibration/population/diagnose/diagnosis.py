@@ -71,7 +71,7 @@ class Diagnosis:
         """
         found, names = self.leave_out(), names_of(self.sky.statement)
         along = slopes(self.sky.statement, self.top.x)
-        errors = np.sqrt(np.einsum("ni,ij,nj->n", along, np.linalg.pinv(-self.top.maximum.curve), along))
+        errors = np.sqrt(np.einsum("ni,ij,nj->n", along, np.linalg.pinv(-self.top.maximum.curvature), along))
         moved = (found.x - self.top.x) @ along.T / errors
         return xr.Dataset(
             {

@@ -51,24 +51,24 @@ class Without:
 
     sky: Sky
     top: Top
-    given: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None  # `curves`, where somebody has them
+    given: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None  # `curvatures`, where somebody has them
 
     @functools.cached_property
-    def curves(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def curvatures(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Log likelihoods, gradients, second derivatives of each patient where the fit ended."""
-        return self.given or People(self.sky, self.top).marginal.curves(self.top.x)
+        return self.given or People(self.sky, self.top).marginal.curvatures(self.top.x)
 
     @functools.cached_property
     def steps(self) -> np.ndarray:
         """Towards where the fit would be without each patient (patient, number): one of Newton's."""
-        _, slopes, bends = self.curves
-        whole = self.top.maximum.curve
+        _, slopes, bends = self.curvatures
+        whole = self.top.maximum.curvature
         return np.stack([take_step(-s, whole - b, _ROOM)[0] for s, b in zip(slopes, bends, strict=True)])
 
     @functools.cached_property
     def displacement(self) -> np.ndarray:
         """By the curvature alone (patient,)."""
-        return np.einsum("pi,ij,pj->p", self.steps, -self.top.maximum.curve, self.steps)
+        return np.einsum("pi,ij,pj->p", self.steps, -self.top.maximum.curvature, self.steps)
 
     def likelihood(self, which: np.ndarray) -> Likelihood:
         """That of some patients."""
@@ -85,7 +85,7 @@ class Without:
 
         begin = x + self.steps[patient]
         begin = begin if value(begin) > value(x) else x
-        found = maximise(lambda y: add_up(likelihood.curves(y), prior, y), value, begin, settled=_SETTLED)
+        found = maximise(lambda y: add_up(likelihood.curvatures(y), prior, y), value, begin, settled=_SETTLED)
         share = likelihood.worth(found.x).effective / likelihood.worth(x).effective
         return found.x, bool(found.settled and np.quantile(share, 0.1) > _KEPT)
 

@@ -23,7 +23,7 @@ from twin.types import Array
 
 from ..climb import Top
 from ..cloud import Cloud, Sky, numbers_of
-from ..marginal import Marginal, _moved, _person
+from ..marginal import Marginal, move_along, person_of
 from ..people import People
 from ..report import names_of, slopes
 from ..statement import Statement
@@ -49,13 +49,13 @@ class Surprise:
 
 
 def surprising_patients(
-    sky: Sky, top: Top, curves: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+    sky: Sky, top: Top, curvatures: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 ) -> tuple[Surprise, ...]:
     """Patients whose own numbers, errors or influence are beyond what is likely, the most surprising first.
 
-    `curves`: the patients' log likelihoods with derivatives where the fit ended, if somebody has them.
+    `curvatures`: the patients' log likelihoods with derivatives where the fit ended, if somebody has them.
     """
-    look = _Look(sky, top, None if sky.sites else curves)
+    look = _Look(sky, top, None if sky.sites else curvatures)
     found = [one for i in look.suspects for one in look.examine(i)]
     return tuple(sorted(found, key=lambda one: one.p_value))
 
@@ -154,7 +154,7 @@ class _Look:
         lost = 2 * (whole(self.top.x) - whole(x))
         if lost < self.middle:
             return "", 1.0
-        statement, errors = self.sky.statement, np.linalg.inv(-self.top.maximum.curve)
+        statement, errors = self.sky.statement, np.linalg.inv(-self.top.maximum.curvature)
         along = slopes(statement, self.top.x)
         moved = along @ (x - self.top.x) / np.sqrt(np.einsum("ni,ij,nj->n", along, errors, along))
         k = int(np.argmax(np.abs(moved)))
@@ -195,7 +195,7 @@ def _misfits(
 def _squares(statement: Statement, x: Array, cloud: Cloud) -> tuple[Array, Array]:
     """Squared errors of what was read, in standard deviations, summed, and their number (patient, draw)."""
     numbers = statement.numbers(x)
-    person = _person(statement, numbers, cloud)
+    person = person_of(statement, numbers, cloud)
     squares: Any = jnp.zeros(cloud.log_base.shape, x.dtype)
     count = squares
     for name, sums in cloud.sums.items():
@@ -204,7 +204,7 @@ def _squares(statement: Statement, x: Array, cloud: Cloud) -> tuple[Array, Array
         count = count + sums.number
     for name, true in cloud.true.items():
         noise, read = statement.model.observables()[name].noise, cloud.read[name]
-        moved = _moved(statement, x, cloud, name, true)
+        moved = move_along(statement, x, cloud, name, true)
         seen = Seen(
             *(jnp.asarray(v)[:, None] for v in (read.value, read.bound)), moved[name],
             jnp.asarray(read.time)[:, None], person, moved,

@@ -16,7 +16,7 @@ class Quadratic:
     """Derivatives of each patient along the numbers, and what candidates say of each."""
 
     slope: np.ndarray  # (patient, number)
-    curve: np.ndarray  # (patient, number, number)
+    curvature: np.ndarray  # (patient, number, number)
     design: np.ndarray  # (patient, column), centred
     moved: np.ndarray  # the number that each column moves (column,)
     free: np.ndarray  # the numbers that give way to coefficients: typical values
@@ -29,15 +29,15 @@ class Quadratic:
         """Slope and curvature of the weighted sum over patients, along numbers and columns."""
         size = self.slope.shape[1]
         slope = np.empty(size + self.columns)
-        curve = np.empty((size + self.columns,) * 2)
+        curvature = np.empty((size + self.columns,) * 2)
         own = self.design * self.slope[:, self.moved]
         slope[:size], slope[size:] = weights @ self.slope, weights @ own
-        curve[:size, :size] = np.einsum("p,pij->ij", weights, self.curve)
-        crossed = np.einsum("p,pj,pji->ji", weights, self.design, self.curve[:, self.moved])
-        curve[size:, :size], curve[:size, size:] = crossed, crossed.T
-        both = self.curve[:, self.moved][:, :, self.moved]
-        curve[size:, size:] = np.einsum("p,pi,pj,pij->ij", weights, self.design, self.design, both)
-        return slope, curve
+        curvature[:size, :size] = np.einsum("p,pij->ij", weights, self.curvature)
+        crossed = np.einsum("p,pj,pji->ji", weights, self.design, self.curvature[:, self.moved])
+        curvature[size:, :size], curvature[:size, size:] = crossed, crossed.T
+        both = self.curvature[:, self.moved][:, :, self.moved]
+        curvature[size:, size:] = np.einsum("p,pi,pj,pij->ij", weights, self.design, self.design, both)
+        return slope, curvature
 
     def profile(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Slope and information of the columns alone, typical values giving way.
@@ -45,11 +45,11 @@ class Quadratic:
         Spreads stay as they are: what covariates explain would make them smaller, and gains larger. Along both, the
         likelihood need not be concave where a covariate explains more than half of a variance.
         """
-        slope, curve = self.add_up(weights)
+        slope, curvature = self.add_up(weights)
         size, free = self.slope.shape[1], self.free
-        numbers = np.linalg.pinv(-curve[np.ix_(free, free)], hermitian=True)
-        crossed = curve[size:, free]
-        information = -curve[size:, size:] - crossed @ numbers @ crossed.T
+        numbers = np.linalg.pinv(-curvature[np.ix_(free, free)], hermitian=True)
+        crossed = curvature[size:, free]
+        information = -curvature[size:, size:] - crossed @ numbers @ crossed.T
         return slope[size:] + crossed @ (numbers @ slope[free]), information
 
 

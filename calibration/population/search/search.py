@@ -76,7 +76,8 @@ class Found:
                 "coefficient": float(self.estimate[i][0]), "error": float(self.error[i][0]),
                 "chosen": self.chosen.index(int(i)) + 1 if int(i) in self.chosen else 0,
                 "frequency": float(self.frequency[i]), "shrunk": float(self.shrunk[i]), "low": float(self.low[i]),
-                "high": float(self.high[i]), "split_low": float(self.split[i, 0]), "split_high": float(self.split[i, 1]),
+                "high": float(self.high[i]), "split_low": float(self.split[i, 0]),
+                "split_high": float(self.split[i, 1]),
             }
             for i in order
         ]  # fmt: skip
@@ -122,8 +123,10 @@ def search_covariates(
     sizes = [one.shape[1] for one in design]
     ends = np.cumsum([0, *sizes])
     groups = [np.arange(a, b) for a, b in itertools.pairwise(ends.tolist())]
-    _, slope, curve = likelihood_of(fit.sky, fit.top.cloud, fit.top.origin).curves(fit.x)
-    quadratic = Quadratic(slope, curve, np.concatenate(design, 1), np.array(moved), places_of_typical(fit.statement))
+    _, slope, curvature = likelihood_of(fit.sky, fit.top.cloud, fit.top.origin).curvatures(fit.x)
+    quadratic = Quadratic(
+        slope, curvature, np.concatenate(design, 1), np.array(moved), places_of_typical(fit.statement)
+    )
     return _judge(quadratic, tuple(candidates), tuple(references), groups, np.array(sizes), bootstrap, level, seed)
 
 
