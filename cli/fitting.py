@@ -39,19 +39,18 @@ def _run(scenario: Scenario, folder: Path, kind: str) -> str:
     from .report import fit_figure, fit_text
 
     began = time.perf_counter()
-    tables = (fit_text.ESTIMATES, fit_text.INDIVIDUALS, fit_text.CORRELATIONS)
-    files = (FILE, TEXT, TWIN, *tables, _FIGURE)
-    with replacing(folder, scenario, owns=files) as part:
+    with replacing(folder, scenario, owns=(FILE, TEXT, TWIN, *fit_text.TABLES, _FIGURE)) as part:
         found = run_fit(scenario, progress=_progress(scenario.name))
         _end_progress()
         tree = found.to_tree()
         with writing(folder):
             found.save(part)
             dataset.add_ingest(part / FILE, scenario.reports)
-            fit_text.write_tables(tree, part, kind)
+            tables = fit_text.write_tables(tree, part, kind)
             fit_figure.draw(tree, part / _FIGURE, kind)
     seconds = time.perf_counter() - began
     title = scenario.file.title or scenario.name
+    files = (FILE, TEXT, TWIN, *tables, _FIGURE)
     return f"{title}\n{fit_text.to_text(tree, kind)}\n\n{folder}: {', '.join(files)} ({seconds:.1f} s)\n"
 
 

@@ -33,7 +33,7 @@ def bootstrap(sky: Sky, top: Top, count: int, seed: int, *, by: str | None = Non
     ends with a variance next to 0.
     """
     likelihood = likelihood_of(sky, top.cloud, top.origin)
-    weights = draw_weights(_groups(sky, len(likelihood), by), count, seed)
+    weights = draw_weights(groups_of(sky, len(likelihood), by), count, seed)
     curvatures = likelihood.curvatures(top.x)
     many = Many.of(likelihood)
     ends = climb_many(many, weights, top.x, curvatures, top.log_prior)
@@ -64,7 +64,8 @@ def draw_weights(groups: np.ndarray, count: int, seed: int) -> np.ndarray:
     return found
 
 
-def _groups(sky: Sky, units: int, by: str | None) -> np.ndarray:
+def groups_of(sky: Sky, units: int, by: str | None) -> np.ndarray:
+    """Which units keep their number in every sample: those of one value of a covariate, or all (unit,)."""
     if by is None:
         return np.zeros(units, int)
     known = sky.statement.model.covariates()

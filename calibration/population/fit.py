@@ -35,11 +35,13 @@ from .check import Checks, check, name_patients
 from .climb import Progress, Top, add_up, bend, climb, likelihood_of, nodes_of
 from .cloud import Sky
 from .diagnose.diagnosis import Diagnosis
+from .further import Further, answer_further, refuse_further
 from .people import People
 from .priors import PopulationPrior, build_prior
 from .profile import Profile, profile
 from .renewed import renew_model
 from .report import say
+from .search import Found, search_covariates
 from .sir import sir
 from .starts import Starts, climb_from_several
 from .statement import Statement
@@ -65,6 +67,7 @@ class PopulationFit:
     seconds: float
     posterior: Vectors | None = None  # of the population, where the method is bayes
     starts: Starts | None = None  # where several starts came to
+    further: Further = dataclasses.field(default_factory=Further)  # what else the fit was told to find
 
     @property
     def statement(self) -> Statement:
@@ -119,7 +122,7 @@ class PopulationFit:
 
     @functools.cached_property
     def _kinds(self) -> dict[str, Vectors]:
-        return {}
+        return {one.kind: one for one in self.further.vectors}
 
     def vectors(self, kind: str | None = None) -> Vectors:
         """Equally likely populations by covariance, sandwich, sir, bootstrap or bayes; by what the fit was told."""
@@ -135,6 +138,15 @@ class PopulationFit:
     def profile(self, name: str) -> Profile:
         """The likelihood profile of a number, and the interval that it makes."""
         return profile(self.sky, self.top, self.covariances, name, self.seed)
+
+    def search(
+        self, covariates: Sequence[str] | None = None, parameters: Sequence[str] | None = None, *,
+        forms: Mapping[str, str] | None = None, bootstrap: int = 200, level: float = 0.01,
+    ) -> Found:  # fmt: skip
+        """Which covariates explain differences between patients, by stored draws: `.table()` and `.effects()`."""
+        return search_covariates(
+            self, covariates, parameters, forms=forms, bootstrap=bootstrap, level=level, seed=self.seed
+        )
 
     def draw(self, count: int) -> np.ndarray | None:
         """Equally likely vectors (draw, number); None where none can be had."""
@@ -205,6 +217,7 @@ def climb_and_check(
     """The fit from one place, with standard errors and checks."""
     if entry.method == "nodes":
         nodes_of(sky)  # an error where they do not serve
+    refuse_further(sky, entry)
     prior = build_prior(sky.statement, x, entry.priors)
     posterior, starts = None, None
     if entry.method == "bayes":
@@ -226,8 +239,15 @@ def climb_and_check(
     checks = dataclasses.replace(
         checks, doubts=(*checks.doubts, *doubts), cautions=(*checks.cautions, *cautions)
     )  # fmt: skip
-    seconds = time.perf_counter() - began
-    return PopulationFit(sky, entry, top, covariances, checks, seed, seconds, posterior, starts)
+    fit = PopulationFit(sky, entry, top, covariances, checks, seed, time.perf_counter() - began, posterior, starts)
+    return _add_further(fit, began)
+
+
+def _add_further(fit: PopulationFit, began: float) -> PopulationFit:
+    """With what else the entry asks for, whose doubts count in the verdict."""
+    further = answer_further(fit)
+    checks = dataclasses.replace(fit.checks, doubts=tuple(dict.fromkeys([*fit.checks.doubts, *further.doubts])))
+    return dataclasses.replace(fit, checks=checks, further=further, seconds=time.perf_counter() - began)
 
 
 def _climb(

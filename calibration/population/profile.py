@@ -68,6 +68,10 @@ def profile(sky: Sky, top: Top, covariances: Covariances, name: str, seed: int) 
     with jax.enable_x64(True):
         walk = _Walk(sky, top, _Scale.of(sky.statement, name), covariance, seed)
         low, high = walk.find_end(-1), walk.find_end(1)
+        return _say(walk, name, low, high)
+
+
+def _say(walk: _Walk, name: str, low: float, high: float) -> Profile:
     order = sorted((g, rise) for g, rise, _ in walk.seen)
     values, rises = (np.array(column) for column in zip(*order, strict=True))
     one_sided = walk.scale.kind == "variance" and math.isnan(low)

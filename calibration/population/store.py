@@ -7,6 +7,8 @@ Groups of `fit.zarr`:
     /individuals    (patient, coordinate): means and standard deviations of the patients' own parameters
     /patients       (patient): k-hat, measurements, site, probabilities of classes
     /rounds         (round): how the fit got there
+    /intervals      (by, estimate): low and high, by every kind of uncertainty that was asked for, and by profile
+    /search         (effect): covariates that were searched, where any were
     /checks         single numbers: -2 log likelihood, its error, by other draws, AIC, BIC, condition
 Attributes describe the fitted model as `twin.load_population` restores it.
 """
@@ -29,11 +31,13 @@ from twin.result.dataset import PATIENT, words
 from twin.result.population import FILE, TEXT, place_of, save_population
 
 from .climb import nodes_of
+from .further import Further
 from .report import names_of
 from .table import Individuals, estimates_of, individuals_of
 from .uncertainty import KINDS
 
 ESTIMATE, KIND, NUMBER, COORDINATE, ROUND = "estimate", "kind", "number", "coordinate", "round"
+BY, EFFECT = "by", "effect"
 
 
 def save_fit(fit: Any, folder: str | Path) -> Path:
@@ -65,7 +69,7 @@ def _build(fit: Any) -> xr.DataTree:
     tree = xr.DataTree.from_dict({
         "/estimates": _estimates(fit), "/correlations": _correlations(fit), "/vector": _vector(fit),
         "/individuals": _individuals(fit, people), "/patients": _patients(fit), "/rounds": _rounds(fit),
-        "/checks": _checks(fit),
+        "/checks": _checks(fit), **_further(fit.further, list(fit.numbers)),
     })  # fmt: skip
     tree.attrs = {**describe_model(fit.model), **_attributes(fit)}
     return tree
@@ -135,6 +139,34 @@ def _patients(fit: Any) -> xr.Dataset:
     if fit.statement.classes > 1:
         columns["class_probability"] = ((PATIENT, "class"), fit.people.classes)
     return xr.Dataset(columns, {PATIENT: _ids(fit)})
+
+
+def _further(further: Further, names: list[str]) -> dict[str, xr.Dataset]:
+    found = {}
+    if further.vectors or further.profiles:
+        found["/intervals"] = _intervals(further, names)
+    if further.search is not None:
+        rows = further.search.table()
+        columns = {name: (EFFECT, np.array([row[name] for row in rows])) for name in rows[0] if name != EFFECT}
+        effects = {"bootstrap": further.search.bootstrap, "effects": json.dumps(further.search.effects())}
+        found["/search"] = xr.Dataset(columns, {EFFECT: words(row[EFFECT] for row in rows)}).assign_attrs(effects)
+    return found
+
+
+def _intervals(further: Further, names: list[str]) -> xr.Dataset:
+    ends = {one.kind: one.intervals() for one in further.vectors}
+    if further.profiles:
+        ends["profile"] = {one.name: one.interval for one in further.profiles}
+    nothing = (math.nan, math.nan)
+    both = np.array([[own.get(name, nothing) for name in names] for own in ends.values()])
+    sided = {one.name for one in further.profiles if one.one_sided}
+    columns = {
+        "low": ((BY, ESTIMATE), both[..., 0]), "high": ((BY, ESTIMATE), both[..., 1]),
+        "one_sided": (ESTIMATE, np.array([name in sided for name in names])),
+        "profiled": (ESTIMATE, np.array([name in ends.get("profile", ()) for name in names])),
+    }  # fmt: skip
+    figures = json.dumps({one.kind: dict(one.figures) for one in further.vectors})
+    return xr.Dataset(columns, {BY: words(ends), ESTIMATE: words(names)}).assign_attrs(figures=figures)
 
 
 def _rounds(fit: Any) -> xr.Dataset:

@@ -23,7 +23,7 @@ def fit(paths: tuple[str, ...], se: str, out: Path, **given: Any) -> None:
     """Fit populations: typical values, variances and errors from many patients, how exact, and whether to trust them.
 
     Each result folder holds fit.zarr, population.json, twin.zarr, estimates.csv, individuals.csv, correlations.csv and
-    fit.png; a scenario's 'prior' may name it.
+    fit.png, and intervals.csv and search.csv where the scenario asks for them; a scenario's 'prior' may name it.
     """
     from ..fitting import fit_all
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .text import align, shown_unit
+from . import fit_further_text as further
+from .text import align_numbers, shown_unit, significant, write_rows
 
 ESTIMATES, INDIVIDUALS, CORRELATIONS = "estimates.csv", "individuals.csv", "correlations.csv"
+TABLES = (ESTIMATES, INDIVIDUALS, CORRELATIONS, further.INTERVALS, further.SEARCH)
 _STRONG = 0.7  # correlations of estimates that are printed
 _MOST = 8  # of these
 _WIDTH = 118
@@ -22,12 +23,11 @@ _WIDTH = 118
 
 def to_text(tree: Any, kind: str = "R") -> str:
     """All of it, with standard errors of one kind."""
-    parts = (_data(tree), _likelihood(tree), _estimates(tree, kind), _beside(tree), _verdict(tree))
-    return "\n\n".join("\n".join(part) for part in parts)
-
-
-def _number(value: float, digits: int = 4) -> str:
-    return f"{value:.{digits}g}" if np.isfinite(value) else "-"
+    parts = (
+        _data(tree), _likelihood(tree), _estimates(tree, kind), further.intervals(tree), further.search(tree),
+        _beside(tree), _verdict(tree),
+    )  # fmt: skip
+    return "\n\n".join(text for text in map("\n".join, parts) if text)
 
 
 def _count(number: int, word: str) -> str:
@@ -68,27 +68,19 @@ def _estimates(tree: Any, kind: str) -> Iterator[str]:
     for name in data["estimate"].values:
         one = data.sel(estimate=name, kind=kind)
         value, se, width = (float(one[word]) for word in ("value", "se", "width"))
-        size = "" if not np.isfinite(width) else f"{_number(width, 3)} {one['width_unit'].item()}"
+        size = "" if not np.isfinite(width) else f"{significant(width, 3)} {one['width_unit'].item()}"
         lines.append([
-            str(name).replace("_", " "), shown_unit(one["unit"].item()), _number(value), _number(se, 3),
+            str(name).replace("_", " "), shown_unit(one["unit"].item()), significant(value), significant(se, 3),
             f"{abs(100 * se / value):.1f} %" if value and np.isfinite(se) else "-",
-            f"[{_number(float(one['low']))}, {_number(float(one['high']))}]" if np.isfinite(se) else "-", size,
+            f"[{significant(float(one['low']))}, {significant(float(one['high']))}]" if np.isfinite(se) else "-", size,
         ])  # fmt: skip
-    yield from _right(lines, (2, 3, 4, 6))
+    yield from align_numbers(lines, (2, 3, 4, 6))
     held = json.loads(tree.attrs["held"])
     if held:
         said = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in held.items())
         yield from textwrap.wrap(f"not estimated: {said}", _WIDTH, subsequent_indent="  ")
     if spreads := json.loads(tree.attrs["held_spread"]):
         yield f"spread as the model declares it: {', '.join(spreads)}"
-
-
-def _right(lines: Sequence[Sequence[str]], columns: Sequence[int]) -> list[str]:
-    """Lines aligned, numbers at the right of their columns."""
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    return align([
-        [f"{cell:>{widths[i]}}" if i in columns else cell for i, cell in enumerate(line)] for line in lines
-    ])  # fmt: skip
 
 
 def _beside(tree: Any) -> Iterator[str]:
@@ -103,7 +95,7 @@ def _beside(tree: Any) -> Iterator[str]:
     else:
         yield f"correlated estimates: none beyond {_STRONG:g} in size"
     checks, patients = tree["checks"].to_dataset(), tree["patients"].to_dataset()
-    yield f"condition number of the estimates' correlations: {_number(float(checks['condition']), 3)}"
+    yield f"condition number of the estimates' correlations: {significant(float(checks['condition']), 3)}"
     k, noise = patients["k_hat"].values, float(checks["noise"])
     yield (
         f"largest k-hat: {k.max():.2f}, of patient '{patients['patient'].values[k.argmax()]}'; "
@@ -128,14 +120,14 @@ def _verdict(tree: Any) -> Iterator[str]:
 
 
 def write_tables(tree: Any, folder: Path, kind: str = "R") -> tuple[str, ...]:
-    """Writes the three tables; returns their names."""
-    _write(folder / ESTIMATES, list(_estimate_rows(tree, kind)))
-    _write(folder / INDIVIDUALS, list(_individual_rows(tree)))
+    """Writes the tables; returns their names."""
+    write_rows(folder / ESTIMATES, list(_estimate_rows(tree, kind)))
+    write_rows(folder / INDIVIDUALS, list(_individual_rows(tree)))
     found = tree["correlations"].to_dataset()["correlation"]
     names = [str(name) for name in found["estimate"].values]
     rows = [{"estimate": n, **dict(zip(names, row, strict=True))} for n, row in zip(names, found.values, strict=True)]
-    _write(folder / CORRELATIONS, rows)
-    return ESTIMATES, INDIVIDUALS, CORRELATIONS
+    write_rows(folder / CORRELATIONS, rows)
+    return ESTIMATES, INDIVIDUALS, CORRELATIONS, *further.write_tables(tree, folder)
 
 
 def _estimate_rows(tree: Any, kind: str) -> Iterator[dict[str, Any]]:
@@ -168,10 +160,3 @@ def _individual_rows(tree: Any) -> Iterator[dict[str, Any]]:
                 "patient": name, "parameter": one["parameter"].item(), "occasion": int(one["occasion"]),
                 "unit": one["unit"].item(), **numbers, "k_hat": float(patients["k_hat"].sel(patient=name)),
             }  # fmt: skip
-
-
-def _write(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows({k: f"{v:.9g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)

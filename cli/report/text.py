@@ -7,7 +7,7 @@ import dataclasses
 import itertools
 import json
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +148,22 @@ def align(lines: Sequence[Sequence[str]], width: int | None = None) -> list[str]
     return [*head, "-" * max(map(len, texts)), *texts[len(head) :]]
 
 
+def align_numbers(lines: Sequence[Sequence[str]], columns: Sequence[int]) -> list[str]:
+    """Lines aligned, numbers at the right of their columns."""
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return align([
+        [f"{cell:>{widths[i]}}" if i in columns else cell for i, cell in enumerate(line)] for line in lines
+    ])  # fmt: skip
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Rows of one table, numbers with nine digits."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows({k: f"{v:.9g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+
+
 def _longest_words(lines: Sequence[Sequence[str]]) -> list[int]:
     """How wide each column has to be so that no word of it is broken."""
     columns = zip(*lines, strict=True)
@@ -181,6 +197,11 @@ def number(value: float) -> str:
     if np.isinf(value):
         return "never"
     return f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
+
+
+def significant(value: float, digits: int = 4) -> str:
+    """So many significant digits; a dash for what there is not."""
+    return f"{value:.{digits}g}" if np.isfinite(value) else "-"
 
 
 def _can_be_missed(rows: Sequence[Row], outcome: str) -> bool:

@@ -58,6 +58,26 @@ class PopulationPriors(Closed):
     published: bool = Field(False, description="Every estimated value that declares a standard error, as published")
 
 
+class SearchEntry(Closed):
+    """Covariates that are searched for effects on parameters, by the draws that a fit has stored."""
+
+    covariates: list[Name] | None = Field(
+        None, min_length=1, description="Covariates that are tried; all that differ between patients, if left out"
+    )
+    parameters: list[Name] | None = Field(
+        None, min_length=1, description="Effects that they may act on; all that are log-normal, if left out"
+    )
+    forms: dict[Name, Literal["power", "exponential"]] = Field(
+        default_factory=dict, description="A covariate's form; power of positive numbers, if left out"
+    )
+    bootstrap: Whole = Field(
+        200, ge=1, le=10_000, description="Samples of patients in which covariates are chosen anew"
+    )
+    level: Number = Field(
+        0.01, gt=0, lt=1, description="Of the test by which a forward step accepts the best covariate"
+    )
+
+
 class FitEntry(Closed):
     """A population estimated from the patients' measurements."""
 
@@ -92,3 +112,4 @@ class FitEntry(Closed):
     )
     walkers: bool = Field(False, description="Whether walkers sample a few patients again, to see missed modes")
     profile: list[Name] = Field(default_factory=list, description="Numbers whose likelihood profile is drawn")
+    search: SearchEntry | None = Field(None, description="Covariates that are searched for effects; none, if left out")

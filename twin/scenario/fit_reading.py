@@ -53,6 +53,10 @@ def problems_of(entry: FitEntry, model: DiseaseModel, patients: Sequence[BoundPa
     for place, name in _names(entry):
         if name not in declared:
             yield place, f"no parameter '{name}'; {suggest(name, declared)}"
+    known = model.covariates()
+    for place, name in _covariates(entry):
+        if name not in known:
+            yield place, f"no covariate '{name}'; {suggest(name, known)}"
     silent = [one.id for one in patients if not one.observations]
     if patients and len(silent) == len(patients):
         yield (), "no patient has measurements, so nothing can be estimated; give some"
@@ -73,4 +77,14 @@ def _names(entry: FitEntry) -> Iterator[tuple[Location, str]]:
     for key in ("sites", "mixture"):
         part = getattr(entry, key)
         yield from (((key, "of", i), name) for i, name in enumerate(part.of if part else []))
+    searched = (entry.search.parameters if entry.search else None) or ()
+    yield from ((("search", "parameters", i), name) for i, name in enumerate(searched))
     yield from ((("priors", "values", name), name) for name in (entry.priors.values if entry.priors else {}))
+
+
+def _covariates(entry: FitEntry) -> Iterator[tuple[Location, str]]:
+    if entry.bootstrap_by is not None:
+        yield ("bootstrap_by",), entry.bootstrap_by
+    if entry.search is not None:
+        yield from ((("search", "covariates", i), name) for i, name in enumerate(entry.search.covariates or ()))
+        yield from ((("search", "forms", name), name) for name in entry.search.forms)

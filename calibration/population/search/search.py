@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import jax
 import numpy as np
 from scipy.stats import chi2
 
@@ -15,12 +16,10 @@ from twin.model import LogNormal
 from twin.model.extension import OCCASION
 
 from ..climb import likelihood_of
+from ..cloud import Sky
 from ..statement import Statement
 from .horseshoe import sample_horseshoe
 from .quadratic import Quadratic, choose_forward, gain_of
-
-if TYPE_CHECKING:
-    from ..fit import PopulationFit
 
 FORMS = ("power", "exponential")
 _LEVEL = 0.05  # of a single test; forward steps ask for more, as many are tried
@@ -91,11 +90,47 @@ class Found:
         return found
 
 
+@dataclasses.dataclass(frozen=True)
+class Tried:
+    """Every candidate with its reference, its columns (patient, column) and the number that they move."""
+
+    candidates: tuple[Candidate, ...]
+    references: tuple[float | str, ...]
+    columns: tuple[np.ndarray, ...]
+    moved: tuple[int, ...]
+
+    @property
+    def groups(self) -> list[np.ndarray]:
+        """Which columns of the design are each candidate's."""
+        ends = np.cumsum([0, *(one.shape[1] for one in self.columns)])
+        return [np.arange(a, b) for a, b in itertools.pairwise(ends.tolist())]
+
+
+def find_candidates(
+    sky: Sky, covariates: Sequence[str] | None = None, parameters: Sequence[str] | None = None,
+    forms: Mapping[str, str] | None = None,
+) -> Tried:  # fmt: skip
+    """What can be searched, before anything is fitted; an error says what cannot."""
+    people, names = sky.target.patients, sky.statement.model.covariates()
+    tried, effects = _covariates(sky, covariates), _effects(sky.statement, parameters)
+    for name in forms or {}:
+        if name not in tried:
+            raise TwinError(f"search of covariates: '{name}' has a form, and is not searched; {suggest(name, tried)}")
+    columns = {name: _columns(names[name], name, [p.covariates[name] for p in people], forms or {}) for name in tried}
+    rows = [
+        (Candidate(parameter, name, *columns[name][:2]), *columns[name][2:], sky.statement.estimated.index(parameter))
+        for parameter, name in itertools.product(effects, tried) if name not in _known_effects(sky.statement, parameter)
+    ]  # fmt: skip
+    if not rows:
+        raise TwinError("search of covariates: none that differs between patients is without an effect; name others")
+    return Tried(*(tuple(column) for column in zip(*rows, strict=True)))
+
+
 def search_covariates(
-    fit: PopulationFit, covariates: Sequence[str] | None = None, parameters: Sequence[str] | None = None, *,
+    fit: Any, covariates: Sequence[str] | None = None, parameters: Sequence[str] | None = None, *,
     forms: Mapping[str, str] | None = None, bootstrap: int = 200, level: float = 0.01, seed: int = 0,
 ) -> Found:  # fmt: skip
-    """Every candidate by a fit's stored draws.
+    """Every candidate by the stored draws of a `PopulationFit`.
 
     Args:
         covariates, parameters: which are tried; all covariates that differ between the patients, all effects.
@@ -105,36 +140,21 @@ def search_covariates(
 
     What is found is a quadratic's word around the fit without the effects: confirm it by a fit with them.
     """
-    people, names = fit.sky.target.patients, fit.model.covariates()
-    tried = _covariates(fit, covariates)
-    effects = _effects(fit, parameters)
-    columns = {name: _columns(names[name], name, [p.covariates[name] for p in people], forms or {}) for name in tried}
-    candidates, references, design, moved = [], [], [], []
-    for parameter, name in itertools.product(effects, tried):
-        form, levels, reference, values = columns[name]
-        if name in _known_effects(fit, parameter):
-            continue
-        candidates.append(Candidate(parameter, name, form, levels))
-        references.append(reference)
-        design.append(values)
-        moved += [fit.statement.estimated.index(parameter)] * values.shape[1]
-    if not candidates:
-        raise TwinError("no covariate differs between the patients, so there is nothing to search; name some")
-    sizes = [one.shape[1] for one in design]
-    ends = np.cumsum([0, *sizes])
-    groups = [np.arange(a, b) for a, b in itertools.pairwise(ends.tolist())]
-    _, slope, curvature = likelihood_of(fit.sky, fit.top.cloud, fit.top.origin).curvatures(fit.x)
-    quadratic = Quadratic(
-        slope, curvature, np.concatenate(design, 1), np.array(moved), places_of_typical(fit.statement)
+    tried = find_candidates(fit.sky, covariates, parameters, forms)
+    with jax.enable_x64(True):
+        _, slope, curvature = likelihood_of(fit.sky, fit.top.cloud, fit.top.origin).curvatures(fit.x)
+    moved = np.repeat(tried.moved, [one.shape[1] for one in tried.columns])
+    free = places_of_typical(fit.statement)
+    return _judge(
+        Quadratic(slope, curvature, np.concatenate(tried.columns, 1), moved, free), tried, bootstrap, level, seed
     )
-    return _judge(quadratic, tuple(candidates), tuple(references), groups, np.array(sizes), bootstrap, level, seed)
 
 
 def _judge(
-    quadratic: Quadratic, candidates: tuple[Candidate, ...], references: tuple[float | str, ...],
-    groups: list[np.ndarray], sizes: np.ndarray, bootstrap: int, level: float, seed: int,
+    quadratic: Quadratic, tried: Tried, bootstrap: int, level: float, seed: int
 ) -> Found:  # fmt: skip
-    people = len(quadratic.slope)
+    people, groups = len(quadratic.slope), tried.groups
+    sizes = np.array([len(group) for group in groups])
     slope, information = quadratic.profile(np.ones(people))
     gain = np.array([gain_of(slope, information, group) for group in groups])
     exact = [np.linalg.pinv(information[np.ix_(g, g)], hermitian=True) for g in groups]
@@ -150,7 +170,7 @@ def _judge(
     largest = [g[np.argmax(np.abs(slope[g]))] for g in groups]
     low, middle, high = np.quantile(draws[:, largest], [0.05, 0.5, 0.95], axis=0)
     return Found(
-        candidates, references, gain, chi2.sf(gain, sizes), estimate, error,
+        tried.candidates, tried.references, gain, chi2.sf(gain, sizes), estimate, error,
         choose_forward(slope, information, groups, limits), counts / max(bootstrap, 1), middle, low, high,
         _split(quadratic, groups, limits, generator), bootstrap,
     )  # fmt: skip
@@ -190,12 +210,12 @@ def places_of_typical(statement: Statement) -> np.ndarray:
 # --- candidates --------------------------------------------------------------------------------------------------
 
 
-def _covariates(fit: PopulationFit, asked: Sequence[str] | None) -> list[str]:
-    names = fit.model.covariates()
+def _covariates(sky: Sky, asked: Sequence[str] | None) -> list[str]:
+    names = sky.statement.model.covariates()
     for name in asked or ():
         if name not in names:
             raise TwinError(f"search of covariates: the model knows no '{name}'; {suggest(name, names)}")
-    people = fit.sky.target.patients
+    people = sky.target.patients
     found = []
     for name in asked or [n for n in names if n != OCCASION]:
         lacking = [one.id for one in people if name in one.assumed]
@@ -215,11 +235,11 @@ def _covariates(fit: PopulationFit, asked: Sequence[str] | None) -> list[str]:
     return found
 
 
-def _effects(fit: PopulationFit, asked: Sequence[str] | None) -> list[str]:
-    declared = fit.statement.model.parameters()
+def _effects(statement: Statement, asked: Sequence[str] | None) -> list[str]:
+    declared = statement.model.parameters()
     possible = [
-        n for n in fit.statement.effects
-        if n in fit.statement.estimated and isinstance(declared[n].spread, LogNormal)
+        n for n in statement.effects
+        if n in statement.estimated and isinstance(declared[n].spread, LogNormal)
     ]  # fmt: skip
     for name in asked or ():
         if name not in possible:
@@ -229,11 +249,11 @@ def _effects(fit: PopulationFit, asked: Sequence[str] | None) -> list[str]:
     return list(asked or possible)
 
 
-def _known_effects(fit: PopulationFit, parameter: str) -> set[str]:
+def _known_effects(statement: Statement, parameter: str) -> set[str]:
     """Covariates that act on a parameter by an extension already."""
     suffix = f"_on_{parameter}"
-    own = fit.model.covariate_effects.get(parameter, ())
-    return {c for c in fit.model.covariates() for n in own if n.removesuffix(suffix).startswith(c)}
+    own = statement.model.covariate_effects.get(parameter, ())
+    return {c for c in statement.model.covariates() for n in own if n.removesuffix(suffix).startswith(c)}
 
 
 def _columns(
