@@ -144,10 +144,8 @@ def search_covariates(
     with jax.enable_x64(True):
         _, slope, curvature = likelihood_of(fit.sky, fit.top.cloud, fit.top.origin).curvatures(fit.x)
     moved = np.repeat(tried.moved, [one.shape[1] for one in tried.columns])
-    free = places_of_typical(fit.statement)
-    return _judge(
-        Quadratic(slope, curvature, np.concatenate(tried.columns, 1), moved, free), tried, bootstrap, level, seed
-    )
+    design, free = np.concatenate(tried.columns, 1), places_of_typical(fit.statement)
+    return _judge(Quadratic(slope, curvature, design, moved, free), tried, bootstrap, level, seed)
 
 
 def _judge(
