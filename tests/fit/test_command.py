@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
+import io
 import math
 import re
 from pathlib import Path
@@ -18,7 +20,7 @@ from cli.main import main
 from cli.report.fit_text import to_text
 from twin.scenario import check, load_scenario
 
-from .conftest import SCENARIO
+from .conftest import SCENARIO, Done
 
 TRUE = {  # what the table's patients were drawn from; a CV of 30 % of each parameter
     "clearance": 3.0, "volume": 35.0, "absorption": 0.9, "proportional_error": 0.15, "weight_on_clearance": 0.75,
@@ -112,6 +114,111 @@ def test_a_published_model_moves_by_a_few_patients(capsys, tmp_path):
     assert "caution" in capsys.readouterr().out
 
 
+# --- what else a fit is told to find -----------------------------------------------------------------------------
+
+FURTHER = """
+  bootstrap: 12
+  sir: 25
+  uncertainty: sandwich
+  profile: [clearance, variance of absorption]
+  search: {covariates: [weight], parameters: [volume], bootstrap: 20}
+"""
+
+
+@pytest.fixture(scope="module")
+def further(done, tmp_path_factory) -> Done:
+    """The shipped fit with further questions, as the command answers them; its climb is not done a second time."""
+    from calibration.population import fit as fitting
+
+    folder, said = tmp_path_factory.mktemp("further"), io.StringIO()
+    text = SCENARIO.read_text("utf-8").replace("tables/", f"{SCENARIO.parent}/tables/")
+    path = write(folder, text.replace("volume, absorption]\n", f"volume, absorption]{FURTHER}"))
+
+    def answer(scenario, **_):
+        fitting.refuse_further(done.fit.sky, scenario.file.fit)
+        return fitting._add_further(dataclasses.replace(done.fit, entry=scenario.file.fit), 0.0)
+
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
+        patch.setattr(calibration, "run_fit", answer)
+        with pytest.raises(SystemExit) as end:
+            main(["fit", str(path), "--out", str(folder), "--allow", str(SCENARIO.parent)])
+    assert end.value.code == 0
+    return Done(said.getvalue(), folder / "question", answer(load_scenario(path, allow=[SCENARIO.parent])))
+
+
+def test_intervals_that_were_asked_for_are_printed_and_written(done, further):
+    """One row for each number and kind, of the profile those that were named; ends are those of `fit.intervals`."""
+    table = rows(further.folder / "intervals.csv")
+    assert len(table) == 3 * 8 + 2
+    for row in table:
+        ends = float(row["low_95"]), float(row["high_95"])
+        if row["by"] != "profile":
+            assert ends == pytest.approx(further.fit.intervals(row["by"])[row["estimate"]], rel=1e-6)
+        else:
+            assert ends[0] < done.fit.numbers[row["estimate"]] < ends[1]
+    assert {row["estimate"] for row in table if row["by"] == "profile"} == {"clearance", "variance of absorption"}
+    assert re.search(r"95 % intervals +value +bootstrap +sir +sandwich +profile", further.text)
+    assert "bootstrap: samples 12, left out 0" in further.text
+    assert "intervals.csv, search.csv, fit.png" in further.text
+    assert "95 % intervals" not in done.text
+    assert not (done.folder / "intervals.csv").exists()
+
+
+def test_a_profile_that_ends_at_0_is_called_one_sided(further):
+    tree = further.fit.to_tree()
+    said = [line for line in to_text(tree).splitlines() if line.endswith(", one-sided")]
+    assert said == []
+    (clearance, absorption) = further.fit.further.profiles
+    other = dataclasses.replace(absorption, low=0.0, one_sided=True)
+    with_0 = dataclasses.replace(further.fit.further, profiles=(clearance, other))
+    tree = dataclasses.replace(further.fit, further=with_0).to_tree()
+    (line,) = [line for line in to_text(tree).splitlines() if line.endswith(", one-sided")]
+    assert line.startswith("variance of absorption")
+    assert f"[0, {absorption.high:.4g}], one-sided" in line
+
+
+def test_what_speaks_against_an_interval_stands_under_the_verdict(done, monkeypatch):
+    """A bootstrap that cannot be had is said, and the rest of the fit is kept."""
+    from calibration.population import fit as fitting
+
+    def refuse(*_, **__):
+        raise twin.TwinError("bootstrap: no sample of patients settled; estimate fewer numbers")
+
+    monkeypatch.setattr(fitting, "bootstrap", refuse)
+    entry = done.fit.entry.model_copy(update={"bootstrap": 5})
+    found = fitting._add_further(dataclasses.replace(done.fit, entry=entry), 0.0)
+    assert to_text(found.to_tree()).endswith(
+        "not trusted:\n- bootstrap: no sample of patients settled; estimate fewer numbers"
+    )
+
+
+def test_covariates_that_were_searched_are_printed_and_written(done, further):
+    """The fit has weight on clearance already; nothing else acts, and nothing is to be fitted next."""
+    (row,) = rows(further.folder / "search.csv")
+    (found,) = done.fit.search(["weight"], ["volume"], bootstrap=20).table()
+    assert row["effect"] == found["effect"] == "weight on volume (power)"
+    for name in ("gain", "p", "coefficient", "error", "chosen", "frequency", "shrunk", "low", "high"):
+        assert float(row[name]) == pytest.approx(found[name], rel=1e-6)
+    assert re.search(r"weight on volume \(power\) +0\.94 +0\.33 +0\.554 \+- 0\.57 +- ", further.text)
+    assert "none is chosen in half of 20 samples of patients" in further.text
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ({"profile": ["variance of clearence"]}, "fit, profile: the fit estimates no 'variance of clearence'"),
+        ({"uncertainty": "bayes"}, "fit, uncertainty: 'bayes' needs method: bayes"),
+        ({"search": {"covariates": ["weight"], "parameters": ["clearance"]}}, "without an effect; name others"),
+    ],
+)
+def test_what_cannot_be_found_is_said_before_anything_is_climbed(done, words, sentence):
+    from calibration.population.fit import read_entry
+    from calibration.population.further import refuse_further
+
+    with pytest.raises(twin.TwinError, match=sentence):
+        refuse_further(done.fit.sky, read_entry(done.fit.entry, words))
+
+
 # --- what is refused ------------------------------------------------------------------------------------
 
 GOOD = """\
@@ -150,6 +257,9 @@ REFUSED = {
     "sites: {by: hospital, of: [volume]}": "fit.sites.by': 'hospital' is not given of patient 'ana'; say the site",
     "mixture: {of: [clearence]}": "fit.mixture.of[0]': no parameter 'clearence'",
     "priors: {values: {clearence: {published: true}}}": "no parameter 'clearence'; did you mean 'clearance'?",
+    "bootstrap_by: ward": "fit.bootstrap_by': no covariate 'ward'",
+    "search: {covariates: [wieght]}": "fit.search.covariates[0]': no covariate 'wieght'",
+    "search: {parameters: [volum]}": "fit.search.parameters[0]': no parameter 'volum'",
     "method: focei": "fit.method': 'focei' is not allowed; write 'auto', 'nodes', 'draws' or 'bayes'",
 }
 

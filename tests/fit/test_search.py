@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
+import yaml
 from scipy.stats import binom, spearmanr
 
 import calibration.population.search.search as searching
 from calibration.population.fit import fit_population
+from calibration.population.further import Further
 from calibration.population.search import search_covariates
 from calibration.population.search.horseshoe import sample_horseshoe
 from calibration.population.search.quadratic import Quadratic, choose_forward
+from cli.report.fit_text import to_text
 from tests.fit.models import Sites
 from twin.errors import TwinError
+from twin.files.schema import examine
 from twin.model.extension import Column, add_columns, extend
 from twin.patient import DoseRecord, Observation, Patient
+from twin.scenario.file import ScenarioFile
 
 PEOPLE, TIMES = 60, (1.0, 4.0, 10.0, 24.0)
 NOTHING = [f"nothing_{k}" for k in range(8)]
@@ -89,6 +96,19 @@ def test_a_null_covariate_is_accepted_as_often_as_said(fitted):
     share = np.mean(slope**2 / np.diagonal(information) > 3.841459)
     assert 0.03 < share < 0.07
     assert binom.ppf(1e-4, 600, 0.05) <= 600 * share <= binom.ppf(1 - 1e-4, 600, 0.05)
+
+
+def test_what_is_printed_as_the_next_fit_can_be_fitted(fitted, found):
+    """The lines under the table are what a scenario may hold, and a model is extended by."""
+    text = to_text(dataclasses.replace(fitted, further=Further(search=found)).to_tree())
+    block = text.partition("covariate_effects:\n")[2].partition("\n\n")[0]
+    effects = yaml.safe_load(block)
+    rest = {"model": "warfarin", "patients": [{"id": "ana"}], "fit": {}}
+    assert not examine(rest | {"covariate_effects": effects}, ScenarioFile).problems
+    model = extend(add_columns(Sites(), COLUMNS), covariates=effects)
+    coefficient = effects["volume"]["weight"]["power"]
+    assert coefficient == pytest.approx(found.effects()["volume"]["weight"]["power"], rel=1e-3)
+    assert float(model.typical().weight_on_volume) == pytest.approx(coefficient)
 
 
 @pytest.mark.slow
