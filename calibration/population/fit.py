@@ -240,10 +240,10 @@ def climb_and_check(
         checks, doubts=(*checks.doubts, *doubts), cautions=(*checks.cautions, *cautions)
     )  # fmt: skip
     fit = PopulationFit(sky, entry, top, covariances, checks, seed, time.perf_counter() - began, posterior, starts)
-    return _add_further(fit, began)
+    return add_further(fit, began)
 
 
-def _add_further(fit: PopulationFit, began: float) -> PopulationFit:
+def add_further(fit: PopulationFit, began: float) -> PopulationFit:
     """With what else the entry asks for, whose doubts count in the verdict."""
     further = answer_further(fit)
     checks = dataclasses.replace(fit.checks, doubts=tuple(dict.fromkeys([*fit.checks.doubts, *further.doubts])))

@@ -134,16 +134,19 @@ def further(done, tmp_path_factory) -> Done:
     text = SCENARIO.read_text("utf-8").replace("tables/", f"{SCENARIO.parent}/tables/")
     path = write(folder, text.replace("volume, absorption]\n", f"volume, absorption]{FURTHER}"))
 
+    found = []
+
     def answer(scenario, **_):
         fitting.refuse_further(done.fit.sky, scenario.file.fit)
-        return fitting._add_further(dataclasses.replace(done.fit, entry=scenario.file.fit), 0.0)
+        found.append(fitting.add_further(dataclasses.replace(done.fit, entry=scenario.file.fit), 0.0))
+        return found[-1]
 
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
         patch.setattr(calibration, "run_fit", answer)
         with pytest.raises(SystemExit) as end:
             main(["fit", str(path), "--out", str(folder), "--allow", str(SCENARIO.parent)])
     assert end.value.code == 0
-    return Done(said.getvalue(), folder / "question", answer(load_scenario(path, allow=[SCENARIO.parent])))
+    return Done(said.getvalue(), folder / "question", found[-1])
 
 
 def test_intervals_that_were_asked_for_are_printed_and_written(done, further):
@@ -186,7 +189,7 @@ def test_what_speaks_against_an_interval_stands_under_the_verdict(done, monkeypa
 
     monkeypatch.setattr(fitting, "bootstrap", refuse)
     entry = done.fit.entry.model_copy(update={"bootstrap": 5})
-    found = fitting._add_further(dataclasses.replace(done.fit, entry=entry), 0.0)
+    found = fitting.add_further(dataclasses.replace(done.fit, entry=entry), 0.0)
     assert to_text(found.to_tree()).endswith(
         "not trusted:\n- bootstrap: no sample of patients settled; estimate fewer numbers"
     )
