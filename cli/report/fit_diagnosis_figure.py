@@ -230,7 +230,7 @@ def _draw_page(
         for panel in axes.ravel():
             shown |= dict(zip(*reversed(panel.get_legend_handles_labels()), strict=True))
         axes[0, 0].figure.legend(
-            shown.values(), shown.keys(), loc="outside upper right", ncols=len(labels), frameon=False, fontsize=9
+            list(shown.values()), list(shown), loc="outside upper right", ncols=len(shown), frameon=False, fontsize=9
         )
     return path
 
