@@ -159,13 +159,13 @@ def test_what_was_censored_is_drawn_below_its_limit(warfarin, shared_data):
 
 def test_limits_of_what_was_read_are_the_nearest_it_is_not_beyond():
     read = Read(
-        place=np.zeros((2, 3), int), value=np.array([[2.0, 1.5, 9.0], [1.0, 3.0, 0.0]]),
-        bound=np.array([[-1, 0, 1], [-1, 0, 0]]), time=np.zeros((2, 3)),
-        real=np.array([[True] * 3, [True, True, False]]),
+        place=np.zeros((2, 3), int), value=np.array([[2.0, 1.5, 9.0], [1.0, 3.0, 5.0]]),
+        bound=np.array([[-1, 0, 1], [-1, 0, 1]]), time=np.zeros((2, 3)),
+        real=np.ones((2, 3), bool),
     )  # fmt: skip
     lower, upper = limits_of(read)
-    assert lower.tolist() == [[2.0, 1.0, 2.0], [1.0, 2.0, -np.inf]]
-    assert upper.tolist() == [[9.0, 9.0, 9.0], [9.0, 9.0, np.inf]]
+    assert lower.tolist() == [[2.0, 1.0, 2.0], [1.0, 2.0, 2.0]]
+    assert upper.tolist() == [[5.0, 5.0, 9.0], [5.0, 5.0, 5.0]]
 
 
 # --- predictive checks ------------------------------------------------------------------------------------
