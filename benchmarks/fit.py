@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import platform
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from typing import Any
 import click
 import jax
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # models of published fits stand among the tests
 
 import twin
 from calibration.population.climb import errors_of
@@ -124,8 +127,8 @@ def neutropenia(people: int, replicates: int, draws: int) -> None:
             show(case="neutropenia", people=people, seconds=seconds[0], **say(found, truth))
     if replicates > 1:
         share = {n: float(np.mean([one[n] for one in inside])) for n in truth}
-        show(case="neutropenia", people=people, replicates=replicates, seconds=float(np.median(seconds)), inside_95=share,
-             inside_all=float(np.mean([list(one.values()) for one in inside])))  # fmt: skip
+        show(case="neutropenia", people=people, replicates=replicates, seconds=float(np.median(seconds)),
+             inside_95=share, inside_all=float(np.mean([list(one.values()) for one in inside])))  # fmt: skip
 
 
 # --- cells ----------------------------------------------------------------------------------------------------------
