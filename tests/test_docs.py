@@ -109,17 +109,9 @@ def test_every_key_is_described(schema):
     known = set(keys(json_schema(schema)))
     assert len(known) > 10
     pages = (
-        "scenarios",
-        "feedback",
-        "sampling",
-        "optimise",
-        "populations",
-        "trials",
-        "benefit",
-        "occasions",
-        "fit",
+        "scenarios", "feedback", "sampling", "optimise", "populations", "trials", "benefit", "occasions", "fit",
         "fit_uncertainty",
-    )
+    )  # fmt: skip
     words = {word for page in pages for word in named(DOCS / f"{page}.md")}
     words |= {word.strip(":") for word in words}
     assert known <= words, f"none of the pages {', '.join(pages)} describes {sorted(known - words)}"

@@ -226,9 +226,11 @@ def _draw_page(
             axes[last, k].tick_params(labelbottom=True)
         for row in axes:
             row[0].set_ylabel(with_unit(name.replace("_", " "), unit))
-        handles, labels = axes[0, 0].get_legend_handles_labels()
+        shown = {}  # a mark may be on some panels alone
+        for panel in axes.ravel():
+            shown |= dict(zip(*reversed(panel.get_legend_handles_labels()), strict=True))
         axes[0, 0].figure.legend(
-            handles, labels, loc="outside upper right", ncols=len(labels), frameon=False, fontsize=9
+            list(shown.values()), list(shown), loc="outside upper right", ncols=len(shown), frameon=False, fontsize=9
         )
     return path
 

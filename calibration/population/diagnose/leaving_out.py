@@ -63,6 +63,8 @@ class Without:
         """Towards where the fit would be without each patient (patient, number): one of Newton's."""
         _, slopes, bends = self.curvatures
         whole = self.top.maximum.curvature
+        if self.sky.sites:  # curvatures of patients given their sites do not add up to that of whole sites
+            bends = 0 * bends
         return np.stack([take_step(-s, whole - b, _ROOM)[0] for s, b in zip(slopes, bends, strict=True)])
 
     @functools.cached_property
