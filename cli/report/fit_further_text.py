@@ -69,7 +69,7 @@ def _advise(effects: dict[str, Any], times: int) -> Iterator[str]:
     if not effects:
         yield f"none is chosen in half of {times} samples of patients"
         return
-    yield f"chosen in at least half of {times} samples of patients; confirm them by a fit with these lines:"
+    yield f"chosen in at least half of {times} samples of patients; confirm them by a fit with these lines added:"
     yield "covariate_effects:"
     for parameter, several in effects.items():
         yield f"  {parameter}:"
