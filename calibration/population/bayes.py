@@ -71,7 +71,7 @@ def sample_population(
     curvatures = likelihood.curvatures(middle)
     more = density(middle)
     maximum = Maximum(middle, float(curvatures[0].sum()) + more[0], curvatures[1].sum(0) + more[1],
-                      curvatures[2].sum(0) + more[2], True, 0)  # fmt: skip
+                      curvatures[2].sum(0) + more[2], True, 0, np.zeros(len(middle), bool))  # fmt: skip
     noise = np.sqrt(vectors.x.var(0, ddof=1) / max(vectors.figures["effective"], 1.0))
     found = dataclasses.replace(
         top,
