@@ -12,7 +12,7 @@ from scipy.stats import binom, spearmanr
 import calibration.population.search.search as searching
 from calibration.population.fit import fit_population
 from calibration.population.further import Further
-from calibration.population.search import search_covariates
+from calibration.population.search import find_candidates, search_covariates
 from calibration.population.search.horseshoe import sample_horseshoe
 from calibration.population.search.quadratic import Quadratic, choose_forward
 from cli.report.fit_text import to_text
@@ -126,6 +126,12 @@ def _quadratic(fitted, design: np.ndarray, parameter: str) -> Quadratic:
     _, slope, curvature = searching.likelihood_of(fitted.sky, fitted.top.cloud, fitted.top.origin).curvatures(fitted.x)
     moved = np.full(design.shape[1], fitted.statement.estimated.index(parameter))
     return Quadratic(slope, curvature, design, moved, searching.places_of_typical(fitted.statement))
+
+
+def test_patients_of_sites_cannot_be_searched(fitted):
+    sky = dataclasses.replace(fitted.sky, sites=(0.0, 1.0) * (PEOPLE // 2))
+    with pytest.raises(TwinError, match="fit without sites"):
+        find_candidates(sky)
 
 
 def test_forward_steps_take_the_better_of_two_that_say_the_same():

@@ -111,6 +111,8 @@ def find_candidates(
     forms: Mapping[str, str] | None = None,
 ) -> Tried:  # fmt: skip
     """What can be searched, before anything is fitted; an error says what cannot."""
+    if sky.sites:  # whose likelihoods are of all their patients together
+        raise TwinError("search of covariates: patients of a site have no likelihoods of their own; fit without sites")
     people, names = sky.target.patients, sky.statement.model.covariates()
     tried, effects = _covariates(sky, covariates), _effects(sky.statement, parameters)
     for name in forms or {}:
