@@ -16,12 +16,12 @@ from twin.scenario.fit_entry import FitEntry
 
 from ..prior import Prior
 from ..target import Target
-from .cloud import Sky
+from .cloud import Sky, numbers_of
 from .compile import careful
 from .statement import Coordinate, Level, Numbers, Statement
 
 _SAME = 1e-9  # relative: a parameter that moves less than this does not depend on a value
-_LEAST = 50.0  # times smaller than at the start: a standard deviation that is next to 0
+_LEAST = 30.0  # times smaller than at the start: a standard deviation that is next to 0
 _SITE, _CLASS = 0.1, 1.0  # where fits begin: variance between sites, of that between patients; classes, sds apart
 
 
@@ -50,6 +50,28 @@ def build_sky(
     x = statement.pack(_begin(statement, entry))
     floor = statement.floors(x, math.log(_LEAST))
     return Sky(target, statement, _find_summed(target, along), floor, sites_of(model, people, entry)), x
+
+
+def without_effects(sky: Sky, x: np.ndarray, entry: FitEntry, left: Sequence[str]) -> tuple[Sky, np.ndarray]:
+    """The same patients with effects `left` alone, from the other numbers of a vector.
+
+    Where patients hardly differ in a parameter, draws lie so close together that its typical value cannot move on.
+    """
+    before = sky.statement
+    correlated = entry.correlated
+    if isinstance(correlated, list):
+        correlated = [kept for group in correlated if (kept := [n for n in group if n in left])]
+    estimate = [*entry.estimate, *(n for n in before.effects if n not in left and n in before.estimated)]
+    fewer = entry.model_copy(update={"effects": list(left), "correlated": correlated, "estimate": estimate})
+    found, _ = build_sky(before.model, sky.target.patients, fewer, **sky.target.how)
+    numbers = numbers_of(before, x)
+    own = [before.effects.index(n) for n in found.statement.effects]
+    grid = np.ix_(own, own)
+    kept = Numbers(
+        numbers.typical, numbers.omega[grid], numbers.gamma[grid], numbers.site[grid], numbers.shift[:, own],
+        numbers.share,
+    )  # fmt: skip
+    return found, found.statement.pack(kept)
 
 
 def _require_measured(people: Sequence[BoundPatient]) -> list[BoundPatient]:

@@ -30,11 +30,12 @@ from twin.scenario.fit_entry import FitEntry
 from ..fit import CENSORED, without_censored
 from .bayes import sample_population
 from .bootstrap import bootstrap
-from .build import build_sky
+from .build import build_sky, without_effects
 from .check import Checks, check, name_patients
 from .climb import Progress, Top, add_up, bend, climb, likelihood_of, nodes_of
 from .cloud import Sky
 from .diagnose.diagnosis import Diagnosis
+from .diagnose.surprise import surprising_patients
 from .further import Further, answer_further, refuse_further
 from .people import People
 from .priors import PopulationPrior, build_prior
@@ -51,6 +52,7 @@ from .vectors import LEVEL, Vectors, draw_normal
 from .walks import compare, repair
 
 TWIN_DRAWS = 500
+_GRIDS = {"auto": None, "nodes": True, "draws": False}  # by method: nodes, draws, or whichever serves
 UNCERTAIN = 1000  # populations that a fitted model has for its uncertainty
 
 
@@ -219,26 +221,32 @@ def climb_and_check(
         nodes_of(sky)  # an error where they do not serve
     refuse_further(sky, entry)
     prior = build_prior(sky.statement, x, entry.priors)
-    posterior, starts = None, None
+    posterior, starts, vanished = None, None, ()
     if entry.method == "bayes":
         whole = sample_population(sky, x, prior, draws=entry.draws, seed=seed)
         top, posterior = whole.top, whole.vectors
         covariances = covariances_of_draws(posterior.x)
     else:
         top, starts = _climb(sky, x, entry, seed, prior, progress)
+        vanished = find_vanished(sky.statement, top)
+        if vanished:
+            left = [n for n in sky.statement.effects if n not in vanished]
+            sky, x = without_effects(sky, top.x, entry, left)
+            prior = build_prior(sky.statement, x, entry.priors)
+            top = repair(sky, _climb_once(sky, x, entry, seed, prior, progress), seed)
         curvatures = likelihood_of(sky, top.cloud, top.origin).curvatures(top.x)
         curvature = bend(sky, top, add_up(curvatures, prior, top.x)[2])
         covariances = covariances_of(curvature, curvatures[1], top.maximum.pinned)
-    checks = check(sky, top, covariances, seed)
     doubts = [*(posterior.doubts if posterior else ())]
     if entry.walkers:
         again = compare(sky, top, seed)
         if again.differ.any():
             doubts.append(f"walkers find other individual parameters of {name_patients(sky, again.doubtful)}")
     cautions = [starts.caution] if starts and starts.caution else []
-    checks = dataclasses.replace(
-        checks, doubts=(*checks.doubts, *doubts), cautions=(*checks.cautions, *cautions)
-    )  # fmt: skip
+    cautions += [f"patients hardly differ in '{name}': fitted without its effect" for name in vanished]
+    cautions += [str(one) for one in surprising_patients(sky, top)]
+    checks = check(sky, top, covariances, seed)
+    checks = dataclasses.replace(checks, doubts=(*checks.doubts, *doubts), cautions=(*checks.cautions, *cautions))
     fit = PopulationFit(sky, entry, top, covariances, checks, seed, time.perf_counter() - began, posterior, starts)
     return add_further(fit, began)
 
@@ -250,17 +258,31 @@ def add_further(fit: PopulationFit, began: float) -> PopulationFit:
     return dataclasses.replace(fit, checks=checks, further=further, seconds=time.perf_counter() - began)
 
 
+def find_vanished(statement: Statement, top: Top) -> tuple[str, ...]:
+    """Effects whose variance went to 0, if others are left."""
+    start = statement.sections["between"].start
+    entries = enumerate(statement.between.entries)
+    found = [statement.effects[a] for k, (a, b) in entries if a == b and top.maximum.pinned[start + k]]
+    found = [n for n in found if n not in statement.model.occasions]
+    return tuple(found) if len(found) < len(statement.effects) else ()
+
+
 def _climb(
     sky: Sky, x: np.ndarray, entry: FitEntry, seed: int, prior: PopulationPrior | None, progress: Progress | None
 ) -> tuple[Top, Starts | None]:  # fmt: skip
-    grid = {"auto": None, "nodes": True, "draws": False}[entry.method]
     if entry.starts > 1:
         top, starts = climb_from_several(
-            sky, x, entry.starts, draws=entry.draws, seed=seed, grid=grid, log_prior=prior
+            sky, x, entry.starts, draws=entry.draws, seed=seed, grid=_GRIDS[entry.method], log_prior=prior
         )  # fmt: skip
         return repair(sky, top, seed), starts
-    top = climb(sky, x, draws=entry.draws, seed=seed, grid=grid, log_prior=prior, progress=progress)
-    return repair(sky, top, seed), None
+    return repair(sky, _climb_once(sky, x, entry, seed, prior, progress), seed), None
+
+
+def _climb_once(
+    sky: Sky, x: np.ndarray, entry: FitEntry, seed: int, prior: PopulationPrior | None, progress: Progress | None
+) -> Top:
+    grid = _GRIDS[entry.method]
+    return climb(sky, x, draws=entry.draws, seed=seed, grid=grid, log_prior=prior, progress=progress)
 
 
 def find_vectors(fit: PopulationFit, kind: str) -> Vectors:

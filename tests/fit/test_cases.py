@@ -154,7 +154,7 @@ def brightness(p, t, person):
 COURSES = {
     "warfarin10": ("concentration", oral),
     "warfarin_m3": ("concentration", oral),
-    "warfarin_iov": ("concentration", occasions),
+    "warfarin_by_occasion": ("concentration", occasions),
     "propofol": ("concentration", propofol),
     "sites": ("concentration", bolus),
     "rats": ("measured", lambda p, t, _: p["weight"] + p["growth"] * (t - 22)),
@@ -242,6 +242,7 @@ def test_cases_say_what_is_in_the_files(shared_data):
     """Patients and measurements, as their sources count them."""
     counted = {
         "warfarin10": (10, 110), "warfarin_m3": (10, 110), "warfarin_iov": (10, 220), "propofol": (24, 1006),
+        "warfarin_by_occasion": (10, 220),
         "sites": (200, 6000), "rats": (30, 150), "independent_rats": (30, 150), "orange": (5, 35),
         "exponential": (100, 100), "weibull": (100, 100), "eight_schools": (8, 8), "cells": (50, 9000),
         "cells_of_time": (50, 9000), "theophylline": (12, 120), "oreilly": (32, 247), "oreilly_by_sex": (32, 247),
@@ -259,7 +260,7 @@ def test_cases_say_what_is_in_the_files(shared_data):
 def test_what_is_known_is_named_as_in_the_models():
     for case in CASES.values():
         for point in (case.known, *case.others) if case.known else ():
-            strange = point.typical.keys() - case.model.parameters().keys()
+            strange = point.typical.keys() - case.model().parameters().keys()
             assert strange <= {"weight_on_volume", "weight_on_clearance"}
             assert point.variances.keys() == {
                 name for name, one in case.model.parameters().items() if one.spread and name not in ("first", "second")

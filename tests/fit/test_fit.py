@@ -230,3 +230,12 @@ def test_nodes_are_for_few_numbers():
     model = extend(CASES["sites"].model(), occasions={"clearance": {"cv": 0.1}, "volume": {"cv": 0.1}}, count=3)
     with pytest.raises(TwinError, match="nodes serve up to 4"):
         fit_population(model, people, method="nodes")
+
+
+def test_a_dose_ten_times_too_large_is_named(shared_data):
+    """One patient's record says 1,000 mg instead of 100."""
+    people = CASES["warfarin10"].load(shared_data)
+    typed = dataclasses.replace(people[4].doses[0], amount="1000 mg")
+    people[4] = dataclasses.replace(people[4], doses=[typed])
+    found = fit_population(models.Warfarin10(), people)
+    assert any(f"patient '{people[4].id}'" in reason for reason in found.reasons)
