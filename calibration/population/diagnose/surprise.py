@@ -215,5 +215,5 @@ def _squares(statement: Statement, x: Array, cloud: Cloud) -> tuple[Array, Array
             continue
         real = (read.real & (read.bound == 0))[:, None]
         squares = squares + jnp.sum(jnp.where(real, z * z, 0.0), -1)
-        count = count + jnp.sum(real, -1)
+        count = count + jnp.sum(real, -1, dtype=count.dtype)
     return jax.lax.stop_gradient(squares), count
