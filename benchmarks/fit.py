@@ -116,7 +116,7 @@ def _truth(model: Any) -> dict[str, float]:
 def neutropenia(people: int, replicates: int, draws: int) -> None:
     model = as_model("docetaxel_neutropenia")
     truth, inside, seconds = _truth(model), [], []
-    for seed in range(replicates):
+    for seed in range(1, replicates + 1):
         patients = simulate_neutropenia(people, seed)
         began = time.perf_counter()
         found = fit_population(model, patients, correlated=[], draws=draws, seed=seed)

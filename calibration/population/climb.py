@@ -28,7 +28,8 @@ Likelihood = Marginal | SiteMarginal
 NODES = {1: 31, 2: 15, 3: 9, 4: 7}  # Gauss-Hermite nodes a coordinate, by how many coordinates there are
 POOLED = 4  # clouds that are pooled at first
 _MOST = 16  # times as many draws, at most, as are asked for
-_STILL = 0.05  # of a standard error: how far noise may move an estimate
+_STILL = 0.05  # of a standard error: how far noise may move an estimate; twice that, where draws are many
+_MANY = 1_000_000  # draws of all patients
 _EXACT = 1e-4  # the same with nodes, which have no noise
 _NEAR = 0.5  # standard errors: pooled clouds must have been made no further than this from their maximum
 _ROUNDS = 20
@@ -147,7 +148,8 @@ def _pool(
         if told is not None:
             told(len(rounds), moved)
         near = found.settled and moved < _NEAR
-        still = near and bool(np.max(noise / errors_of(found)) < _STILL)
+        many = each * len(clouds) * len(sky.target) >= _MANY
+        still = near and bool(np.max(noise / errors_of(found)) < (2 * _STILL if many else _STILL))
         if not near and not still and turn < _ROUNDS + _MOST * POOLED:
             clouds = []
     return Top(found, tuple(clouds), places, guess, origin, tuple(rounds), still, False, noise, top.log_prior)

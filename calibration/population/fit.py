@@ -259,11 +259,12 @@ def add_further(fit: PopulationFit, began: float) -> PopulationFit:
 
 
 def find_vanished(statement: Statement, top: Top) -> tuple[str, ...]:
-    """Effects whose variance went to 0, if others are left."""
+    """Effects whose variance went to 0 and that differ in no other way, if others are left."""
     start = statement.sections["between"].start
     entries = enumerate(statement.between.entries)
-    found = [statement.effects[a] for k, (a, b) in entries if a == b and top.maximum.pinned[start + k]]
-    found = [n for n in found if n not in statement.model.occasions]
+    own = [a for k, (a, b) in entries if a == b and top.maximum.pinned[start + k]]
+    kept = {*statement.moved, *statement.site.effects}
+    found = [n for a in own if a not in kept and (n := statement.effects[a]) not in statement.model.occasions]
     return tuple(found) if len(found) < len(statement.effects) else ()
 
 
