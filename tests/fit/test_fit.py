@@ -239,3 +239,51 @@ def test_a_dose_ten_times_too_large_is_named(shared_data):
     people[4] = dataclasses.replace(people[4], doses=[typed])
     found = fit_population(models.Warfarin10(), people)
     assert any(f"patient '{people[4].id}'" in reason for reason in found.reasons)
+
+
+def _litters(shared_data) -> list[Patient]:
+    return loading.rats(shared_data)[:12]
+
+
+@pytest.mark.slow
+def test_a_mixture_is_integrated_as_in_closed_form(shared_data):
+    """Rats of two classes: each one's five weights have a mixture of two normal densities; draws within 5 errors."""
+    people = _litters(shared_data)
+    entry = FitEntry.model_validate({"mixture": {"of": ["weight"], "classes": 2}})
+    model = models.LinearRats()
+    with jax.enable_x64(True):
+        sky, x = build_sky(model, bind_patients(model, people), entry)
+        places = shape.find_places(sky, x, [np.random.default_rng(key) for key in sky.keys(0)])
+        guess = shape.adapt(sky, x, shape.guess_around(places), sky.seeds(0, 1))
+        clouds = [shape.scatter_cloud(sky, x, guess, 512, sky.seeds(0, 2 + i)) for i in range(4)]
+        each = np.stack([Marginal(sky.statement, one).values(x) for one in clouds])
+    said = say(sky.statement, x)
+    design = np.stack([np.ones(5), np.array([8.0, 15.0, 22.0, 29.0, 36.0]) - 22], 1)
+    sds = np.sqrt([said["variance of weight"], said["variance of growth"]])
+    rho = said["correlation of weight and growth"]
+    covariance = design @ (np.outer(sds, sds) * np.array([[1, rho], [rho, 1]])) @ design.T
+    covariance += said["error"] ** 2 * np.eye(5)
+    share = said["share of class 2"]
+    for i, one in enumerate(sky.target.patients):
+        values = np.array([o.value for o in one.observations])
+        logs = []
+        for chance, weight in ((1 - share, said["weight"]), (share, said["weight in class 2"])):
+            rest = values - design @ [weight, said["growth"]]
+            log = -0.5 * (rest @ np.linalg.solve(covariance, rest) + np.linalg.slogdet(covariance)[1])
+            logs.append(np.log(chance) + log - 2.5 * np.log(2 * np.pi))
+        assert abs(each[:, i].mean() - np.logaddexp(*logs)) < 5 * each[:, i].std(ddof=1) / 2 + 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["nodes", "draws"])
+def test_an_effect_that_vanishes_is_left_out_and_named(method):
+    """All volumes are the same: the typical one must not stay where patients could not be told apart."""
+    rng, times, people = np.random.default_rng(2), np.array([1.0, 4.0, 10.0, 24.0]), []
+    for i in range(30):
+        true = 1000 / 55 * np.exp(-3.4 * np.exp(0.2 * rng.standard_normal()) / 55 * times)
+        read = true * (1 + 0.1 * rng.standard_normal(4))
+        seen = [Observation("concentration", float(t), float(y)) for t, y in zip(times, read, strict=True)]
+        people.append(Patient(f"{i:02}", doses="1000 mg", observations=seen))
+    found = fit_population(models.Sites(), people, correlated=[], method=method)
+    assert "patients hardly differ in 'volume': fitted without its effect" in found.reasons
+    assert abs(found.numbers["volume"] - 55) < 3 * found.errors()["volume"]
