@@ -259,9 +259,10 @@ def test_cases_say_what_is_in_the_files(shared_data):
 
 def test_what_is_known_is_named_as_in_the_models():
     for case in CASES.values():
+        model = case.model()
+        kappas = {"first", "second", *(n for several in model.occasions.values() for n in several)}
         for point in (case.known, *case.others) if case.known else ():
-            strange = point.typical.keys() - case.model().parameters().keys()
+            strange = point.typical.keys() - model.parameters().keys()
             assert strange <= {"weight_on_volume", "weight_on_clearance"}
-            assert point.variances.keys() == {
-                name for name, one in case.model.parameters().items() if one.spread and name not in ("first", "second")
-            }
+            varied = {name for name, one in model.parameters().items() if one.spread}
+            assert point.variances.keys() == varied - kappas
