@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.special import gammainc, gammaincc, log_ndtr, ndtr, ndtri
 
+from ..errors import TwinError
 from ..types import Scalar
 from .quantile import beta_quantile, student_quantile
 
@@ -29,8 +30,8 @@ class Spread:
         """The individual's parameter, where `typical` is that of a person with the same covariates."""
 
     def shift(self, value: Scalar, by: Scalar) -> Scalar:
-        """The parameter `value` moved by so much on the scale on which the spread is normal, if it is on one."""
-        raise NotImplementedError(f"{self.describe()} is normal on no scale")
+        """The parameter `value` moved by so much on the scale on which the spread is normal."""
+        return self.from_normal(self.to_normal(value) + by)
 
     @abstractmethod
     def describe(self) -> str:
@@ -43,11 +44,11 @@ class Spread:
 
     def to_normal(self, value: Scalar) -> Scalar:
         """A value on the scale on which the spread is normal."""
-        raise NotImplementedError
+        raise TwinError(f"a spread that is {self.describe()} is normal on no scale; take one that is")
 
     def from_normal(self, number: Scalar) -> Scalar:
         """The value of a number on the scale on which the spread is normal."""
-        raise NotImplementedError
+        raise TwinError(f"a spread that is {self.describe()} is normal on no scale; take one that is")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,9 +106,6 @@ class Normal(Spread):
         inside = jnp.where(left, ndtri(jnp.where(left, below, 0.5)), -ndtri(jnp.where(left, 0.5, above)))
         return jnp.clip(typical + self.sd * inside, self.low, self.high)  # rounding only
 
-    def shift(self, value: Scalar, by: Scalar) -> Scalar:
-        return value + by
-
     @property
     def normal_sd(self) -> float | None:
         return self.sd if math.isinf(self.low) and math.isinf(self.high) else None
@@ -136,11 +134,6 @@ class LogitNormal(Spread):
     def value(self, typical: Scalar, z: Scalar) -> Scalar:
         return self.shift(typical, self.sd * z)
 
-    def shift(self, value: Scalar, by: Scalar) -> Scalar:
-        share = (value - self.low) / (self.high - self.low)
-        logit = jnp.log(share) - jnp.log1p(-share)
-        return self.low + (self.high - self.low) * jax.nn.sigmoid(logit + by)
-
     @property
     def normal_sd(self) -> float:
         return self.sd
@@ -164,9 +157,6 @@ class SquareRootNormal(Spread):
 
     def value(self, typical: Scalar, z: Scalar) -> Scalar:
         return self.shift(typical, self.sd * z)
-
-    def shift(self, value: Scalar, by: Scalar) -> Scalar:
-        return (jnp.sqrt(value) + by) ** 2
 
     @property
     def normal_sd(self) -> float:
